@@ -1,0 +1,92 @@
+"""What a manifest names, held against the files: grids, tables and the elements in them.
+
+All faults of all scenarios are collected, so that a user mends them in one go. Nothing is
+solved and nothing is written here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from .errors import GatBatchError, InputErrors, TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .manifest import Scenario
+    from .plan import Plan
+
+
+def check_files(plan: Plan) -> None:
+    """Check that the files which the scenarios name are there. Cheap: no file is read.
+
+    Args:
+        plan: the batch.
+
+    Raises:
+        InputErrors: if any are missing or of an unknown kind: all of them.
+    """
+    faults: list[GatBatchError] = []
+    for scenario in plan.batch.scenarios:
+        try:
+            plan.grid(scenario)
+        except GatBatchError as fault:
+            faults.append(fault.at(scenario=scenario.id, field="grid"))
+        faults.extend(_missing_tables(scenario))
+    if faults:
+        raise InputErrors(faults)
+
+
+def _missing_tables(scenario: Scenario) -> Iterator[GatBatchError]:
+    for key, path in (("loads", scenario.loads), ("gens", scenario.gens)):
+        if path is not None and not path.is_file():
+            what = "is a folder, not a table" if path.is_dir() else "no such file"
+            hint = "paths are relative to the manifest's folder"
+            yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
+
+
+def check_studies(plan: Plan, scenarios: Sequence[Scenario]) -> None:
+    """Read the grids and tables of scenarios and check that they fit together.
+
+    Args:
+        plan: the batch.
+        scenarios: those to check; the solved ones have passed before.
+
+    Raises:
+        InputErrors: if any grid or table is at fault, or an element isn't there: all of them.
+    """
+    faults: list[GatBatchError] = []
+    for _, members in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
+        faults.extend(_grid_faults(plan, list(members)))
+    if faults:
+        raise InputErrors(faults)
+
+
+def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
+    # Imported late: a batch with nothing to solve needs no pandapower.
+    from .elements import ElementIndex
+    from .grids import read_grid
+    from .state import check_scenario
+    from .tables import read_injections
+
+    # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
+    read = lru_cache(maxsize=16)(read_injections)
+    try:
+        net = read_grid(plan.grid(members[0]))
+    except GatBatchError as fault:
+        count = "" if len(members) == 1 else f"; {len(members)} scenarios use this grid"
+        fault.what += count
+        yield fault.at(scenario=members[0].id, field="grid")
+        return
+    index = ElementIndex(net)
+    for scenario in members:
+        try:
+            loads = read(scenario.loads, "load") if scenario.loads else None
+            gens = read(scenario.gens, "gen") if scenario.gens else None
+            check_scenario(index, scenario, loads, gens)
+        except InputErrors as many:
+            yield from (fault.at(scenario=scenario.id) for fault in many.faults)
+        except GatBatchError as fault:
+            yield fault.at(scenario=scenario.id)

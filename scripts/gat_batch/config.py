@@ -1,0 +1,85 @@
+"""The configuration of a run: where results go, how jobs are cut, what happens on failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .documents import schema_faults
+from .errors import ConfigError, InputErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration values, checked, with the schema's defaults filled in.
+
+    Attributes:
+        manifest: the batch's manifest.
+        name: name of the batch and of its folder.
+        output_dir: the folder that holds the batches.
+        scenarios_per_job: scenarios that one Snakemake job solves, or ``auto``.
+        workers_per_job: scenarios that one job solves at the same time.
+        retry_attempts: attempts at a scenario, the first included.
+        retry_backoff_secs: wait before the second attempt, in seconds.
+        retry_backoff_max_secs: longest wait before an attempt, in seconds.
+        max_failures: failed scenarios that the run puts up with.
+        loading_limit_percent: loading above which a branch counts as violated, in percent.
+        voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
+        mem_mb: memory of a job's first attempt, in MB.
+    """
+
+    manifest: Path
+    name: str
+    output_dir: Path
+    scenarios_per_job: int | Literal["auto"]
+    workers_per_job: int
+    retry_attempts: int
+    retry_backoff_secs: float
+    retry_backoff_max_secs: float
+    max_failures: int
+    loading_limit_percent: float
+    voltage_band_pu: tuple[float, float]
+    mem_mb: int
+
+
+def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+    """Check configuration values and fill in what was left out.
+
+    Args:
+        values: the values, as from ``config/config.yaml`` and ``--config``.
+        schema: ``workflow/schemas/config.schema.json``; the source of the defaults.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputErrors: if any value has a fault: all of them.
+        ConfigError: if the values contradict each other.
+    """
+    faults = schema_faults(dict(values), schema, Path("config"))
+    if faults:
+        raise InputErrors(faults)
+    properties = schema["properties"]
+    filled = {key: values.get(key, entry["default"]) for key, entry in properties.items()}
+    low, high = filled["voltage_band_pu"]
+    if low >= high:
+        raise ConfigError(
+            f"{low} to {high} is no band",
+            file="config",
+            field="voltage_band_pu",
+            hint="the lower voltage comes first",
+        )
+    manifest = Path(filled["manifest"])
+    return Config(
+        **{
+            **filled,
+            "manifest": manifest,
+            "name": filled["name"] or manifest.stem,
+            "output_dir": Path(filled["output_dir"]),
+            "voltage_band_pu": (float(low), float(high)),
+        }
+    )

@@ -1,0 +1,242 @@
+"""Statistics of every element over scenarios and snapshots, exact, in bounded memory.
+
+Each solved state adds one row of numbers to a temporary file on disk; in the end the file is read
+a block of elements at a time. Quantiles are therefore those of all values, not estimates.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import ResultError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from .manifest import Scenario
+
+QUANTITY = {
+    "bus": "vm_pu",
+    "line": "loading_percent",
+    "trafo": "loading_percent",
+    "trafo3w": "loading_percent",
+    "gen": "p_mw",
+    "ext_grid": "p_mw",
+}
+"""The quantity that the statistics of an element are about."""
+
+ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "grid": (pa.string(), "grid as named in the manifest"),
+    "element": (pa.string(), "kind of element"),
+    "id": (pa.int64(), "its index"),
+    "name": (pa.string(), "its name"),
+    "quantity": (pa.string(), "what the statistics are about: vm_pu, loading_percent or p_mw"),
+    "count": (pa.int64(), "scenarios and snapshots in which the quantity was computed"),
+    "min": (pa.float64(), "lowest value"),
+    "mean": (pa.float64(), "mean value"),
+    "p95": (pa.float64(), "value that 95 % of all values don't exceed"),
+    "max": (pa.float64(), "highest value"),
+    "worst": (pa.float64(), "highest loading or power, or voltage furthest from 1 p.u."),
+    "worst_scenario": (pa.string(), "scenario of the worst value"),
+    "worst_snapshot": (pa.string(), "snapshot of the worst value"),
+    "violation_probability": (
+        pa.float64(),
+        "weight of the states in violation over that of all states; null where there is no limit",
+    ),
+}
+"""Columns of the table of elements: type and meaning."""
+
+BLOCK_BYTES = 32 * 2**20
+"""Values held in memory at once."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What counts as a violation.
+
+    Attributes:
+        loading_percent: loading of a branch above this, in percent.
+        voltage_band_pu: voltage of a bus outside this band, in p.u.
+    """
+
+    loading_percent: float = 100.0
+    voltage_band_pu: tuple[float, float] = (0.9, 1.1)
+
+
+@dataclass
+class _Grid:
+    """What was seen of one grid."""
+
+    element: pa.Array
+    index: pa.Array
+    name: pa.Array
+    file: IO[bytes]
+    scenarios: list[str] = field(default_factory=list)
+    snapshots: list[str | None] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+
+class ElementStatistics:
+    """Collects states and sums them up.
+
+    Args:
+        folder: where the temporary files go.
+        limits: what counts as a violation.
+    """
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._grids: dict[str, _Grid] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for grid in self._grids.values():
+            grid.file.close()
+
+    def add(self, scenario: Scenario, table: pa.Table) -> None:
+        """Add the states of one scenario.
+
+        Args:
+            scenario: the scenario; its weight is shared among its snapshots.
+            table: its result without contingencies.
+
+        Raises:
+            ResultError: if the rows aren't those of other results on the same grid.
+        """
+        kinds = pa.array(list(QUANTITY))
+        rows = _one_batch(table.filter(pc.is_in(table["element"], value_set=kinds)))
+        system = table.filter(pc.equal(table["element"], "system"))
+        solved = system.filter(pc.is_valid(system["load_mw"]))["snapshot"].to_pylist()
+        if not len(rows) or not solved:
+            return
+        size = len(rows) // len(solved)
+        grid = self._grids.get(scenario.grid)
+        if grid is None:
+            first = rows.slice(0, size)
+            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
+            grid = _Grid(first["element"], first["id"], first["name"], file)
+            self._grids[scenario.grid] = grid
+        values = _values(rows, grid)
+        if values.shape != (len(solved), len(grid.index)):
+            hint = "results of two versions of the grid are mixed; run again"
+            what = f"its rows don't fit those of other results on {scenario.grid}"
+            raise ResultError(what, scenario=scenario.id, hint=hint)
+        grid.file.write(np.ascontiguousarray(values).tobytes())
+        grid.scenarios += [scenario.id] * len(solved)
+        grid.snapshots += solved
+        grid.weights += [scenario.weight / len(system)] * len(solved)
+
+    def table(self) -> pa.Table:
+        """The statistics of all elements seen."""
+        schema = pa.schema([(name, kind) for name, (kind, _) in ELEMENT_COLUMNS.items()])
+        parts = [self._summed_up(name, grid).cast(schema) for name, grid in self._grids.items()]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def _summed_up(self, name: str, grid: _Grid) -> pa.Table:
+        grid.file.flush()
+        states, elements = len(grid.scenarios), len(grid.index)
+        data = np.memmap(grid.file, np.float64, "r", shape=(states, elements))
+        weights = np.array(grid.weights)
+        kinds = np.array(grid.element.to_pylist())
+        step = max(1, BLOCK_BYTES // (8 * states))
+        blocks = [
+            self._block(
+                np.array(data[:, start : start + step]), weights, kinds[start : start + step]
+            )
+            for start in range(0, elements, step)
+        ]
+        columns: dict[str, Any] = {
+            key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]
+        }
+        worst = columns.pop("worst_state")
+        seen = columns["count"] > 0
+        columns["worst_scenario"] = [
+            grid.scenarios[n] if there else None for n, there in zip(worst, seen, strict=True)
+        ]
+        columns["worst_snapshot"] = [
+            grid.snapshots[n] if there else None for n, there in zip(worst, seen, strict=True)
+        ]
+        known = {
+            "grid": [name] * elements,
+            "element": grid.element,
+            "id": grid.index,
+            "name": grid.name,
+            "quantity": [QUANTITY[kind] for kind in kinds],
+        }
+        every = known | columns
+        return pa.table(
+            {
+                key: pa.array(every[key], kind, from_pandas=True)
+                if not isinstance(every[key], pa.Array)
+                else every[key]
+                for key, (kind, _) in ELEMENT_COLUMNS.items()
+            }
+        )
+
+    def _block(
+        self, values: NDArray[np.float64], weights: NDArray[np.float64], kinds: NDArray[np.str_]
+    ) -> dict[str, NDArray[Any]]:
+        """Statistics of some elements; values has the shape (states, elements)."""
+        there = np.isfinite(values)
+        badness = np.where(kinds == "bus", np.abs(values - 1), values)
+        worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
+        low, high = self._limits.voltage_band_pu
+        violated = np.where(
+            kinds == "bus", (values < low) | (values > high), values > self._limits.loading_percent
+        )
+        weight = (weights[:, None] * there).sum(axis=0)
+        unlimited = np.isin(kinds, ("gen", "ext_grid")) | (weight == 0)
+        share = (weights[:, None] * violated).sum(axis=0) / np.where(unlimited, 1.0, weight)
+        with warnings.catch_warnings():
+            # Elements that were never computed, voltages of a DC batch say, come out as NaN.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return {
+                "count": there.sum(axis=0),
+                "min": np.nanmin(values, axis=0),
+                "mean": np.nanmean(values, axis=0),
+                "p95": np.nanquantile(values, 0.95, axis=0),
+                "max": np.nanmax(values, axis=0),
+                "worst": values[worst, np.arange(len(kinds))],
+                "worst_state": worst,
+                "violation_probability": np.where(unlimited, np.nan, share),
+            }
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _values(rows: pa.RecordBatch, grid: _Grid) -> NDArray[np.float64]:
+    """The quantity of each row, shape (states, elements)."""
+    element = np.array(grid.element.to_pylist())
+    columns = {
+        quantity: rows[quantity].to_numpy(zero_copy_only=False).reshape(-1, len(element))
+        for quantity in set(QUANTITY.values())
+        if len(rows) % len(element) == 0
+    }
+    if not columns:
+        return np.empty((0, 0))
+    result = np.full(columns["p_mw"].shape, np.nan)
+    for kind, quantity in QUANTITY.items():
+        here = element == kind
+        result[:, here] = columns[quantity][:, here]
+    return result

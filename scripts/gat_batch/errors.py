@@ -1,0 +1,117 @@
+"""Faults that a user can mend, each naming what is wrong, where, and what to do.
+
+Every error that ``gat_batch`` raises on purpose derives from :class:`GatBatchError`; anything
+else that escapes is a bug. Messages fit on one line so that they can be collected and listed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class GatBatchError(Exception):
+    """Base of all faults.
+
+    Args:
+        what: what is wrong, as a clause without a final full stop.
+        file: the file at fault, as the user wrote it.
+        scenario: id of the scenario at fault.
+        field: key, column or element at fault.
+        hint: what to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: object = None,
+        scenario: str | None = None,
+        field: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = _one_line(what)
+        self.file = None if file is None else _one_line(str(file))
+        self.scenario = scenario
+        self.field = field
+        self.hint = None if hint is None else _one_line(hint)
+        super().__init__(self.what)
+
+    def __str__(self) -> str:
+        place = [self.file or ""]
+        if self.scenario is not None:
+            place.append(f"scenario {_one_line(self.scenario)!r}")
+        if self.field is not None:
+            place.append(_one_line(self.field))
+        message = ": ".join([*filter(None, place), self.what])
+        return f"{message} ({self.hint})" if self.hint else message
+
+    def at(self, *, scenario: str | None = None, field: str | None = None) -> Self:
+        """The same fault, with the scenario or field filled in where it was not known yet."""
+        if self.scenario is None:
+            self.scenario = scenario
+        if self.field is None:
+            self.field = field
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions cross process boundaries; keyword-only arguments need help to do so.
+        keywords = {
+            "file": self.file,
+            "scenario": self.scenario,
+            "field": self.field,
+            "hint": self.hint,
+        }
+        return (_rebuild, (type(self), self.what, keywords))
+
+
+class ManifestError(GatBatchError):
+    """A manifest that is malformed or contradicts itself."""
+
+
+class ConfigError(GatBatchError):
+    """A configuration value that can't be used."""
+
+
+class TableError(GatBatchError):
+    """A load, generator, cost or limit table that can't be used."""
+
+
+class GridError(GatBatchError):
+    """A grid that can't be read, written or does not hold what a scenario names."""
+
+
+class SolverError(GatBatchError):
+    """A study that can't be posed: bad data, not bad convergence."""
+
+
+class ResultError(GatBatchError):
+    """A result file that is missing, damaged or can't be written."""
+
+
+class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
+    """All faults found in the input of a batch, reported together.
+
+    Args:
+        faults: the single faults; at least one.
+    """
+
+    def __init__(self, faults: Iterable[GatBatchError]) -> None:
+        self.faults = list(faults)
+        super().__init__(f"{len(self.faults)} faults in the input")
+
+    def __str__(self) -> str:
+        return "\n".join(str(fault) for fault in self.faults)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (InputErrors, (self.faults,))
+
+
+def _rebuild(kind: type[GatBatchError], what: str, keywords: dict[str, Any]) -> GatBatchError:
+    return kind(what, **keywords)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,72 @@
+"""The end of a run: what it came to, and what the next one is to try again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .footer import read_fingerprint
+from .status import StatusBoard
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+MOST_NAMED = 10
+"""Failed scenarios that the closing lines name."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run came to.
+
+    Attributes:
+        lines: what to tell the user.
+        failed: number of scenarios that failed for good.
+        acceptable: whether no more failed than the configuration permits.
+    """
+
+    lines: tuple[str, ...]
+    failed: int
+    acceptable: bool
+
+
+def finish(plan: Plan) -> Verdict:
+    """Release the scenarios that failed and sum up the run.
+
+    A failed scenario's placeholder is removed, so that its result is missing and the next run
+    tries it again; its ``error.json`` stays.
+
+    Args:
+        plan: the batch.
+
+    Returns:
+        The verdict.
+    """
+    for scenario in plan.batch.scenarios:
+        result = plan.result(scenario.id)
+        if read_fingerprint(result) is None:
+            result.unlink(missing_ok=True)
+    content = StatusBoard(plan).update(force=True)
+    assert content is not None  # noqa: S101 - a forced update has a result
+    failed = content["failed"] + content["pending"]
+    return Verdict(tuple(_lines(plan, content)), failed, failed <= plan.config.max_failures)
+
+
+def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
+    failures = [job for job in content["jobs"] if job["state"] == "failed"]
+    not_converged = [job["id"] for job in content["jobs"] if job["status"] == "not_converged"]
+    lines = [
+        f"gat-batch: {content['name']}: {content['completed']} of {content['total']} scenarios "
+        f"solved, {len(not_converged)} of them without convergence, {len(failures)} failed"
+    ]
+    lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
+    if len(failures) > MOST_NAMED:
+        lines.append(f"  and {len(failures) - MOST_NAMED} more failed")
+    lines += [
+        "Look at:",
+        f"  {plan.summary('scenarios.csv')}  one row a scenario",
+        f"  {plan.summary('elements.parquet')}  one row an element",
+        f"  {plan.summary('aggregated_results.parquet')}  every row of every result",
+        f"  {plan.status}  status of every scenario",
+    ]
+    return lines

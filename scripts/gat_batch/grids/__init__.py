@@ -1,0 +1,86 @@
+"""Grids: any reference that a manifest may hold -> a pandapower network.
+
+This face is light; readers and writers are imported when they are called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .reference import GridRef, grid_ref
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandapower.auxiliary import pandapowerNet
+
+__all__ = ["GridRef", "grid_ref", "read_grid", "write_grid"]
+
+
+def read_grid(ref: GridRef) -> pandapowerNet:
+    """Read a grid.
+
+    Args:
+        ref: which one.
+
+    Returns:
+        The network, checked to have a slack and finite parameters.
+
+    Raises:
+        GridError: if it can't be read, or can't be used.
+    """
+    from .sanity import check_network
+
+    net = _read(ref)
+    check_network(net, str(ref))
+    return net
+
+
+def _read(ref: GridRef) -> pandapowerNet:
+    match ref.form:
+        case "bundled":
+            from .bundled import read_bundled
+
+            return read_bundled(ref.name)
+        case "json":
+            from .pandapower_json import read_json
+
+            return read_json(ref.path)
+        case "arrow":
+            from .arrow import read_arrow
+
+            return read_arrow(ref.path)
+        case _:
+            from .matpower import read_matpower
+
+            return read_matpower(ref.path)
+
+
+def write_grid(net: pandapowerNet, path: Path) -> list[str]:
+    """Write a grid in the form that the suffix of its path names.
+
+    Args:
+        net: the network.
+        path: ``.json``, ``.arrow``, ``.m`` or ``.mat``; whatever is there is replaced.
+
+    Returns:
+        What the form can't hold, one sentence each.
+
+    Raises:
+        GridError: if the suffix is unknown or the grid can't be written.
+    """
+    from .reference import form_of
+
+    match form_of(path):
+        case "json":
+            from .pandapower_json import write_json
+
+            return write_json(net, path)
+        case "arrow":
+            from .arrow_writer import write_arrow
+
+            return write_arrow(net, path)
+        case _:
+            from .matpower_writer import write_matpower
+
+            return write_matpower(net, path)

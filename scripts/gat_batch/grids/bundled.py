@@ -1,0 +1,54 @@
+"""Grids that ship with pandapower."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pandapower import networks
+from pandapower.auxiliary import pandapowerNet as Network
+
+from ..errors import GridError
+
+if TYPE_CHECKING:
+    from pandapower.auxiliary import pandapowerNet
+
+
+def read_bundled(name: str) -> pandapowerNet:
+    """Read a bundled grid.
+
+    Args:
+        name: name of a function of ``pandapower.networks`` that needs no arguments.
+
+    Returns:
+        The network.
+
+    Raises:
+        GridError: if there is no such grid.
+    """
+    builder = getattr(networks, name, None) if name.isidentifier() else None
+    if not (name in _names() and callable(builder)):
+        close = get_close_matches(name, _names(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "see pandapower.networks for the names"
+        raise GridError(f"pandapower has no grid {name!r}", file=f"pandapower:{name}", hint=hint)
+    net = builder()
+    if not isinstance(net, Network):
+        raise GridError("is not one network", file=f"pandapower:{name}")
+    return net
+
+
+def _names() -> list[str]:
+    """Functions of ``pandapower.networks`` that can be called without arguments."""
+    return [
+        name
+        for name, function in vars(networks).items()
+        if inspect.isfunction(function)
+        and function.__module__.startswith("pandapower.networks.")
+        and not name.startswith("_")
+        and all(
+            parameter.default is not parameter.empty
+            or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            for parameter in inspect.signature(function).parameters.values()
+        )
+    ]

@@ -1,0 +1,122 @@
+"""Which grid is meant: the files that make it up, and a hash of its content.
+
+Nothing is parsed here but the list of tables of an Arrow dataset: a plan is made from
+references alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from ..errors import GridError
+
+Form = Literal["bundled", "json", "arrow", "m", "mat"]
+
+BUNDLED = "pandapower:"
+
+SUFFIXES: dict[str, Form] = {".json": "json", ".arrow": "arrow", ".m": "m", ".mat": "mat"}
+
+MANIFEST = "manifest.json"
+"""The file of an Arrow dataset that lists its tables."""
+
+
+@dataclass(frozen=True)
+class GridRef:
+    """A grid that has not been read.
+
+    Attributes:
+        form: how it is stored.
+        name: name of a bundled grid, else the path as text.
+    """
+
+    form: Form
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is stored, if it isn't bundled."""
+        return Path(self.name)
+
+    def __str__(self) -> str:
+        return f"{BUNDLED}{self.name}" if self.form == "bundled" else self.name
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The files that make it up; none if it is bundled with pandapower."""
+        if self.form == "bundled":
+            return ()
+        if self.form != "arrow":
+            return (self.path,)
+        tables = sorted(file for file in self.path.glob("*.arrow") if file.is_file())
+        return (self.path / MANIFEST, *tables)
+
+    def content_hash(self) -> str:
+        """Hash of the content, wherever it lies.
+
+        Returns:
+            64 hexadecimal digits.
+
+        Raises:
+            GridError: if a file can't be read.
+        """
+        if self.form == "bundled":
+            return _digest([self.name, version("pandapower")])
+        return _digest([[file.name, _file_hash(file)] for file in self.files])
+
+
+def grid_ref(reference: str, folder: Path) -> GridRef:
+    """Make out which grid is meant.
+
+    Args:
+        reference: as written in a manifest.
+        folder: the folder that paths are relative to.
+
+    Returns:
+        The reference; its files exist.
+
+    Raises:
+        GridError: if there is no such file, or its kind is unknown.
+    """
+    if reference.startswith(BUNDLED):
+        return GridRef("bundled", reference.removeprefix(BUNDLED))
+    path = folder / reference
+    form = form_of(path)
+    target = path / MANIFEST if form == "arrow" else path
+    if not target.is_file():
+        if not path.exists():
+            hint = "paths are relative to the manifest's folder"
+            raise GridError("no such file", file=path, hint=hint)
+        what = "is not a dataset: it holds no manifest.json" if form == "arrow" else "is no file"
+        raise GridError(what, file=path)
+    return GridRef(form, str(path))
+
+
+def form_of(path: Path) -> Form:
+    """The form that a path's suffix stands for.
+
+    Raises:
+        GridError: if it stands for none.
+    """
+    form = SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        hint = f"known are {', '.join(SUFFIXES)} and {BUNDLED}NAME"
+        raise GridError(f"unknown kind of grid {path.suffix!r}", file=path, hint=hint)
+    return form
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GridError(f"can't be read: {error.strerror}", file=path) from None
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""What happened to a shard's members, one JSON object a line, appended as it happens.
+
+The shard and its workers append; whoever wants to know the state of the batch reads. A line is
+written by one call, so that lines of several writers don't mix, and a line cut short by a crash
+is skipped by readers. Results are the truth; the journal tells the story that they can't: what
+runs just now, what was tried how often, and what was given up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of one shard.
+
+    Attributes:
+        path: its file.
+    """
+
+    path: Path
+
+    def write(self, event: str, scenario: str, **facts: Any) -> None:
+        """Append one event.
+
+        Args:
+            event: ``started``, ``retry``, ``solved`` or ``failed``.
+            scenario: id of the scenario.
+            facts: whatever belongs to the event; plain values.
+        """
+        record = {"event": event, "id": scenario, "time": time.time(), **facts}
+        line = json.dumps(record, separators=(",", ":")) + "\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+
+@dataclass
+class JournalReader:
+    """Reads the journals of a folder again and again, each time only what is new.
+
+    Attributes:
+        folder: the folder of the journals.
+    """
+
+    folder: Path
+    _offsets: dict[str, int] = field(default_factory=dict)
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """Events that were not there at the last call, in the order of each file."""
+        try:
+            entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            offset = self._offsets.get(entry.name, 0)
+            if not entry.name.endswith(".jsonl") or entry.stat().st_size <= offset:
+                continue
+            with open(entry.path, "rb") as file:  # noqa: PTH123 - a DirEntry is at hand
+                file.seek(offset)
+                content = file.read()
+            whole = content.rfind(b"\n") + 1
+            self._offsets[entry.name] = offset + whole
+            for line in content[:whole].splitlines():
+                record = _parse(line)
+                if record is not None:
+                    yield record
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(record, dict) and {"event", "id", "time"} <= record.keys()
+    return record if known else None

@@ -1,0 +1,234 @@
+"""The manifest of a batch: which scenarios to solve, on which grids, and how.
+
+A manifest is checked in two steps: its form against ``workflow/schemas/manifest.schema.json``,
+then what a schema can't say (unique ids, options a solver knows). All faults are reported
+together. Whether files exist and hold what is named in them is the concern of ``check``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .documents import read_document, schema_faults
+from .errors import GatBatchError, InputErrors, ManifestError
+from .solvers.options import check_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
+OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus"]
+
+BUILT_SOLVERS: tuple[Solver, ...] = ("dc", "ac")
+UNBUILT_KEYS = ("contingencies", "costs", "limits")
+
+
+@dataclass(frozen=True)
+class Outage:
+    """One element out of service.
+
+    Attributes:
+        type: the pandapower element table.
+        id: its index, or its name.
+    """
+
+    type: OutageType
+    id: int | str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario, with the manifest's defaults filled in.
+
+    Attributes:
+        id: unique name; it names the scenario's folder.
+        grid: grid reference as written in the manifest.
+        solver: kind of study.
+        timeout_secs: wall-clock limit of one attempt, in seconds.
+        options: solver options by pandapower's names.
+        loads: table of changed loads, or None.
+        gens: table of changed generators, or None.
+        load_scale: factor on every load.
+        gen_scale: factor on every generator.
+        outages: elements out of service.
+        weight: weight in statistics over scenarios.
+        tags: labels carried into the summaries.
+        description: text carried into the summaries.
+        metadata: anything else carried into the summaries.
+    """
+
+    id: str
+    grid: str
+    solver: Solver = "dc"
+    timeout_secs: float = 60.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    loads: Path | None = None
+    gens: Path | None = None
+    load_scale: float = 1.0
+    gen_scale: float = 1.0
+    outages: tuple[Outage, ...] = ()
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The tables that the scenario reads."""
+        return tuple(path for path in (self.loads, self.gens) if path is not None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A manifest that has passed its checks.
+
+    Attributes:
+        file: the manifest.
+        scenarios: the scenarios, in the manifest's order.
+        max_jobs: most scenarios solved at the same time, or None for no cap.
+    """
+
+    file: Path
+    scenarios: tuple[Scenario, ...]
+    max_jobs: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the manifest's paths are relative to."""
+        return self.file.parent
+
+
+def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
+    """Read a manifest.
+
+    Args:
+        file: a JSON or YAML file.
+        schema: the manifest's JSON Schema. Left out only where the same manifest has passed it
+            already, as in the jobs of a running workflow.
+
+    Returns:
+        The batch.
+
+    Raises:
+        ManifestError: if the file can't be read or is malformed.
+        InputErrors: if the content has faults: all of them.
+    """
+    document = read_document(file)
+    if schema is not None:
+        faults = schema_faults(document, schema, file)
+        if not faults:
+            faults = list(_content_faults(document, file))
+        if faults:
+            raise InputErrors(faults)
+    entries = document["scenarios"]
+    return Batch(
+        file=file,
+        scenarios=tuple(_scenario(entry, document, file.parent) for entry in entries),
+        max_jobs=document.get("max_jobs"),
+    )
+
+
+def _content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    yield from _unbuilt(document, file, None)
+    counts = Counter(entry["id"] for entry in document["scenarios"])
+    for name, count in counts.items():
+        if count > 1:
+            yield ManifestError(
+                f"the id is given to {count} scenarios",
+                file=file,
+                scenario=name,
+                field="id",
+                hint="ids name folders and must be unique",
+            )
+    folded = Counter(name.casefold() for name in counts)
+    for name in counts:
+        if folded[name.casefold()] > 1:
+            yield ManifestError(
+                "the id differs from another one only by upper and lower case",
+                file=file,
+                scenario=name,
+                field="id",
+                hint="some file systems don't tell their folders apart",
+            )
+    for entry in document["scenarios"]:
+        name = entry["id"]
+        yield from _unbuilt(entry, file, name)
+        if "grid" not in entry and "grid" not in document:
+            yield ManifestError(
+                "missing",
+                file=file,
+                scenario=name,
+                field="grid",
+                hint="name a grid for the scenario or one for the whole batch",
+            )
+        solver = entry.get("solver", document.get("solver", "dc"))
+        options = _options(entry, document)
+        for fault in check_options(solver, options):
+            fault.file = str(file)
+            yield fault.at(scenario=name, field="options")
+        outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
+        for (kind, element), count in Counter(outages).items():
+            if count > 1:
+                yield ManifestError(
+                    f"{kind} {element!r} is given {count} times",
+                    file=file,
+                    scenario=name,
+                    field="outages",
+                )
+
+
+def _unbuilt(entry: Mapping[str, Any], file: Path, scenario: str | None) -> Iterator[GatBatchError]:
+    """Studies that the manifest can name but this version can't do yet."""
+    for key in UNBUILT_KEYS:
+        if key in entry:
+            yield ManifestError(
+                "not available in this version",
+                file=file,
+                scenario=scenario,
+                field=key,
+                hint="this version runs power flows; take the key out",
+            )
+    if entry.get("solver", "dc") not in BUILT_SOLVERS:
+        yield ManifestError(
+            f"{entry['solver']!r} is not available in this version",
+            file=file,
+            scenario=scenario,
+            field="solver",
+            hint=f"available are {', '.join(BUILT_SOLVERS)}",
+        )
+
+
+def _options(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document.get("options", {}), **entry.get("options", {})}
+
+
+def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
+    def table(key: str) -> Path | None:
+        return folder / entry[key] if key in entry else None
+
+    return Scenario(
+        id=entry["id"],
+        grid=entry.get("grid") or document["grid"],
+        solver=entry.get("solver", document.get("solver", "dc")),
+        timeout_secs=float(entry.get("timeout_secs", document.get("timeout_secs", 60))),
+        options=_options(entry, document),
+        loads=table("loads"),
+        gens=table("gens"),
+        load_scale=float(entry.get("load_scale", 1)),
+        gen_scale=float(entry.get("gen_scale", 1)),
+        outages=tuple(
+            Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
+        ),
+        weight=float(entry.get("weight", 1)),
+        tags=tuple(entry.get("tags", ())),
+        description=entry.get("description", ""),
+        metadata=entry.get("metadata", {}),
+    )
+
+
+def _element_id(value: float | str) -> int | str:
+    # JSON Schema takes 7.0 for an integer.
+    return value if isinstance(value, str) else int(value)

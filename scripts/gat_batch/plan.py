@@ -1,0 +1,233 @@
+"""The plan of a batch: where every file lies, and which scenarios form a shard.
+
+The plan follows from the manifest and the configuration alone, never from the state of the
+disk or the number of cores, so that every process of a run arrives at the same one. Snakemake
+parses it again in every job of a cluster: nothing here imports pandas or pandapower.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from .footer import read_fingerprint
+from .grids import GridRef, grid_ref
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .config import Config
+    from .manifest import Batch, Scenario, Solver
+
+RESULT_FORMAT = 1
+"""Raised when the same study would be written differently; old results are then solved again."""
+
+MOST_PER_JOB: dict[Solver, int] = {"dc": 250, "ac": 100, "dc_opf": 50, "ac_opf": 1}
+"""Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
+
+FEWEST_JOBS = 8
+"""A batch too small to fill this many jobs is still cut into as many, for the sake of cores."""
+
+FEWEST_PER_JOB = 10
+"""Fewer light scenarios than this are not worth a job of their own."""
+
+START_MINUTES = 10
+"""Time allowed for a job to start and to read its grid."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Scenarios that one Snakemake job solves: one grid, one solver.
+
+    Attributes:
+        name: name of the job, unique in the batch.
+        scenarios: the members, in the manifest's order.
+    """
+
+    name: str
+    scenarios: tuple[Scenario, ...]
+
+    @property
+    def solver(self) -> Solver:
+        """The members' solver."""
+        return self.scenarios[0].solver
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Files and shards of a batch.
+
+    Attributes:
+        batch: the scenarios.
+        config: how the batch is run.
+    """
+
+    batch: Batch
+    config: Config
+
+    @cached_property
+    def folder(self) -> Path:
+        """The batch's folder, relative to the working directory."""
+        return self.config.output_dir / self.config.name
+
+    def job_folder(self, scenario_id: str) -> Path:
+        """The folder of one scenario."""
+        return self.folder / f"job_{scenario_id}"
+
+    def result(self, scenario_id: str) -> Path:
+        """The result file of one scenario."""
+        return self.job_folder(scenario_id) / "result.parquet"
+
+    def error(self, scenario_id: str) -> Path:
+        """The file that says why the last run gave up on a scenario."""
+        return self.job_folder(scenario_id) / "error.json"
+
+    def log(self, stage: str) -> Path:
+        """The log of a shard or of another stage."""
+        return self.folder / "logs" / f"{stage}.log"
+
+    def journal(self, shard: str) -> Path:
+        """The record of what happened to a shard's members, one JSON object a line."""
+        return self.folder / "logs" / "journal" / f"{shard}.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """Status and metadata of the batch."""
+        return self.folder / "batch_manifest.json"
+
+    @property
+    def finished(self) -> Path:
+        """Marks a run that ended within the permitted failures."""
+        return self.folder / "logs" / "finished"
+
+    def summary(self, name: str) -> Path:
+        """A file of the summary."""
+        return self.folder / "summary" / name
+
+    def grid(self, scenario: Scenario) -> GridRef:
+        """The grid of a scenario."""
+        return grid_ref(scenario.grid, self.batch.folder)
+
+    @cached_property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shards, by solver and grid, in the manifest's order within each."""
+
+        def kind(scenario: Scenario) -> tuple[Solver, str]:
+            return scenario.solver, scenario.grid
+
+        groups = groupby(sorted(self.batch.scenarios, key=kind), key=kind)
+        pieces = [
+            piece
+            for (solver, _), members in groups
+            for piece in _cut(tuple(members), self._shard_size(solver))
+        ]
+        return tuple(Shard(f"{piece[0].solver}_{n:04}", piece) for n, piece in enumerate(pieces, 1))
+
+    def shard(self, name: str) -> Shard:
+        """The shard of that name."""
+        return next(shard for shard in self.shards if shard.name == name)
+
+    def _shard_size(self, solver: Solver) -> int:
+        wanted = self.config.scenarios_per_job
+        if wanted != "auto":
+            return wanted
+        spread = -(-len(self.batch.scenarios) // FEWEST_JOBS)
+        return min(max(spread, FEWEST_PER_JOB), MOST_PER_JOB[solver])
+
+    @property
+    def workers(self) -> int:
+        """Scenarios that one job solves at the same time."""
+        cap = self.batch.max_jobs
+        wanted = self.config.workers_per_job
+        return wanted if cap is None else min(wanted, cap)
+
+    def longest_minutes(self, shard: Shard) -> int:
+        """Time that a shard takes if every attempt of every member runs into its limit."""
+        config = self.config
+        waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
+        seconds = sum(
+            member.timeout_secs * config.retry_attempts + waits for member in shard.scenarios
+        )
+        return START_MINUTES + math.ceil(seconds / self.workers / 60)
+
+    def inputs(self, shard: Shard) -> list[Path]:
+        """Grid and tables that a shard reads, each once."""
+        files = [*self.grid(shard.scenarios[0]).files]
+        for scenario in shard.scenarios:
+            files.extend(scenario.tables)
+        return list(dict.fromkeys(files))
+
+    def fingerprint(self, scenario: Scenario) -> str:
+        """Hash of all that a scenario's result depends on.
+
+        Returns:
+            64 hexadecimal digits. Equal fingerprints mean equal results, whatever machine,
+            path or day they come from.
+
+        Raises:
+            GatBatchError: if a grid or table can't be read.
+        """
+        facts = {
+            "format": RESULT_FORMAT,
+            "versions": _solver_versions(),
+            "solver": scenario.solver,
+            "options": scenario.options,
+            "grid": _grid_hash(self.grid(scenario)),
+            "loads": _table_hash(scenario.loads),
+            "gens": _table_hash(scenario.gens),
+            "load_scale": scenario.load_scale,
+            "gen_scale": scenario.gen_scale,
+            "outages": sorted([outage.type, repr(outage.id)] for outage in scenario.outages),
+        }
+        return _digest(facts)
+
+    def shard_fingerprint(self, shard: Shard) -> str:
+        """Hash over the members' fingerprints, for Snakemake to notice any change."""
+        return _digest({member.id: self.fingerprint(member) for member in shard.scenarios})
+
+    def summary_fingerprint(self) -> str:
+        """Hash of what the summary says beside the results: weights, tags, limits."""
+        facts = [
+            [s.id, s.weight, s.tags, s.description, s.metadata, s.grid]
+            for s in self.batch.scenarios
+        ]
+        limits = [self.config.loading_limit_percent, self.config.voltage_band_pu]
+        return _digest([facts, limits])
+
+    def is_solved(self, scenario: Scenario) -> bool:
+        """Whether a whole result with the right fingerprint is there already."""
+        found = read_fingerprint(self.result(scenario.id))
+        return found is not None and found == self.fingerprint(scenario)
+
+
+def _cut(members: tuple[Scenario, ...], size: int) -> list[tuple[Scenario, ...]]:
+    return [members[start : start + size] for start in range(0, len(members), size)]
+
+
+def _digest(facts: object) -> str:
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _solver_versions() -> dict[str, str]:
+    return {name: version(name) for name in ("pandapower", "numpy", "scipy")}
+
+
+@cache
+def _grid_hash(grid: GridRef) -> str:
+    return grid.content_hash()
+
+
+@cache
+def _table_hash(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

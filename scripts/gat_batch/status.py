@@ -1,0 +1,260 @@
+"""The state of a batch, for people and programs: ``batch_manifest.json``.
+
+While a batch runs, the shards take turns: whoever solved something and finds the file older than
+a second reads what is new in all journals and replaces the file. No shard waits for that, the
+cost is bounded by a small share of the time, and a reader never sees a torn file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .journal import JournalReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .manifest import Scenario
+    from .plan import Plan
+
+SHORTEST_INTERVAL_SECS = 1.0
+"""Least time between two replacements of the file."""
+
+LARGEST_SHARE = 0.02
+"""Most of the time that may go into replacing the file."""
+
+PACKAGES = ("snakemake", "pandapower", "numpy", "scipy", "pandas", "pyarrow")
+
+
+@dataclass
+class StatusBoard:
+    """Knows the state of a batch, and keeps ``batch_manifest.json`` true.
+
+    Attributes:
+        plan: the batch.
+    """
+
+    plan: Plan
+    _reader: JournalReader = field(init=False)
+    _last: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _next_update: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._reader = JournalReader(self.plan.journal("any").parent)
+
+    def last_event(self, scenario_id: str) -> dict[str, Any]:
+        """What the journals last said of a scenario; empty if nothing."""
+        self._read_news()
+        return self._last.get(scenario_id, {})
+
+    def _read_news(self) -> None:
+        for event in self._reader.news():
+            known = self._last.get(event["id"])
+            if known is None or event["time"] >= known["time"]:
+                self._last[event["id"]] = event
+
+    def update(self, *, force: bool = False) -> dict[str, Any] | None:
+        """Replace the file if it is time to, or at once.
+
+        Args:
+            force: wait for one's turn and replace the file even if it is new.
+
+        Returns:
+            The new content, or None if it wasn't time or another process is at it.
+        """
+        if not force and time.monotonic() < self._next_update:
+            return None
+        with _turn(self.plan.log("status").with_suffix(".lock"), wait=force) as ours:
+            if not ours or (not force and self._is_new()):
+                self._next_update = time.monotonic() + SHORTEST_INTERVAL_SECS
+                return None
+            began = time.monotonic()
+            content = self.content()
+            replace_json(self.plan.status, content)
+            cost = time.monotonic() - began
+        self._next_update = time.monotonic() + max(SHORTEST_INTERVAL_SECS, cost / LARGEST_SHARE)
+        return content
+
+    def _is_new(self) -> bool:
+        try:
+            age = time.time() - self.plan.status.stat().st_mtime
+        except OSError:
+            return False
+        return 0 <= age < SHORTEST_INTERVAL_SECS
+
+    def content(self) -> dict[str, Any]:
+        """The state of the batch as it is now."""
+        self._read_news()
+        jobs = [self._job(scenario) for scenario in self.plan.batch.scenarios]
+        states = [job["state"] for job in jobs]
+        counts = {state: states.count(state) for state in ("completed", "failed", "running")}
+        counts["pending"] = len(states) - sum(counts.values())
+        durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
+        return {
+            "name": self.plan.config.name,
+            "created": _created(self.plan.status),
+            "updated": _timestamp(time.time()),
+            "total": len(states),
+            **counts,
+            "duration_ms": _spread([value for value in durations if value is not None]),
+            "manifest": str(self.plan.batch.file),
+            "manifest_sha256": _sha256(self.plan.batch.file),
+            "versions": _versions(),
+            "git_commit": _git_commit(self.plan.batch.folder),
+            "jobs": jobs,
+        }
+
+    def _job(self, scenario: Scenario) -> dict[str, Any]:
+        event = self._last.get(scenario.id, {})
+        result = self.plan.result(scenario.id)
+        state = self._state(event, result)
+        solved = state == "completed" and event.get("event") == "solved"
+        status = event.get("status") if solved else None
+        return {
+            "id": scenario.id,
+            "state": state,
+            "solver": scenario.solver,
+            "status": status,
+            "converged": status in ("ok", "islanded") if status else None,
+            "attempts": event.get("attempt"),
+            "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
+            "iterations": event.get("iterations") if solved else None,
+            "error": event.get("error") if state == "failed" else None,
+            "output": str(result) if state == "completed" else None,
+        }
+
+    def _state(self, event: dict[str, Any], result: Path) -> str:
+        match event.get("event"):
+            case "failed":
+                return "failed"
+            case "solved" if result.exists():
+                return "completed"
+            case "started" | "retry" if time.time() < event.get("until", 0):
+                return "running"
+            case None if result.exists():
+                return "completed"
+        return "pending"
+
+
+def replace_json(path: Path, content: Any) -> None:
+    """Replace a JSON file so that a reader sees the old or the new content, nothing between.
+
+    Args:
+        path: the file.
+        content: plain values.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def progress_line(content: dict[str, Any], rate: float | None) -> str:
+    """One line on how far a batch is.
+
+    Args:
+        content: as from :meth:`StatusBoard.update`.
+        rate: scenarios a second in this run, or None if not known yet.
+
+    Returns:
+        The line, without a line end.
+    """
+    done = content["completed"] + content["failed"]
+    parts = [f"{done} of {content['total']} scenarios done"]
+    if content["failed"]:
+        parts.append(f"{content['failed']} failed")
+    if rate:
+        left = content["total"] - done
+        parts.append(f"{rate:.3g}/s, about {_span(left / rate)} left")
+    return f"gat-batch: {', '.join(parts)}"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock file; yields whether it could be had."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _created(path: Path) -> str:
+    try:
+        created = json.loads(path.read_text(encoding="utf-8"))["created"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _timestamp(time.time())
+    return str(created)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return {
+        "min": ordered[0],
+        "mean": statistics.fmean(ordered),
+        "median": statistics.median(ordered),
+        "p95": ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))],
+        "max": ordered[-1],
+    }
+
+
+@cache
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    versions = {"gat-batch": __version__}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def _git_commit(folder: Path) -> str | None:
+    """The commit of the manifest's repository, if it lies in one."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -1,0 +1,214 @@
+"""The summary of a batch: every row of every result, one row a scenario, one row an element.
+
+Results are read once, one at a time, in the order of the manifest; no more than one of them is in
+memory, and what the statistics need is kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from .element_statistics import ElementStatistics, Limits
+from .errors import ResultError
+from .results import REPEATING, RESULT_SCHEMA, read_metadata, read_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .manifest import Scenario
+
+SEVERITY = ("ok", "islanded", "infeasible", "not_converged")
+"""Statuses from best to worst."""
+
+SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "scenario": (pa.string(), "id of the scenario"),
+    "solver": (pa.string(), "kind of study"),
+    "status": (pa.string(), "worst status of its snapshots; failed if there is no result"),
+    "grid": (pa.string(), "grid as named in the manifest"),
+    "weight": (pa.float64(), "weight in statistics"),
+    "tags": (pa.string(), "tags, joined by semicolons"),
+    "description": (pa.string(), "description from the manifest"),
+    "snapshots": (pa.int64(), "snapshots solved, with or without convergence"),
+    "not_converged": (pa.int64(), "snapshots without convergence"),
+    "islanded": (pa.int64(), "snapshots in which buses were cut off"),
+    "contingencies": (pa.int64(), "contingencies solved"),
+    "load_mw": (pa.float64(), "load supplied, mean over snapshots, MW"),
+    "generation_mw": (pa.float64(), "generation, mean over snapshots, MW"),
+    "loss_mw": (pa.float64(), "losses of branches, mean over snapshots, MW"),
+    "unserved_mw": (pa.float64(), "load cut off, mean over snapshots, MW"),
+    "max_unserved_mw": (pa.float64(), "load cut off in the worst snapshot, MW"),
+    "objective": (pa.float64(), "cost, sum over snapshots"),
+    "max_loading_percent": (pa.float64(), "worst loading of a branch, percent"),
+    "max_loading_element": (pa.string(), "that branch"),
+    "max_loading_snapshot": (pa.string(), "its snapshot"),
+    "min_vm_pu": (pa.float64(), "lowest voltage, p.u."),
+    "min_vm_bus": (pa.int64(), "its bus"),
+    "min_vm_snapshot": (pa.string(), "its snapshot"),
+    "max_vm_pu": (pa.float64(), "highest voltage, p.u."),
+    "max_vm_bus": (pa.int64(), "its bus"),
+    "max_vm_snapshot": (pa.string(), "its snapshot"),
+    "loading_violations": (pa.int64(), "branches and snapshots above the loading limit"),
+    "voltage_violations": (pa.int64(), "buses and snapshots outside the voltage band"),
+    "iterations": (pa.int64(), "most iterations of a snapshot"),
+    "attempts": (pa.int64(), "attempts that it took"),
+    "duration_secs": (pa.float64(), "time of the last attempt, s"),
+    "error": (pa.string(), "why the scenario failed"),
+    "result": (pa.string(), "its result file"),
+}
+"""Columns of the table of scenarios: type and meaning."""
+
+_SCENARIO_SCHEMA = pa.schema([(name, kind) for name, (kind, _) in SCENARIO_COLUMNS.items()])
+
+
+@dataclass(frozen=True)
+class SummaryFiles:
+    """Where the summary goes.
+
+    Attributes:
+        aggregated: every row of every result.
+        scenarios: one row a scenario.
+        scenarios_csv: the same as text.
+        elements: one row an element.
+    """
+
+    aggregated: Path
+    scenarios: Path
+    scenarios_csv: Path
+    elements: Path
+
+
+def summarise(
+    results: Sequence[tuple[Scenario, Path]], files: SummaryFiles, limits: Limits
+) -> None:
+    """Summarise the results of a batch.
+
+    Args:
+        results: each scenario with its result file, which may be the placeholder of a scenario
+            that failed.
+        files: where the summary goes; all files appear together when they are complete.
+        limits: what counts as a violation.
+
+    Raises:
+        ResultError: if a result is damaged, or the summary can't be written.
+    """
+    wanted = (files.aggregated, files.scenarios, files.scenarios_csv, files.elements)
+    temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
+    try:
+        files.aggregated.parent.mkdir(parents=True, exist_ok=True)
+        with ElementStatistics(files.aggregated.parent, limits) as statistics:
+            rows = _aggregate(results, temporary[0], statistics, limits)
+            scenarios = pa.Table.from_pylist(rows, _SCENARIO_SCHEMA)
+            pq.write_table(scenarios, temporary[1], compression="zstd")
+            pyarrow.csv.write_csv(scenarios, temporary[2])
+            pq.write_table(statistics.table(), temporary[3], compression="zstd")
+        for source, target in zip(temporary, wanted, strict=True):
+            source.replace(target)
+    except OSError as error:
+        raise ResultError(
+            f"can't be written: {error.strerror or error}",
+            file=error.filename or files.aggregated.parent,
+            hint="the results are untouched; free the space, then run again",
+        ) from error
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+
+
+def _aggregate(
+    results: Sequence[tuple[Scenario, Path]],
+    target: Path,
+    statistics: ElementStatistics,
+    limits: Limits,
+) -> list[dict[str, Any]]:
+    rows = []
+    with pq.ParquetWriter(
+        target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
+    ) as writer:
+        for scenario, path in results:
+            metadata = read_metadata(path)
+            row = _about(scenario, path)
+            if "failed" in metadata:
+                failed = metadata["failed"]
+                row |= {
+                    "status": "failed",
+                    "attempts": failed.get("attempts"),
+                    "error": failed.get("error"),
+                    "result": None,
+                }
+            else:
+                table = read_result(path)
+                writer.write_table(table)
+                base = table.filter(pc.is_null(table["contingency"]))
+                statistics.add(scenario, base)
+                row |= _figures(table, base, limits) | {
+                    "attempts": metadata.get("attempt"),
+                    "duration_secs": metadata.get("duration_secs"),
+                }
+            rows.append(row)
+    return rows
+
+
+def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
+    return {
+        "scenario": scenario.id,
+        "solver": scenario.solver,
+        "grid": scenario.grid,
+        "weight": scenario.weight,
+        "tags": ";".join(scenario.tags),
+        "description": scenario.description,
+        "result": str(path),
+    }
+
+
+def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
+    """What a result says in one row."""
+    system = base.filter(pc.equal(base["element"], "system"))
+    statuses = system["status"].to_pylist()
+    contingencies = pc.sum(
+        pc.and_(pc.equal(table["element"], "system"), pc.is_valid(table["contingency"]))
+    )
+    loading = base["loading_percent"]
+    vm = base.filter(pc.equal(base["element"], "bus"))["vm_pu"]
+    low, high = limits.voltage_band_pu
+    outside = pc.or_(pc.less(vm, low), pc.greater(vm, high))
+    return {
+        "status": max(statuses, key=SEVERITY.index),
+        "snapshots": len(system),
+        "not_converged": statuses.count("not_converged"),
+        "islanded": statuses.count("islanded"),
+        "contingencies": contingencies.as_py() or 0,
+        **{
+            name: pc.mean(system[name]).as_py()
+            for name in ("load_mw", "generation_mw", "loss_mw", "unserved_mw")
+        },
+        "max_unserved_mw": pc.max(system["unserved_mw"]).as_py(),
+        "objective": pc.sum(system["objective"]).as_py(),
+        **_extreme(system, "max_loading", "percent", "element", highest=True),
+        **_extreme(system, "min_vm", "pu", "bus", highest=False),
+        **_extreme(system, "max_vm", "pu", "bus", highest=True),
+        "loading_violations": pc.sum(pc.greater(loading, limits.loading_percent)).as_py() or 0,
+        "voltage_violations": pc.sum(outside).as_py() or 0,
+        "iterations": pc.max(system["iterations"]).as_py(),
+    }
+
+
+def _extreme(
+    system: pa.Table, name: str, unit: str, where: str, *, highest: bool
+) -> dict[str, Any]:
+    """The extreme of a column of the system rows, with its place and its snapshot."""
+    column = system[f"{name}_{unit}"]
+    value = (pc.max if highest else pc.min)(column)
+    names = (f"{name}_{unit}", f"{name}_{where}", f"{name}_snapshot")
+    if not value.is_valid:
+        return dict.fromkeys(names)
+    row = pc.index(column, value).as_py()
+    place = system[f"{name}_{where}"][row].as_py()
+    return dict(zip(names, (value.as_py(), place, system["snapshot"][row].as_py()), strict=True))

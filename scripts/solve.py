@@ -1,0 +1,49 @@
+"""Solve a shard of a batch: python scripts/solve.py --shard ac_0001 --settings '{...}'."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from gat_batch.errors import GatBatchError
+from gat_batch.front import job_plan
+from gat_batch.shard import ShardRun
+
+
+def main() -> int:
+    """Parse the arguments and solve the shard."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shard", required=True, help="name of the shard")
+    parser.add_argument("--settings", required=True, help="configuration values as JSON")
+    parser.add_argument("--workers", type=int, default=1, help="scenarios solved at a time")
+    parser.add_argument("--log", type=Path, required=True, help="the shard's log")
+    arguments = parser.parse_args()
+    # A cancelled job ends like an interrupted one: its workers are stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    arguments.log.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.log.open("a", encoding="utf-8") as log:
+
+        def write(line: str) -> None:
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=log, flush=True)
+
+        def show(line: str) -> None:
+            print(line, file=sys.stderr, flush=True)
+
+        try:
+            plan = job_plan(arguments.settings)
+            ShardRun(plan, plan.shard(arguments.shard), arguments.workers, show, write).run()
+        except GatBatchError as error:
+            write(f"error: {error}")
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            write("interrupted; what is finished stays")
+            return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

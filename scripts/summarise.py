@@ -1,0 +1,37 @@
+"""Summarise a batch: python scripts/summarise.py --settings '{...}'."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from gat_batch.element_statistics import Limits
+from gat_batch.errors import GatBatchError
+from gat_batch.front import job_plan
+from gat_batch.summary import SummaryFiles, summarise
+
+
+def main() -> int:
+    """Parse the arguments and write the summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="configuration values as JSON")
+    arguments = parser.parse_args()
+    try:
+        plan = job_plan(arguments.settings)
+        files = SummaryFiles(
+            aggregated=plan.summary("aggregated_results.parquet"),
+            scenarios=plan.summary("scenarios.parquet"),
+            scenarios_csv=plan.summary("scenarios.csv"),
+            elements=plan.summary("elements.parquet"),
+        )
+        limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
+        results = [(scenario, plan.result(scenario.id)) for scenario in plan.batch.scenarios]
+        summarise(results, files, limits)
+    except GatBatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

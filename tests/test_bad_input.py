@@ -1,0 +1,196 @@
+"""Faulty input ends a run before it starts: one line a fault, exit code 1, nothing written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gat_batch.front import open_batch
+
+GRID = "pandapower:case14"
+
+
+def manifest(*scenarios, **top):
+    return {"scenarios": list(scenarios) or [{"id": "a"}], "grid": GRID, **top}
+
+
+def scenario(**keys):
+    return {"id": "a", **keys}
+
+
+def table(rows, name="loads.csv"):
+    return {name: "\n".join(rows) + "\n"}
+
+
+# name: (manifest as text or data, other files, what the message must say)
+CASES = {
+    # the document
+    "no manifest": (None, {}, ["manifest.json", "no such file"]),
+    "empty manifest": ("", {}, ["manifest.json", "line 1, column 1"]),
+    "malformed json": ('{"scenarios": [\n  {"id": "a",}\n]}', {}, ["line 2, column"]),
+    "not utf-8": (b"\xff\xfe{}", {}, ["manifest.json", "UTF-8"]),
+    "a list": ([], {}, ["manifest.json", "is not of type object"]),
+    "key twice": ('{"scenarios": [{"id": "a", "id": "b"}]}', {}, ["id", "given twice"]),
+    "nan": ('{"scenarios": [{"id": "a", "load_scale": NaN}]}', {}, ["NaN"]),
+    "infinite": ('{"scenarios": [{"id": "a", "load_scale": 1e999}]}', {}, ["1e999"]),
+    "huge integer": ('{"scenarios": [{"id": "a"}], "max_jobs": 1' + "0" * 30 + "}", {}, ["large"]),
+    # keys and types
+    "no scenarios": ({"solver": "dc"}, {}, ["scenarios", "missing"]),
+    "empty scenarios": ({"scenarios": []}, {}, ["scenarios", "too few"]),
+    "unknown key": (manifest(sover="dc"), {}, ["sover", "did you mean 'solver'"]),
+    "unknown scenario key": (manifest(scenario(load="x")), {}, ["'a'", "did you mean 'loads'"]),
+    "no id": (manifest({"grid": GRID}), {}, ["'#1'", "id", "missing"]),
+    "id a number": (manifest({"id": 7}), {}, ["'#1'", "id", "7 is not of type string"]),
+    "id leaves the folder": (manifest({"id": "../x"}), {}, ["'../x'", "not a safe name"]),
+    "id with newline": (manifest({"id": "a\nb"}), {}, ["not a safe name"]),
+    "id too long": (manifest({"id": "a" * 129}), {}, ["not a safe name"]),
+    "id twice": (manifest(scenario(), scenario()), {}, ["'a'", "id", "2 scenarios"]),
+    "ids differ by case": (manifest(scenario(), {"id": "A"}), {}, ["upper and lower case"]),
+    "unknown solver": (manifest(solver="acdc"), {}, ["solver", "acdc"]),
+    "negative timeout": (manifest(timeout_secs=-1), {}, ["timeout_secs", "more than 0"]),
+    "timeout of zero": (manifest(scenario(timeout_secs=0)), {}, ["'a'", "timeout_secs"]),
+    "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
+    "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs", "integer"]),
+    "scale a text": (manifest(scenario(load_scale="1")), {}, ["'a'", "load_scale", "number"]),
+    "negative weight": (manifest(scenario(weight=-1)), {}, ["'a'", "weight"]),
+    "tags a text": (manifest(scenario(tags="x")), {}, ["'a'", "tags", "array"]),
+    "no grid": ({"scenarios": [scenario()]}, {}, ["'a'", "grid", "missing"]),
+    "unknown option": (
+        manifest(scenario(solver="ac", options={"tolerance": 1e-6})),
+        {},
+        ["'a'", "options", "tolerance_mva"],
+    ),
+    "option of wrong type": (
+        manifest(scenario(solver="ac", options={"max_iteration": "many"})),
+        {},
+        ["'a'", "max_iteration"],
+    ),
+    "unknown outage type": (
+        manifest(scenario(outages=[{"type": "cable", "id": 1}])),
+        {},
+        ["'a'", "outages.0.type", "cable"],
+    ),
+    "outage without id": (manifest(scenario(outages=[{"type": "line"}])), {}, ["outages.0.id"]),
+    "outage twice": (
+        manifest(scenario(outages=[{"type": "line", "id": 1}] * 2)),
+        {},
+        ["'a'", "outages", "2 times"],
+    ),
+    "a study of a later version": (manifest(scenario(solver="ac_opf")), {}, ["not available"]),
+    # grids
+    "missing grid": (manifest(scenario(grid="no.json")), {}, ["'a'", "grid", "no.json"]),
+    "unknown kind of grid": (manifest(grid="net.xyz"), {"net.xyz": "x"}, ["'a'", "net.xyz"]),
+    "unknown bundled grid": (manifest(grid="pandapower:case119"), {}, ["'a'", "case118"]),
+    "broken grid": (manifest(grid="net.json"), {"net.json": "{"}, ["'a'", "net.json"]),
+    "grid that runs code": (
+        manifest(grid="net.json"),
+        {"net.json": {"_module": "os", "_class": "system", "_object": "touch pwned"}},
+        ["'a'", "net.json"],
+    ),
+    # elements
+    "outage of no line": (
+        manifest(scenario(outages=[{"type": "line", "id": 999}])),
+        {},
+        ["'a'", "outages", "999"],
+    ),
+    # tables
+    "missing table": (manifest(scenario(loads="x.csv")), {}, ["'a'", "loads", "x.csv"]),
+    "table a folder": (manifest(scenario(loads="config")), {}, ["'a'", "loads", "folder"]),
+    "empty table": (manifest(scenario(loads="loads.csv")), {"loads.csv": ""}, ["'a'", "loads.csv"]),
+    "unknown column": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_kw", "0,1"]),
+        ["'a'", "loads.csv", "p_mw"],
+    ),
+    "table for another grid": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw", "77,1"]),
+        ["'a'", "loads.csv", "77"],
+    ),
+    "row twice": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw", "1,1", "1,2"]),
+        ["'a'", "loads.csv", "row 3"],
+    ),
+    "nan in a table": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw", "1,nan"]),
+        ["'a'", "loads.csv", "row 2", "p_mw"],
+    ),
+    "text in a table": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw", "1,lots"]),
+        ["'a'", "loads.csv", "row 2", "lots"],
+    ),
+    "broken parquet": (
+        manifest(scenario(gens="gens.parquet")),
+        {"gens.parquet": b"PAR1 not really"},
+        ["'a'", "gens.parquet"],
+    ),
+}
+
+
+def assert_refused(workspace, *fragments):
+    before = sorted(workspace.path.rglob("*"))
+    run = workspace.run()
+    output = run.stdout + run.stderr
+    assert run.returncode == 1, output
+    assert "Traceback" not in output
+    lines = [line for line in output.splitlines() if all(part in line for part in fragments)]
+    assert lines, f"no line with {fragments} in:\n{output}"
+    after = [path for path in workspace.path.rglob("*") if ".snakemake" not in path.parts]
+    assert sorted(after) == before
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_faulty_input_is_refused_in_one_line(workspace, name):
+    content, files, fragments = CASES[name]
+    if content is not None:
+        workspace.write("manifest.json", content)
+    for file, text in files.items():
+        workspace.write(file, text)
+    assert_refused(workspace, *fragments)
+
+
+@pytest.mark.parametrize(
+    ("config", "fragments"),
+    [
+        ({"retry_attempts": 0}, ["config", "retry_attempts", "at least 1"]),
+        ({"max_workers": 3}, ["config", "max_workers", "unknown key"]),
+        ({"name": "../elsewhere"}, ["config", "name", "not a safe name"]),
+        ({"scenarios_per_job": "some"}, ["config", "scenarios_per_job"]),
+        ({"voltage_band_pu": [1.1, 0.9]}, ["config", "voltage_band_pu"]),
+    ],
+)
+def test_faulty_configuration_is_refused_in_one_line(workspace, config, fragments):
+    workspace.write("manifest.json", manifest())
+    workspace.configure(**config)
+    assert_refused(workspace, *fragments)
+
+
+def test_malformed_yaml_is_refused_with_its_line(workspace):
+    workspace.write("manifest.yaml", "scenarios:\n  - id: a\n   - id: b\n")
+    workspace.configure(manifest="manifest.yaml")
+    assert_refused(workspace, "manifest.yaml", "line 3")
+
+
+def test_all_faults_are_reported_together(workspace):
+    workspace.write(
+        "manifest.json",
+        manifest(
+            scenario(loads="x.csv"),
+            {"id": "b", "grid": "no.m"},
+            {"id": "c", "gens": "y.parquet"},
+        ),
+    )
+    output = workspace.run().stderr
+    for fragment in ("'a': loads", "'b': grid", "'c': gens"):
+        assert fragment in output
+
+
+def test_manifest_in_json_and_yaml_is_the_same(workspace):
+    content = manifest(scenario(load_scale=1.1, outages=[{"type": "line", "id": 2}]), solver="ac")
+    paths = [workspace.write("m.json", json.dumps(content)), workspace.write("m.yaml", content)]
+    plans = [open_batch({"manifest": str(path)}, main=False, dry_run=True) for path in paths]
+    assert plans[0].batch.scenarios == plans[1].batch.scenarios

@@ -1,0 +1,40 @@
+"""Reads configuration and manifest, and makes the plan that the rules follow.
+
+In: the configuration (schemas/config.schema.json) and the manifest
+(schemas/manifest.schema.json). Out: PLAN, which knows every file and shard of the batch.
+Faults of the input end the run here, before anything is written.
+"""
+
+import json
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(str(workflow.current_basedir)).parents[1]
+SCRIPTS = ROOT / "scripts"
+
+# The package is used in place, so that a clone runs in any environment that has the pins.
+sys.path.insert(0, str(SCRIPTS))
+
+from gat_batch import front
+from gat_batch.errors import GatBatchError
+
+try:
+    # Jobs parse the workflow again: their input has passed all checks already.
+    PLAN = front.open_batch(
+        config,
+        main=workflow.is_main_process,
+        dry_run=workflow.output_settings.dryrun,
+    )
+except GatBatchError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = [str(PLAN.result(scenario.id)) for scenario in PLAN.batch.scenarios]
+SETTINGS = json.dumps(config)
+
+# An environment that Snakemake deploys has its own Python; else jobs run in Snakemake's, also
+# where that environment isn't activated, as on the nodes of a cluster.
+PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+
+if PLAN.batch.max_jobs is not None:
+    workflow.register_resource("scenario_slots", PLAN.batch.max_jobs)

@@ -1,0 +1,39 @@
+"""Solves the scenarios, a shard of them in each job.
+
+In: the grid and the tables of a shard's members.
+Out: job_<id>/result.parquet for each member; job_<id>/error.json where one failed for good.
+
+The results are flagged update(): members that are solved already outlive a rerun of their
+shard, and the script solves only those whose result doesn't carry the right fingerprint.
+"""
+
+for shard in PLAN.shards:
+
+    rule:
+        name:
+            f"solve_{shard.name}"
+        input:
+            PLAN.inputs(shard),
+        output:
+            update([PLAN.result(member.id) for member in shard.scenarios]),
+        log:
+            PLAN.log(f"solve_{shard.name}"),
+        retries: 2
+        conda:
+            "../envs/gat-batch.yaml"
+        threads: PLAN.workers
+        resources:
+            mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
+            runtime=PLAN.longest_minutes(shard),
+            scenario_slots=PLAN.workers,
+        params:
+            script=lambda wildcards, threads: SCRIPTS / "solve.py",
+            shard=shard.name,
+            fingerprint=lambda wildcards, shard=shard: PLAN.shard_fingerprint(shard),
+            # A function of the threads, so that Snakemake doesn't take new settings for new
+            # results: what they change, the fingerprint knows.
+            settings=lambda wildcards, threads: SETTINGS,
+            python=lambda wildcards, threads: PYTHON,
+        shell:
+            "{params.python:q} {params.script:q} --shard {params.shard} --workers {threads}"
+            " --settings {params.settings:q} --log {log:q}"

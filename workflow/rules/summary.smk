@@ -1,0 +1,49 @@
+"""Collects the results, and ends the run.
+
+In: every result.parquet. Out: summary/ with all rows, one row a scenario, one row an element;
+logs/finished if no more scenarios failed than the configuration permits.
+"""
+
+
+rule summarise:
+    input:
+        results=RESULTS,
+    output:
+        aggregated=PLAN.summary("aggregated_results.parquet"),
+        scenarios=PLAN.summary("scenarios.parquet"),
+        scenarios_csv=PLAN.summary("scenarios.csv"),
+        elements=PLAN.summary("elements.parquet"),
+    log:
+        PLAN.log("summarise"),
+    conda:
+        "../envs/gat-batch.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
+        runtime=60,
+    params:
+        script=lambda wildcards, threads: SCRIPTS / "summarise.py",
+        fingerprint=PLAN.summary_fingerprint(),
+        settings=lambda wildcards, threads: SETTINGS,
+        python=lambda wildcards, threads: PYTHON,
+    shell:
+        "{params.python:q} {params.script:q} --settings {params.settings:q} 2> {log:q}"
+
+
+# Releases the scenarios that failed, so that the next run tries them again, and decides about
+# the exit code. A rule and not a handler: handlers don't fire when the workflow is a module.
+rule finish:
+    input:
+        rules.summarise.output,
+    output:
+        PLAN.finished,
+    log:
+        PLAN.log("finish"),
+    localrule: True
+    conda:
+        "../envs/gat-batch.yaml"
+    params:
+        script=lambda wildcards, threads: SCRIPTS / "finish.py",
+        settings=lambda wildcards, threads: SETTINGS,
+        python=lambda wildcards, threads: PYTHON,
+    shell:
+        "{params.python:q} {params.script:q} --settings {params.settings:q} --log {log:q}"
