@@ -1,0 +1,246 @@
+"""Whole runs through Snakemake: what is solved, what is written, what a rerun does."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandapower
+import pandapower.networks
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from gat_batch.results import read_metadata, read_result
+
+pytestmark = pytest.mark.workflow
+
+PROMISED = {
+    "scenarios": [
+        {"id": "base", "grid": "base.arrow", "loads": "loads_base.csv"},
+        {"id": "peak_demand", "grid": "base.arrow", "loads": "loads_peak.csv"},
+    ],
+    "solver": "dc",
+    "timeout_secs": 60,
+    "max_jobs": 4,
+}
+
+
+def succeed(run):
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
+
+
+def small_batch(count=6, **top):
+    scenarios = [
+        {"id": f"s{n}", "grid": "pandapower:case9", "loads": f"loads_{n}.csv"} for n in range(count)
+    ]
+    return {"scenarios": scenarios, "solver": "ac", **top}
+
+
+def write_small_batch(workspace, count=6, **top):
+    for n in range(count):
+        workspace.write(f"loads_{n}.csv", f"load,p_mw\n0,{90 + n}\n")
+    workspace.write("manifest.json", small_batch(count, **top))
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_promised_manifest_runs_to_the_letter(workspace, solver):
+    convert = [sys.executable, str(ROOT / "scripts" / "convert_grid.py"), "pandapower:case118"]
+    subprocess.run([*convert, "base.arrow"], cwd=workspace.path, check=True)
+    net = pandapower.networks.case118()
+    for name, factor in (("base", 1.0), ("peak", 1.05)):
+        table = pd.DataFrame({"load": net.load.index, "p_mw": net.load["p_mw"] * factor})
+        table.to_csv(workspace.path / f"loads_{name}.csv", index=False)
+    workspace.write("manifest.json", PROMISED | {"solver": solver})
+    output = succeed(workspace.run())
+    assert "2 of 2 scenarios solved" in output
+
+    for scenario, factor in (("base", 1.0), ("peak_demand", 1.05)):
+        plain = pandapower.networks.case118()
+        plain.load[["p_mw", "q_mvar"]] *= factor
+        (pandapower.runpp if solver == "ac" else pandapower.rundcpp)(plain)
+        table = read_result(workspace.result(scenario)).to_pandas()
+        lines = table[table["element"] == "line"].set_index("id")
+        assert (lines["p_from_mw"] - plain.res_line["p_from_mw"]).abs().max() < 1e-6
+        buses = table[table["element"] == "bus"].set_index("id")
+        assert (buses["va_degree"] - plain.res_bus["va_degree"]).abs().max() < 1e-6
+
+    for name in ("aggregated_results.parquet", "scenarios.parquet", "elements.parquet"):
+        assert len(pd.read_parquet(workspace.batch / "summary" / name))
+    with (workspace.batch / "summary" / "scenarios.csv").open() as file:
+        assert [row["scenario"] for row in csv.DictReader(file)] == ["base", "peak_demand"]
+    status = workspace.status()
+    assert (status["total"], status["completed"], status["failed"]) == (2, 2, 0)
+    assert [job["status"] for job in status["jobs"]] == ["ok", "ok"]
+    assert status["duration_ms"]["max"] >= status["duration_ms"]["median"] > 0
+    assert re.fullmatch("[0-9a-f]{64}", status["manifest_sha256"])
+
+
+def planned(workspace):
+    """What a dry run says is to be solved, and whether Snakemake would run anything."""
+    output = succeed(workspace.run("-n"))
+    match = re.search(r"(\d+) solved already, (nothing to solve|(\d+) to solve)", output)
+    assert match, output
+    return int(match[3] or 0), "Nothing to be done" not in output
+
+
+def test_rerun_solves_exactly_what_changed(workspace):
+    write_small_batch(workspace)
+    workspace.configure(scenarios_per_job=3)
+    assert planned(workspace) == (6, True)
+    assert not workspace.batch.exists()
+    succeed(workspace.run())
+    first = workspace.solved()
+    assert len(first) == 6
+
+    assert planned(workspace) == (0, False)
+    assert "Nothing to be done" in succeed(workspace.run())
+    assert workspace.solved() == first
+
+    workspace.write("loads_1.csv", "load,p_mw\n0,77\n")
+    assert planned(workspace) == (1, True)
+    succeed(workspace.run())
+    second = workspace.solved()
+    assert {name for name in second if second[name] != first[name]} == {"s1"}
+
+    workspace.result("s4").unlink()
+    assert planned(workspace) == (1, True)
+    succeed(workspace.run())
+    third = workspace.solved()
+    assert {name for name in third if third[name] != second[name]} == {"s4"}
+
+    write_small_batch(workspace, count=7)
+    workspace.write("loads_1.csv", "load,p_mw\n0,77\n")
+    assert planned(workspace) == (1, True)
+    succeed(workspace.run())
+    fourth = workspace.solved()
+    assert {name for name in fourth if fourth[name] != third.get(name)} == {"s6"}
+    assert len(pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")) == 7
+    assert planned(workspace) == (0, False)
+
+
+def test_new_weights_are_summarised_without_solving(workspace):
+    write_small_batch(workspace, count=2)
+    succeed(workspace.run())
+    before = workspace.solved()
+    batch = small_batch(2)
+    batch["scenarios"][1]["weight"] = 5
+    workspace.write("manifest.json", batch)
+    succeed(workspace.run())
+    assert workspace.solved() == before
+    table = pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")
+    assert list(table["weight"]) == [1, 5]
+
+
+def test_one_scenario_can_be_asked_for(workspace):
+    write_small_batch(workspace, count=4)
+    workspace.configure(scenarios_per_job=1)
+    succeed(workspace.run("runs/batch/study/job_s2/result.parquet"))
+    assert list(workspace.solved()) == ["s2"]
+
+
+def test_truncated_result_counts_as_missing(workspace):
+    write_small_batch(workspace, count=4)
+    succeed(workspace.run())
+    before = workspace.solved()
+    for scenario, size in (("s0", 0), ("s1", 10), ("s2", -1)):
+        content = workspace.result(scenario).read_bytes()
+        workspace.result(scenario).write_bytes(content[:size])
+    succeed(workspace.run())
+    after = workspace.solved()
+    assert {name for name in after if after[name] != before[name]} == {"s0", "s1", "s2"}
+
+
+def test_grid_replaced_between_runs_is_noticed(workspace):
+    net = pandapower.networks.case9()
+    pandapower.to_json(net, str(workspace.path / "net.json"))
+    batch = {"scenarios": [{"id": "a", "grid": "net.json"}, {"id": "b", "grid": "net.json"}]}
+    workspace.write("manifest.json", batch)
+    succeed(workspace.run())
+    before = workspace.solved()
+    net.load.loc[0, "p_mw"] = 10.0
+    pandapower.to_json(net, str(workspace.path / "net.json"))
+    succeed(workspace.run())
+    after = workspace.solved()
+    assert all(after[name] != before[name] for name in "ab")
+
+
+def test_snapshots_make_one_scenario_of_many_states(workspace):
+    rows = [f"{load},{90 + hour},h{hour}" for hour in range(5) for load in range(3)]
+    workspace.write("hours.csv", "\n".join(["load,p_mw,snapshot", *rows]) + "\n")
+    scenario = {"id": "day", "grid": "pandapower:case9", "loads": "hours.csv"}
+    workspace.write("manifest.json", {"scenarios": [scenario], "solver": "ac"})
+    succeed(workspace.run())
+    table = read_result(workspace.result("day")).to_pandas()
+    system = table[table["element"] == "system"]
+    assert list(system["snapshot"]) == [f"h{hour}" for hour in range(5)]
+    assert list(system["load_mw"].round(6)) == [3.0 * (90 + hour) for hour in range(5)]
+    summary = pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet").iloc[0]
+    assert (summary["snapshots"], summary["max_loading_snapshot"]) == (5, "h4")
+
+
+def test_max_jobs_holds_on_more_cores(workspace):
+    write_small_batch(workspace, count=4, max_jobs=1)
+    workspace.configure(scenarios_per_job=1)
+    succeed(workspace.run(cores=4))
+    spans = sorted(
+        (data["solved"], data["solved"] + data["duration_secs"])
+        for data in map(read_metadata, workspace.batch.glob("job_*/result.parquet"))
+    )
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_scenarios_that_dont_converge_are_results(workspace):
+    batch = {
+        "scenarios": [{"id": "fine"}, {"id": "too_much", "load_scale": 50}],
+        "grid": "pandapower:case118",
+        "solver": "ac",
+    }
+    workspace.write("manifest.json", batch)
+    output = succeed(workspace.run())
+    assert "2 of 2 scenarios solved, 1 of them without convergence" in output
+    table = pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")
+    assert list(table["status"]) == ["ok", "not_converged"]
+    assert "Nothing to be done" in succeed(workspace.run())
+
+
+def test_workflow_runs_as_a_module(workspace):
+    write_small_batch(workspace, count=2)
+    workspace.write(
+        "Snakefile",
+        "module gat:\n"
+        f"    snakefile: {str(ROOT / 'workflow' / 'Snakefile')!r}\n"
+        '    config: {"manifest": "manifest.json", "name": "study"}\n'
+        "use rule * from gat\n"
+        "use rule all from gat as study with:\n"
+        "    default_target: True\n",
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    run = subprocess.run(
+        command, cwd=workspace.path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(workspace.solved()) == 2
+
+
+def test_bare_commands_work_in_a_clone(tmp_path):
+    """No flags but --cores, in a folder with nothing but the repository's own files."""
+    clone = tmp_path / "clone"
+    ignored = shutil.ignore_patterns(".git", ".venv", "runs", ".snakemake", "*cache*")
+    shutil.copytree(ROOT, clone, ignore=ignored)
+    manifest = json.loads((clone / "examples" / "ieee118" / "manifest.json").read_text())
+    manifest["scenarios"] = manifest["scenarios"][::40]
+    (clone / "examples" / "ieee118" / "manifest.json").write_text(json.dumps(manifest))
+    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2"]
+    run = subprocess.run(
+        command, cwd=clone, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "runs/batch/ieee118/summary/scenarios.csv" in run.stderr
