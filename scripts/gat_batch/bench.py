@@ -16,7 +16,7 @@ from .model import Model
 from .model import prepare as prepare_model
 from .results import ResultWriter
 from .solvers import solve
-from .state import scenario_states
+from .state import scenario_states, state_count
 from .tables import read_injections
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "solver": scenario.solver,
         "attempt": attempt,
     }
-    worst, iterations = 0, None
+    worst, iterations, solves = 0, None, state_count(loads, gens)
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         for state in scenario_states(_bench.index, scenario, loads, gens):
-            solution = solve(model, state, scenario.solver, scenario.options)
+            solution = solve(model, state, scenario.solver, scenario.options, solves=solves)
             writer.add(state.snapshot, None, solution)
             worst = max(worst, SEVERITY.index(solution.status))
             if solution.iterations is not None:

@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING, Any
 from .errors import GatBatchError, ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from jsonschema.exceptions import ValidationError
 
 YAML_SUFFIXES = (".yaml", ".yml")
+
+DEEPEST = 100
+"""Levels of nesting in a YAML document."""
+
+LARGEST = 50_000_000
+"""Nodes of a YAML document with its aliases written out."""
 
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
@@ -48,7 +54,7 @@ def read_document(path: Path) -> Any:
     try:
         return parse(text, path)
     except RecursionError:
-        raise ManifestError("nested too deeply", file=path) from None
+        raise ManifestError("nested too deeply or too large", file=path) from None
 
 
 def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[GatBatchError]:
@@ -189,6 +195,25 @@ def _whole(number: int, path: Path) -> int:
     return number
 
 
+def _check_extent(events: Iterable[Any]) -> None:
+    """Stop before nesting overflows libyaml's stack, or aliases of aliases grow without bound."""
+    import yaml
+
+    open_nodes: list[tuple[str | None, int]] = []
+    sizes: dict[str | None, int] = {}
+    total = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, total))
+        total += sizes.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+        if len(open_nodes) > DEEPEST or total > LARGEST:
+            raise RecursionError
+
+
 def _parse_yaml(text: str, path: Path) -> Any:
     import yaml
 
@@ -212,6 +237,7 @@ def _parse_yaml(text: str, path: Path) -> Any:
     Loader.add_constructor("tag:yaml.org,2002:float", number)
     Loader.add_constructor("tag:yaml.org,2002:int", whole)
     try:
+        _check_extent(yaml.parse(text, Loader))
         return yaml.load(text, Loader)  # noqa: S506 - derived from the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_LISTED = 100
+"""Faults that one message lists; nobody reads more before mending some."""
+
+
 class GatBatchError(Exception):
     """Base of all faults.
 
@@ -103,7 +107,10 @@ class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
         super().__init__(f"{len(self.faults)} faults in the input")
 
     def __str__(self) -> str:
-        return "\n".join(str(fault) for fault in self.faults)
+        lines = [str(fault) for fault in self.faults[:MOST_LISTED]]
+        if len(self.faults) > MOST_LISTED:
+            lines.append(f"and {len(self.faults) - MOST_LISTED} more faults")
+        return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (InputErrors, (self.faults,))

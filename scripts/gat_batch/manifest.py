@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .documents import read_document, schema_faults
 from .errors import GatBatchError, InputErrors, ManifestError
-from .solvers.options import check_options
+from .solvers.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,6 +133,8 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
 
 def _content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
     yield from _unbuilt(document, file, None)
+    common_faults = list(_common_option_faults(document, file))
+    yield from common_faults
     counts = Counter(entry["id"] for entry in document["scenarios"])
     for name, count in counts.items():
         if count > 1:
@@ -164,9 +166,8 @@ def _content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatc
                 field="grid",
                 hint="name a grid for the scenario or one for the whole batch",
             )
-        solver = entry.get("solver", document.get("solver", "dc"))
-        options = _options(entry, document)
-        for fault in check_options(solver, options):
+        options = entry.get("options", {}) if common_faults else _options(entry, document)
+        for fault in check_options(_solver(entry, document), options):
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
         outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
@@ -201,8 +202,32 @@ def _unbuilt(entry: Mapping[str, Any], file: Path, scenario: str | None) -> Iter
         )
 
 
+def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """Faults of the options for all scenarios: each must mean something to one of their solvers."""
+    common = document.get("options", {})
+    solvers = sorted({_solver(entry, document) for entry in document["scenarios"]})
+    known = {name for solver in solvers for name in OPTIONS.get(solver, {})}
+    for solver in solvers:
+        own = {
+            name: value
+            for name, value in common.items()
+            if name in OPTIONS.get(solver, {}) or (name not in known and solver == solvers[0])
+        }
+        for fault in check_options(solver, own):
+            fault.file = str(file)
+            yield fault.at(field="options")
+
+
+def _solver(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
+    solver: Solver = entry.get("solver", document.get("solver", "dc"))
+    return solver
+
+
 def _options(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    return {**document.get("options", {}), **entry.get("options", {})}
+    """The options of a scenario: its own, and those of all that its solver knows."""
+    known = OPTIONS.get(_solver(entry, document), {})
+    common = {name: value for name, value in document.get("options", {}).items() if name in known}
+    return {**common, **entry.get("options", {})}
 
 
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
@@ -212,7 +237,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
     return Scenario(
         id=entry["id"],
         grid=entry.get("grid") or document["grid"],
-        solver=entry.get("solver", document.get("solver", "dc")),
+        solver=_solver(entry, document),
         timeout_secs=float(entry.get("timeout_secs", document.get("timeout_secs", 60))),
         options=_options(entry, document),
         loads=table("loads"),

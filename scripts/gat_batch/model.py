@@ -1,27 +1,26 @@
-"""The prepared grid: what every scenario on it shares.
-
-A solution is one array a quantity over the rows of the model: all buses, then all lines,
-transformers and so on, each in the order of its pandapower table.
-"""
+"""The prepared grid: what every scenario on it shares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandapower
 import pyarrow as pa
-from pandapower import topology
+
+from .solvers.lending import lent
+from .solvers.readout import COLUMNS, supplied_buses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-ELEMENTS = ("bus", "line", "trafo", "trafo3w", "gen", "sgen", "ext_grid", "load")
+ELEMENTS = tuple(COLUMNS)
 """The elements that results tell of, in the order of their rows."""
 
-BRANCHES = ("line", "trafo", "trafo3w")
-"""Elements that have a loading."""
+STALE_OPTIONS = ("recycle", "lightsim2grid", "numba")
 
 
 @dataclass(frozen=True)
@@ -30,63 +29,70 @@ class Model:
 
     Attributes:
         net: the network; scenarios are laid over it and taken off again.
-        spans: where an element's rows lie.
-        element: element of each row, shape (rows,).
-        index: pandapower index of each row, shape (rows,).
-        name: name of each row, null where it has none, shape (rows,).
+        ids: pandapower index of every element, shape (elements,), by element.
+        element: element of each row of a result, the ``system`` row first.
+        id: index of each row, null for the ``system`` row.
+        name: name of each row, null where it has none.
         cut_off: buses that the grid as given doesn't supply, shape (buses,).
         load_bus: position of each load's bus among the buses, shape (loads,).
     """
 
     net: pandapowerNet
-    spans: dict[str, slice]
+    ids: dict[str, NDArray[np.int64]]
     element: pa.StringArray
-    index: NDArray[np.int64]
+    id: pa.Int64Array
     name: pa.StringArray
     cut_off: NDArray[np.bool_]
     load_bus: NDArray[np.int64]
 
-    @property
-    def rows(self) -> int:
-        """Number of rows of a solution."""
-        return len(self.index)
-
-    def row_name(self, row: int) -> str:
-        """A row in short, as ``line:12``."""
-        return f"{self.element[row]}:{self.index[row]}"
-
 
 def prepare(net: pandapowerNet) -> Model:
     """Prepare a grid for many scenarios.
+
+    One DC power flow of the grid as given tells which buses it supplies. It also has numba compile
+    what pandapower always compiles, once for all workers that are forked from this process.
 
     Args:
         net: the grid, which the model keeps.
 
     Returns:
         The model.
+
+    Raises:
+        SolverError: if the grid can't be solved whatever the scenario.
     """
-    sizes = [len(net[element]) for element in ELEMENTS]
-    ends = np.cumsum(sizes)
-    spans = {
-        element: slice(int(end) - size, int(end))
-        for element, size, end in zip(ELEMENTS, sizes, ends, strict=True)
-    }
-    names = [_names(net, element) for element in ELEMENTS]
+    _forget_stale_options(net)
+    with lent(net):
+        pandapower.rundcpp(net)
+    ids = {element: net[element].index.to_numpy(np.int64) for element in ELEMENTS}
+    sizes = [len(rows) for rows in ids.values()]
+    names = chain.from_iterable(_names(net, element) for element in ELEMENTS)
     return Model(
         net=net,
-        spans=spans,
-        element=pa.array(np.repeat(ELEMENTS, sizes), pa.string()),
-        index=np.concatenate([net[element].index.to_numpy(np.int64) for element in ELEMENTS]),
-        name=pa.array([name for column in names for name in column], pa.string()),
-        cut_off=net.bus.index.isin(list(topology.unsupplied_buses(net))),
+        ids=ids,
+        element=pa.array(["system", *np.repeat(ELEMENTS, sizes).tolist()], pa.string()),
+        id=pa.array([None, *np.concatenate(list(ids.values())).tolist()], pa.int64()),
+        name=pa.array([None, *names], pa.string()),
+        cut_off=~supplied_buses(net),
         load_bus=net.bus.index.get_indexer(net.load["bus"]).astype(np.int64),
     )
 
 
+def _forget_stale_options(net: pandapowerNet) -> None:
+    """Keep a grid's own options, but for those that let one scenario's result reach the next."""
+    stored = net.get("user_pf_options") or {}
+    net["user_pf_options"] = {
+        name: value
+        for name, value in stored.items()
+        if name not in STALE_OPTIONS and not (isinstance(value, str) and value == "results")
+    }
+
+
 def _names(net: pandapowerNet, element: str) -> list[str | None]:
-    if "name" not in net[element]:
-        return [None] * len(net[element])
-    column = net[element]["name"]
+    table = net[element]
+    if "name" not in table:
+        return [None] * len(table)
+    column = table["name"]
     return [
         None if missing else str(name) for name, missing in zip(column, column.isna(), strict=True)
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import ResultError
+from .footer import METADATA_KEY
 from .solvers.solution import QUANTITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
+
+    from numpy.typing import NDArray
 
     from .model import Model
     from .solvers.solution import Solution
@@ -52,8 +56,6 @@ RESULT_SCHEMA = pa.schema(
 )
 """Columns of every result, whatever solver it comes from."""
 
-METADATA_KEY = "gat_batch"
-
 ROWS_PER_GROUP = 100_000
 """Rows kept in memory before they are written: a year of hours needn't fit."""
 
@@ -62,18 +64,23 @@ REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
 
 
 class ResultWriter:
-    """Writes one result: to a temporary name, renamed when all of it is on disk.
+    """Writes one result as its solutions come; leaving it cleanly completes the file.
+
+    Leaving it by an exception leaves nothing behind, and what was there before untouched. An
+    ``OSError``, for lack of space say, names the result; it may be tried again.
 
     Args:
         path: the result file.
         scenario: id of the scenario.
         model: the grid that the solutions are of.
-        metadata: stored in the file as JSON; may be completed until the writer is left.
+        metadata: plain values, stored in the file as JSON; may be completed until the writer is
+            left.
     """
 
-    def __init__(self, path: Path, scenario: str, model: Model, metadata: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, scenario: str, model: Model, metadata: Mapping[str, Any]
+    ) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         self._scenario = scenario
         self._model = model
         self._metadata = metadata
@@ -81,8 +88,19 @@ class ResultWriter:
         self._rows = 0
 
     def __enter__(self) -> Self:
-        self._writer = _open(self._temporary)
+        with ExitStack() as stack:
+            self._writer = stack.enter_context(_new_file(self._path, self._metadata))
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
         return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def add(self, snapshot: str | None, contingency: str | None, solution: Solution) -> None:
         """Add the solution of one snapshot and contingency."""
@@ -97,23 +115,12 @@ class ResultWriter:
             self._writer.write_table(pa.Table.from_batches(self._batches, RESULT_SCHEMA))
         self._batches, self._rows = [], 0
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                _close(self._writer, self._metadata, self._temporary, self._path)
-        finally:
-            with contextlib.suppress(OSError):
-                self._writer.close()
-            self._temporary.unlink(missing_ok=True)
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._flush()
 
 
-def write_placeholder(path: Path, failure: dict[str, Any]) -> None:
+def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
     """Write what stands for the result of a scenario that failed for good.
 
     It has the schema of a result and no rows; nothing takes it for a result, as it has no
@@ -121,29 +128,46 @@ def write_placeholder(path: Path, failure: dict[str, Any]) -> None:
 
     Args:
         path: the result file.
-        failure: why and how the scenario failed.
+        failure: why and how the scenario failed; plain values.
+
+    Raises:
+        OSError: if it can't be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        _close(_open(temporary), {"failed": failure}, temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _new_file(path, {"failed": dict(failure)}):
+        pass
 
 
 def read_result(path: Path) -> pa.Table:
     """Read a result.
 
+    Args:
+        path: the result file, or the placeholder of one.
+
+    Returns:
+        Rows of the schema of results.
+
     Raises:
-        ResultError: if it is missing or damaged.
+        ResultError: if it is missing, damaged or not a result.
     """
     try:
-        return pq.read_table(path, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+        # Not pq.read_table: it takes "a=b" in a folder's name for a column.
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unusable(path, error) from None
+    if not table.schema.equals(RESULT_SCHEMA):
+        raise _unusable(path, "its columns are not those of a result")
+    return table
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read what a result says of itself: fingerprint, status, duration, or why it failed.
+
+    Args:
+        path: the result file, or the placeholder of one.
+
+    Returns:
+        The metadata that it was written with.
 
     Raises:
         ResultError: if it is missing, damaged or not a result.
@@ -151,48 +175,72 @@ def read_metadata(path: Path) -> dict[str, Any]:
     try:
         stored = pq.read_metadata(path).metadata or {}
         content = json.loads(stored[METADATA_KEY.encode()])
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    return dict(content)
+    except KeyError:
+        raise _unusable(path, "it has no metadata of gat-batch") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unusable(path, error) from None
+    if not isinstance(content, dict):
+        raise _unusable(path, "its metadata are not those of gat-batch")
+    return content
 
 
-def _unreadable(path: Path, error: Exception) -> ResultError:
+def _unusable(path: Path, reason: object) -> ResultError:
     hint = "remove it and run again; only this scenario is solved anew"
-    return ResultError(f"not a whole result: {error}", file=path, hint=hint)
+    return ResultError(f"not a whole result: {reason}", file=path, hint=hint)
 
 
-def _open(path: Path) -> pq.ParquetWriter:
-    return pq.ParquetWriter(
-        path, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING, write_statistics=KEYS
-    )
+@contextmanager
+def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
+    """A file that takes its name only when all of it is on disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _remove_remains(path)
+        with temporary.open("wb") as sink:
+            writer = pq.ParquetWriter(
+                sink,
+                RESULT_SCHEMA,
+                compression="zstd",
+                use_dictionary=REPEATING,
+                write_statistics=list(KEYS),
+            )
+            try:
+                yield writer
+                writer.add_key_value_metadata({METADATA_KEY: _json(metadata)})
+            finally:
+                writer.close()
+            # A rename that reaches the disk before the content would leave an empty result after
+            # a power failure.
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _close(writer: pq.ParquetWriter, metadata: dict[str, Any], temporary: Path, path: Path) -> None:
-    writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata)})
-    writer.close()
-    # A rename that reaches the disk before the content would leave an empty result after a
-    # power failure.
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _remove_remains(path: Path) -> None:
+    """Remove what killed writers of this result left; there is only one writer at a time."""
+    for remains in path.parent.glob(f".{path.name}.*.tmp"):
+        remains.unlink(missing_ok=True)
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    # Readers of footers expect the fingerprint in front.
+    first = {key: metadata[key] for key in ("fingerprint",) if key in metadata}
+    return json.dumps({**first, **metadata})
 
 
 def _batch(
     model: Model, keys: tuple[str | None, str | None, str | None], solution: Solution
 ) -> pa.RecordBatch:
     """The system row, followed by the rows of the elements."""
-    rows = model.rows if solution.quantities else 0
-    columns: list[pa.Array] = [pa.repeat(pa.scalar(key, pa.string()), rows + 1) for key in keys]
-    columns.append(_below("system", model.element.slice(0, rows)))
-    columns.append(_below(None, pa.array(model.index[:rows])))
-    columns.append(_below(None, model.name.slice(0, rows)))
-    for quantity in QUANTITIES:
-        values = solution.quantities.get(quantity)
-        if values is None:
-            columns.append(pa.nulls(rows + 1, pa.float64()))
-        else:
-            padded = np.concatenate(([np.nan], values))
-            columns.append(pa.array(padded, from_pandas=True))
+    rows = len(model.element) if solution.elements else 1
+    columns: list[pa.Array] = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
+    columns += [column.slice(0, rows) for column in (model.element, model.id, model.name)]
+    columns += _quantities(model, solution, rows)
     system = {
         "status": solution.status,
         "iterations": solution.iterations,
@@ -201,11 +249,24 @@ def _batch(
         **solution.system,
     }
     columns += [
-        pa.concat_arrays([pa.array([system.get(name)], kind), pa.nulls(rows, kind)])
+        pa.concat_arrays([pa.array([system.get(name)], kind), pa.nulls(rows - 1, kind)])
         for name, kind in SYSTEM.items()
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
 
 
-def _below(first: str | None, column: pa.Array) -> pa.Array:
-    return pa.concat_arrays([pa.array([first], column.type), column])
+def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:
+    """A column a quantity; NaN becomes null."""
+    columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
+    first = 1
+    for element, ids in model.ids.items():
+        for quantity, array in solution.elements.get(element, {}).items():
+            column = columns[quantity]
+            if column is None:
+                column = columns[quantity] = np.full(rows, np.nan)
+            column[first : first + len(ids)] = array
+        first += len(ids)
+    return [
+        pa.nulls(rows, pa.float64()) if column is None else pa.array(column, from_pandas=True)
+        for column in columns.values()
+    ]

@@ -109,6 +109,11 @@ def scenario_states(
         yield State(snapshot, (*changes, *outages))
 
 
+def state_count(loads: InjectionTable | None, gens: InjectionTable | None) -> int:
+    """How many states a scenario with these tables has."""
+    return max([1, *(len(table.snapshots) for table in (loads, gens) if table is not None)])
+
+
 def check_scenario(
     index: ElementIndex,
     scenario: _Scenario,
@@ -135,12 +140,14 @@ def applied(net: pandapowerNet, state: State) -> Iterator[None]:
     try:
         for change in state.changes:
             table = net[change.element]
-            originals.append((table, change.column, table[change.column].copy()))
+            originals.append((change, table, table[change.column].copy()))
             table[change.column] = change.values
         yield
     finally:
-        for table, column, values in reversed(originals):
-            table[column] = values
+        for change, table, values in reversed(originals):
+            # A solver may have put another table in its place.
+            net[change.element] = table
+            table[change.column] = values
 
 
 def _resolved(

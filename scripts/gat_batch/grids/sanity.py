@@ -55,12 +55,23 @@ def check_network(net: pandapowerNet, source: str) -> None:
         for column in REQUIRED.get(element, ()):
             numbers = _numbers(net, element, column, source)
             _demand(np.isfinite(numbers), net, (element, column, "is not a finite number"), source)
-    live = net.bus.index[net.bus["in_service"].astype(bool)]
-    slack_gens = net.gen[net.gen["slack"].astype(bool) & net.gen["in_service"].astype(bool)]
-    grids = net.ext_grid[net.ext_grid["in_service"].astype(bool)]
-    if not (grids["bus"].isin(live).any() or slack_gens["bus"].isin(live).any()):
+    if not has_slack(net):
         hint = "an external grid, or a generator marked as slack, must be in service"
         raise GridError("has no slack", file=source, hint=hint)
+
+
+def has_slack(net: pandapowerNet) -> bool:
+    """Whether any bus in service has a slack in service."""
+    live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
+    holders = (
+        (net.ext_grid, True),
+        (net.gen, net.gen["slack"].to_numpy(bool)),
+        (net.vsc, (net.vsc["control_mode_ac"] == "slack").to_numpy(bool)),
+    )
+    return any(
+        bool((table["in_service"].to_numpy(bool) & table["bus"].isin(live) & slack).any())
+        for table, slack in holders
+    )
 
 
 def _numbers(net: pandapowerNet, element: str, column: str, source: str) -> np.ndarray:

@@ -6,24 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import pandapower
 
-from .solution import Solution, read_out
+from .lending import lent
+from .readout import read_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model import Model
+    from .solution import Solution
 
 
-def solve_dc(model: Model, options: Mapping[str, Any], *, many: bool) -> Solution:  # noqa: ARG001
+def solve_dc(model: Model, options: Mapping[str, Any]) -> Solution:
     """Solve the model's network as it stands.
 
     Args:
         model: the model, with a state laid over its network.
         options: keyword arguments of ``pandapower.rundcpp``.
-        many: whether hundreds of states of the same scenario follow; of no concern here.
 
     Returns:
-        The solution.
+        The solution; ``not_converged`` if the equations are singular.
+
+    Raises:
+        SolverError: if the study can't be posed.
     """
-    pandapower.rundcpp(model.net, **options)
+    with lent(model.net):
+        pandapower.rundcpp(model.net, **options)
     return read_out(model, dc=True)

@@ -1,0 +1,169 @@
+"""A solution read out of a solved pandapower network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .lending import ENGINE
+from .solution import Solution
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..model import Model
+
+_NODE = {name: name for name in ("vm_pu", "va_degree", "p_mw", "q_mvar")}
+_POWER = {name: name for name in ("p_mw", "q_mvar")}
+
+
+def _branch(first: str, second: str, current: str) -> dict[str, str]:
+    return {
+        "p_from_mw": f"p_{first}_mw",
+        "q_from_mvar": f"q_{first}_mvar",
+        "p_to_mw": f"p_{second}_mw",
+        "q_to_mvar": f"q_{second}_mvar",
+        "pl_mw": "pl_mw",
+        "i_ka": current,
+        "loading_percent": "loading_percent",
+    }
+
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "bus": _NODE,
+    "line": _branch("from", "to", "i_ka"),
+    "trafo": _branch("hv", "lv", "i_hv_ka"),
+    "trafo3w": _branch("hv", "mv", "i_hv_ka"),
+    "gen": _NODE,
+    "sgen": _POWER,
+    "ext_grid": _POWER,
+    "load": _POWER,
+}
+"""Element -> quantity -> column of pandapower's result table.
+
+The current of a line is the larger one of its ends, that of a transformer the one on its
+high-voltage side; ``loading_percent`` is the worst side's. A three-winding transformer's third
+power is ``pl_mw - p_from_mw - p_to_mw``.
+"""
+
+BRANCHES = ("line", "trafo", "trafo3w")
+
+REACTIVE = ("vm_pu", "q_mvar", "q_from_mvar", "q_to_mvar")
+"""Quantities that a DC power flow assumes or leaves alone; its results don't have them."""
+
+GENERATION = ("ext_grid", "gen", "sgen", "asymmetric_sgen")
+CONSUMPTION = ("load", "asymmetric_load", "motor", "storage")
+LOSSY = ("line", "trafo", "trafo3w", "impedance", "tcsc", "dcline")
+"""What the totals count. Storage is a load, negative while it discharges. Shunts, wards and
+extended wards are none of these: generation = load + loss + what they draw."""
+
+
+def blackout(model: Model) -> Solution:
+    """The solution of a network that has lost every slack.
+
+    Args:
+        model: the model, with a state laid over its network.
+
+    Returns:
+        All load unserved, no element.
+    """
+    nowhere = np.zeros(len(model.cut_off), dtype=bool)
+    return Solution(
+        "islanded",
+        ENGINE,
+        system={"unserved_mw": _unserved_mw(model, nowhere)},
+        detail="no slack is left in service: nothing is supplied",
+    )
+
+
+def supplied_buses(net: pandapowerNet) -> NDArray[np.bool_]:
+    """Buses that the power flow just solved has connected to a slack, shape (buses,)."""
+    # pandapower voids the voltage of exactly those that it leaves out, in DC power flows too;
+    # angles are also void where equations are singular.
+    supplied: NDArray[np.bool_] = np.isfinite(net.res_bus["vm_pu"].to_numpy(np.float64))
+    return supplied
+
+
+def read_out(model: Model, *, dc: bool) -> Solution:
+    """Read the solution of the model's network, just solved, out of its result tables.
+
+    Args:
+        model: the model, with a state laid over its network.
+        dc: whether the network was solved by a DC power flow.
+
+    Returns:
+        The solution.
+    """
+    net = model.net
+    elements = {
+        element: {
+            quantity: net[f"res_{element}"][column].to_numpy(np.float64, copy=True)
+            for quantity, column in columns.items()
+            if not (dc and quantity in REACTIVE)
+        }
+        for element, columns in COLUMNS.items()
+        if len(model.ids[element])
+    }
+    supplied = supplied_buses(net)
+    if not np.isfinite(elements["bus"]["va_degree"][supplied]).all():
+        return Solution("not_converged", ENGINE, detail="the equations are singular")
+    lost = net.bus["in_service"].to_numpy(bool) & ~supplied & ~model.cut_off
+    count = int(lost.sum())
+    return Solution(
+        status="islanded" if count else "ok",
+        engine=ENGINE,
+        elements=elements,
+        system={
+            "load_mw": _total(net, CONSUMPTION, "p_mw"),
+            "generation_mw": _total(net, GENERATION, "p_mw"),
+            "loss_mw": _total(net, LOSSY, "pl_mw"),
+            "unserved_mw": _unserved_mw(model, supplied),
+            **_worst_loading(model, elements),
+            **({} if dc else _voltage_extremes(model, elements["bus"]["vm_pu"])),
+        },
+        detail=f"{count} {'bus is' if count == 1 else 'buses are'} cut off" if count else "",
+    )
+
+
+def _unserved_mw(model: Model, supplied: NDArray[np.bool_]) -> float:
+    """Load in service, in MW, at buses that the grid as given supplies and this state doesn't."""
+    load = model.net.load
+    lost = (~supplied & ~model.cut_off)[model.load_bus] & load["in_service"].to_numpy(bool)
+    power = load["p_mw"].to_numpy(np.float64) * load["scaling"].to_numpy(np.float64)
+    return float(power[lost].sum())
+
+
+def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
+    """Sum over elements in MW; pandapower has 0 or no value for those that aren't supplied."""
+    parts = (net[f"res_{element}"][column] for element in elements if len(net[element]))
+    return float(sum(np.nansum(part.to_numpy(np.float64)) for part in parts))
+
+
+def _worst_loading(
+    model: Model, elements: dict[str, dict[str, NDArray[np.float64]]]
+) -> dict[str, float | str]:
+    worst: dict[str, float | str] = {}
+    highest = -np.inf
+    for element in BRANCHES:
+        loading = elements.get(element, {}).get("loading_percent", np.empty(0))
+        if np.isnan(loading).all():
+            continue
+        row = int(np.nanargmax(loading))
+        if loading[row] > highest:
+            highest = float(loading[row])
+            name = f"{element}:{model.ids[element][row]}"
+            worst = {"max_loading_percent": highest, "max_loading_element": name}
+    return worst
+
+
+def _voltage_extremes(model: Model, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
+    low, high = int(np.nanargmin(vm_pu)), int(np.nanargmax(vm_pu))
+    buses = model.ids["bus"]
+    return {
+        "min_vm_pu": float(vm_pu[low]),
+        "min_vm_bus": int(buses[low]),
+        "max_vm_pu": float(vm_pu[high]),
+        "max_vm_bus": int(buses[high]),
+    }

@@ -1,0 +1,191 @@
+"""Summaries equal what pandas computes from the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gat_batch.element_statistics import ELEMENT_COLUMNS, Limits
+from gat_batch.errors import ResultError
+from gat_batch.manifest import Scenario
+from gat_batch.results import METADATA_KEY, RESULT_SCHEMA, write_placeholder
+from gat_batch.summary import SCENARIO_COLUMNS, SummaryFiles, summarise
+
+LIMITS = Limits(80.0, (0.95, 1.05))
+ROWS = [("bus", n, "vm_pu") for n in (0, 5, 7)] + [
+    ("line", 3, "loading_percent"),
+    ("line", 4, "loading_percent"),
+    ("trafo", 0, "loading_percent"),
+    ("gen", 2, "p_mw"),
+    ("load", 1, "p_mw"),
+]
+
+
+def random_rows(rng, scenario, snapshots, dc):
+    """Rows as a solver might leave them; now and then a state doesn't converge."""
+    rows = []
+    for snapshot in snapshots:
+        bad = rng.random() < 0.15
+        values = []
+        if not bad:
+            for element, index, quantity in ROWS:
+                number = {"vm_pu": rng.uniform(0.9, 1.1), "p_mw": rng.normal(50, 40)}.get(
+                    quantity, rng.uniform(0, 120)
+                )
+                missing = dc and quantity == "vm_pu"
+                values.append((element, index, quantity, None if missing else number))
+        loads = [v for *_, quantity, v in values if quantity == "loading_percent"]
+        system = {"element": "system", "status": "not_converged" if bad else "ok"}
+        if not bad:
+            vms = [v for *_, quantity, v in values if quantity == "vm_pu" and v is not None]
+            system |= {
+                "load_mw": rng.uniform(90, 110),
+                "unserved_mw": float(rng.integers(0, 3)),
+                "iterations": int(rng.integers(2, 9)),
+                "max_loading_percent": max(loads),
+                "max_loading_element": f"line:{loads.index(max(loads))}",
+                "min_vm_pu": min(vms, default=None),
+                "max_vm_pu": max(vms, default=None),
+            }
+        rows.append(system | {"snapshot": snapshot})
+        rows += [
+            {"snapshot": snapshot, "element": element, "id": index, "name": "x", quantity: value}
+            for element, index, quantity, value in values
+        ]
+    return [row | {"scenario": scenario} for row in rows]
+
+
+def write_result(path, rows, **metadata):
+    path.parent.mkdir(parents=True)
+    table = pa.Table.from_pylist(rows, RESULT_SCHEMA)
+    with pq.ParquetWriter(path, RESULT_SCHEMA) as writer:
+        writer.write_table(table)
+        stored = {"fingerprint": "0" * 64, "attempt": 1, "duration_secs": 0.5, **metadata}
+        writer.add_key_value_metadata({METADATA_KEY: json_text(stored)})
+
+
+def json_text(content):
+    return pd.io.json.ujson_dumps(content)
+
+
+def files_in(folder):
+    names = ("aggregated.parquet", "scenarios.parquet", "scenarios.csv", "elements.parquet")
+    return SummaryFiles(*(folder / "summary" / name for name in names))
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """Thirty scenarios on two grids, one with snapshots, some DC, one failed."""
+    rng = np.random.default_rng(7)
+    results, rows = [], []
+    for n in range(30):
+        grid = "one" if n % 3 else "two"
+        scenario = Scenario(f"s{n}", grid, weight=float(rng.integers(1, 5)), tags=("x", "y"))
+        snapshots = [f"h{hour}" for hour in range(4)] if n % 5 == 0 else [None]
+        path = tmp_path / f"job_s{n}" / "result.parquet"
+        own = random_rows(rng, scenario.id, snapshots, dc=n % 4 == 0)
+        write_result(path, own)
+        rows += [row | {"grid": grid, "weight": scenario.weight / len(snapshots)} for row in own]
+        results.append((scenario, path))
+    failed = Scenario("gone", "one")
+    path = tmp_path / "job_gone" / "result.parquet"
+    path.parent.mkdir()
+    write_placeholder(path, {"error": "took too long", "attempts": 3})
+    results.insert(4, (failed, path))
+    return results, pd.DataFrame(rows)
+
+
+def test_aggregate_holds_every_row_in_the_manifests_order(batch, tmp_path):
+    results, rows = batch
+    files = files_in(tmp_path)
+    summarise(results, files, LIMITS)
+    table = pd.read_parquet(files.aggregated)
+    assert list(table["scenario"]) == list(rows["scenario"])
+    assert table["loading_percent"].sum() == pytest.approx(rows["loading_percent"].sum())
+    assert pq.ParquetFile(files.aggregated).num_row_groups == 30
+
+
+def test_elements_equal_pandas(batch, tmp_path):
+    results, rows = batch
+    files = files_in(tmp_path)
+    summarise(results, files, LIMITS)
+    table = pd.read_parquet(files.elements)
+    assert list(table.columns) == list(ELEMENT_COLUMNS)
+    assert len(table) == 2 * 7
+    for row in table.itertuples():
+        own = rows[(rows["grid"] == row.grid) & (rows["element"] == row.element)]
+        own = own[own["id"] == row.id].dropna(subset=[row.quantity])
+        values = own[row.quantity]
+        assert row.count == len(values)
+        for name, value in (
+            ("min", values.min()),
+            ("mean", values.mean()),
+            ("p95", values.quantile(0.95)),
+            ("max", values.max()),
+        ):
+            assert getattr(row, name) == pytest.approx(value, rel=1e-12), name
+        worst = (values - 1).abs().idxmax() if row.element == "bus" else values.idxmax()
+        assert row.worst == values[worst]
+        assert row.worst_scenario == own["scenario"][worst]
+        assert row.worst_snapshot == own["snapshot"][worst]
+        violated = (values > 80) if row.quantity != "vm_pu" else (values < 0.95) | (values > 1.05)
+        share = own["weight"][violated].sum() / own["weight"].sum()
+        if row.element == "gen":
+            assert np.isnan(row.violation_probability)
+        else:
+            assert row.violation_probability == pytest.approx(share, rel=1e-12)
+
+
+def test_scenarios_equal_pandas(batch, tmp_path):
+    results, rows = batch
+    files = files_in(tmp_path)
+    summarise(results, files, LIMITS)
+    table = pd.read_parquet(files.scenarios).set_index("scenario", drop=False)
+    assert list(table.columns) == list(SCENARIO_COLUMNS)
+    assert list(table.index) == [scenario.id for scenario, _ in results]
+    assert tuple(table.loc["gone", ["status", "attempts", "error"]]) == (
+        "failed",
+        3,
+        "took too long",
+    )
+    for name, own in rows.groupby("scenario"):
+        system, line = own[own["element"] == "system"], table.loc[name]
+        assert line["snapshots"] == len(system)
+        assert line["not_converged"] == (system["status"] == "not_converged").sum()
+        worst = "not_converged" if line["not_converged"] else "ok"
+        assert line["status"] == worst
+        loading = own["loading_percent"].dropna()
+        assert line["loading_violations"] == (loading > 80).sum()
+        vm = own["vm_pu"].dropna()
+        assert line["voltage_violations"] == ((vm < 0.95) | (vm > 1.05)).sum()
+        if len(loading):
+            assert line["load_mw"] == pytest.approx(system["load_mw"].mean())
+            assert line["max_unserved_mw"] == system["unserved_mw"].max()
+            assert line["max_loading_percent"] == loading.max()
+            top = system.loc[system["max_loading_percent"].idxmax()]
+            assert line["max_loading_element"] == top["max_loading_element"]
+            assert line["max_loading_snapshot"] == top["snapshot"]
+    text = pd.read_csv(files.scenarios_csv)
+    assert list(text["scenario"]) == list(table.index)
+
+
+def test_batch_in_which_everything_failed_has_a_summary(tmp_path):
+    path = tmp_path / "job_a" / "result.parquet"
+    path.parent.mkdir()
+    write_placeholder(path, {"error": "no luck", "attempts": 1})
+    files = files_in(tmp_path)
+    summarise([(Scenario("a", "one"), path)], files, LIMITS)
+    assert pd.read_parquet(files.scenarios)["status"].tolist() == ["failed"]
+    assert len(pd.read_parquet(files.elements)) == len(pd.read_parquet(files.aggregated)) == 0
+
+
+def test_damaged_result_is_named_and_leaves_no_summary(batch, tmp_path):
+    results, _ = batch
+    results[8][1].write_bytes(results[8][1].read_bytes()[:-9])
+    files = files_in(tmp_path)
+    with pytest.raises(ResultError, match=str(results[8][1].parent.name)):
+        summarise(results, files, LIMITS)
+    assert list(files.aggregated.parent.iterdir()) == []

@@ -1,0 +1,140 @@
+"""Tables are read as written, or refused with file, row and column."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gat_batch.errors import GatBatchError
+from gat_batch.tables import InjectionTable, read_injections
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_csv_is_read_with_its_gaps(tmp_path):
+    text = '\ufeffload,p_mw,q_mvar\r\n4, 1.5 ,\r\n"a, b",-2,0.25\r\n'
+    table = read_injections(write(tmp_path / "t.csv", text), "load")
+    assert table.element == "load"
+    assert [table.labels[code] for code in table.label] == ["4", "a, b"]
+    assert list(table.values["p_mw"]) == [1.5, -2.0]
+    np.testing.assert_equal(table.values["q_mvar"], [np.nan, 0.25])
+    assert table.snapshots == ()
+
+
+def test_snapshots_keep_the_order_of_their_appearance(tmp_path):
+    text = "bus,p_mw,snapshot\n1,5,b\n1,6,a\n2,7,b\n2,8,a\n"
+    table = read_injections(write(tmp_path / "t.csv", text), "load")
+    assert table.snapshots == ("b", "a")
+    assert list(table.snapshot) == [0, 1, 0, 1]
+
+
+def test_parquet_and_csv_are_the_same_table(tmp_path):
+    hours = pd.date_range("2030-01-01", periods=3, freq="h")
+    data = pd.DataFrame({"gen": [0, 0, 0], "p_mw": [1, 2, 3], "vm_pu": 1.02, "snapshot": hours})
+    data.to_parquet(tmp_path / "t.parquet")
+    data.to_csv(tmp_path / "t.csv", index=False, date_format="%Y-%m-%d %H:%M:%S")
+    tables = [read_injections(tmp_path / name, "gen") for name in ("t.parquet", "t.csv")]
+    for table in tables:
+        assert table.labels == ("0",)
+        assert list(table.values["p_mw"]) == [1.0, 2.0, 3.0]
+        assert [name[:19] for name in table.snapshots] == [str(hour) for hour in hours]
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        ("", ["empty"]),
+        ("load,p_mw\n", ["no rows"]),
+        ("load,p_mw\n1,2,3\n", ["can't be read"]),
+        ("load,load,p_mw\n1,1,2\n", ["load", "2 times"]),
+        ("p_mw\n1\n", ["names no elements"]),
+        ("load,bus,p_mw\n1,1,1\n", ["load and bus"]),
+        ("load\n1\n", ["changes nothing"]),
+        ("load,p_kw\n1,1\n", ["p_kw", "did you mean 'p_mw'"]),
+        ("load,p_mw\n1,1\n,2\n", ["row 3", "load is empty"]),
+        ("load,p_mw\n1,inf\n", ["row 2", "p_mw", "'inf'"]),
+        ("load,p_mw\n1,NaN\n", ["row 2", "'NaN'"]),
+        ("load,p_mw\n1,1e999\n", ["row 2", "1e999"]),
+        ("load,p_mw\n1,2\n3,x\n", ["row 3", "'x'"]),
+        ("load,p_mw\n1,2\n1,3\n", ["row 3", "stands in row 2"]),
+        ("load,p_mw,snapshot\n1,2,a\n2,3,\n", ["row 3", "snapshot is empty"]),
+        ("load,p_mw,snapshot\n1,2,a\n1,3,a\n", ["row 3"]),
+    ],
+)
+def test_faulty_load_table_is_refused(tmp_path, text, fragments):
+    with pytest.raises(GatBatchError) as caught:
+        read_injections(write(tmp_path / "t.csv", text), "load")
+    for fragment in ["t.csv", *fragments]:
+        assert fragment in str(caught.value)
+
+
+def test_faulty_voltage_is_refused(tmp_path):
+    with pytest.raises(GatBatchError, match="row 2: vm_pu is '-1'"):
+        read_injections(write(tmp_path / "t.csv", "gen,vm_pu\n1,-1\n"), "gen")
+
+
+def test_many_faults_are_counted(tmp_path):
+    text = "load,p_mw\n" + "".join(f"{n},x\n" for n in range(500))
+    with pytest.raises(GatBatchError) as caught:
+        read_injections(write(tmp_path / "t.csv", text), "load")
+    assert "and 480 more faults" in str(caught.value)
+
+
+def test_parquet_of_other_types_is_refused(tmp_path):
+    table = pa.table({"load": [[1], [2]], "p_mw": [True, False]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(GatBatchError) as caught:
+        read_injections(tmp_path / "t.parquet", "load")
+    assert "load: is of type" in str(caught.value)
+    assert "p_mw: is of type bool" in str(caught.value)
+
+
+def test_directory_and_missing_file_are_refused(tmp_path):
+    for name, text in ((".", "folder"), ("none.csv", "no such file")):
+        with pytest.raises(GatBatchError, match=text):
+            read_injections(tmp_path / name, "load")
+
+
+CELLS = st.one_of(
+    st.sampled_from(["load", "bus", "gen", "p_mw", "q_mvar", "snapshot", "", "1", "2", "nan"]),
+    st.floats().map(str),
+    st.text(max_size=5),
+)
+TEXTS = st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=6).map("\n".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(TEXTS, st.text()), kind=st.sampled_from(["load", "gen"]))
+def test_no_text_ends_in_a_traceback(tmp_path_factory, text, kind):
+    path = tmp_path_factory.mktemp("t") / "t.csv"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert_table_or_fault(path, kind)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=200), suffix=st.sampled_from([".csv", ".parquet"]))
+def test_no_bytes_end_in_a_traceback(tmp_path_factory, content, suffix):
+    path = tmp_path_factory.mktemp("t") / f"t{suffix}"
+    path.write_bytes(content)
+    assert_table_or_fault(path, "load")
+
+
+def assert_table_or_fault(path, kind):
+    try:
+        table = read_injections(path, kind)
+    except GatBatchError as error:
+        message = str(error)
+    else:
+        message = path.name
+        assert isinstance(table, InjectionTable)
+        assert len(table.label) == len(table.snapshot) > 0
+        assert not any(np.isinf(values).any() for values in table.values.values())
+    assert path.name in message
