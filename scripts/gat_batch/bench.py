@@ -14,8 +14,10 @@ from .elements import ElementIndex
 from .grids import read_grid
 from .model import Model
 from .model import prepare as prepare_model
+from .plan import solver_versions
 from .results import ResultWriter
 from .solvers import solve
+from .solvers.solution import SEVERITY
 from .state import scenario_states, state_count
 from .tables import read_injections
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .manifest import Scenario
     from .plan import Plan
-
-SEVERITY = ("ok", "islanded", "infeasible", "not_converged")
-"""Statuses from best to worst: a scenario has the worst of its snapshots."""
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
@@ -104,6 +103,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "scenario": scenario_id,
         "solver": scenario.solver,
         "attempt": attempt,
+        "versions": solver_versions(),
     }
     worst, iterations, solves = 0, None, state_count(loads, gens)
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:

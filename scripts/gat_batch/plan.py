@@ -175,7 +175,7 @@ class Plan:
         """
         facts = {
             "format": RESULT_FORMAT,
-            "versions": _solver_versions(),
+            "versions": solver_versions(),
             "solver": scenario.solver,
             "options": scenario.options,
             "grid": _grid_hash(self.grid(scenario)),
@@ -216,7 +216,8 @@ def _digest(facts: object) -> str:
 
 
 @cache
-def _solver_versions() -> dict[str, str]:
+def solver_versions() -> dict[str, str]:
+    """Versions of the packages that a result depends on."""
     return {name: version(name) for name in ("pandapower", "numpy", "scipy")}
 
 

@@ -18,15 +18,13 @@ import pyarrow.parquet as pq
 from .element_statistics import ElementStatistics, Limits
 from .errors import ResultError
 from .results import REPEATING, RESULT_SCHEMA, read_metadata, read_result
+from .solvers.solution import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from .manifest import Scenario
-
-SEVERITY = ("ok", "islanded", "infeasible", "not_converged")
-"""Statuses from best to worst."""
 
 SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "scenario": (pa.string(), "id of the scenario"),

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "not_converged", "infeasible", "islanded"]
 
+SEVERITY: tuple[Status, ...] = ("ok", "islanded", "infeasible", "not_converged")
+"""Statuses from best to worst: a scenario has the worst of its snapshots."""
+
 QUANTITIES = (
     "vm_pu",
     "va_degree",
