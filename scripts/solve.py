@@ -7,9 +7,11 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from gat_batch.errors import GatBatchError
 from gat_batch.front import job_plan
+from gat_batch.plan import JOB_RETRIES
 from gat_batch.shard import ShardRun
 
 
@@ -19,29 +21,48 @@ def main() -> int:
     parser.add_argument("--shard", required=True, help="name of the shard")
     parser.add_argument("--settings", required=True, help="configuration values as JSON")
     parser.add_argument("--workers", type=int, default=1, help="scenarios solved at a time")
+    parser.add_argument("--memory-mb", type=float, required=True, help="memory of the job, in MB")
+    parser.add_argument("--attempt", type=int, default=1, help="how often the job has been started")
     parser.add_argument("--log", type=Path, required=True, help="the shard's log")
     arguments = parser.parse_args()
     # A cancelled job ends like an interrupted one: its workers are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    arguments.log.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.log.open("a", encoding="utf-8") as log:
+    try:
+        arguments.log.parent.mkdir(parents=True, exist_ok=True)
+        with arguments.log.open("a", encoding="utf-8") as log:
+            return solve(arguments, log)
+    except OSError as error:
+        print(f"error: {arguments.log}: can't be written: {error.strerror}", file=sys.stderr)
+        return 1
 
-        def write(line: str) -> None:
-            print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=log, flush=True)
 
-        def show(line: str) -> None:
-            print(line, file=sys.stderr, flush=True)
+def solve(arguments: argparse.Namespace, log: TextIO) -> int:
+    """Solve the shard, and tell the log and whoever watches."""
 
-        try:
-            plan = job_plan(arguments.settings)
-            ShardRun(plan, plan.shard(arguments.shard), arguments.workers, show, write).run()
-        except GatBatchError as error:
-            write(f"error: {error}")
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            write("interrupted; what is finished stays")
-            return 128 + signal.SIGINT
+    def write(line: str) -> None:
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=log, flush=True)
+
+    def show(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        plan = job_plan(arguments.settings)
+        ShardRun(
+            plan,
+            plan.shard(arguments.shard),
+            workers=arguments.workers,
+            memory_mb=arguments.memory_mb,
+            last=arguments.attempt > JOB_RETRIES,
+            say=show,
+            log=write,
+        ).run()
+    except (GatBatchError, MemoryError) as error:
+        write(f"error: {error}")
+        show(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        write("interrupted; what is finished stays")
+        return 128 + signal.SIGINT
     return 0
 
 

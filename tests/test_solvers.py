@@ -18,7 +18,7 @@ from gat_batch.manifest import Outage
 from gat_batch.model import prepare
 from gat_batch.solvers import solve
 from gat_batch.solvers.ac import compiling_pays
-from gat_batch.solvers.options import OPTIONS
+from gat_batch.solvers.options import OPTIONS, rungs
 from gat_batch.solvers.readout import COLUMNS, REACTIVE
 from gat_batch.state import State, scenario_states
 
@@ -198,6 +198,33 @@ def test_numba_changes_nothing():
     for element, quantities in slow.elements.items():
         for quantity, values in quantities.items():
             assert_allclose(values, fast.elements[element][quantity], rtol=0, atol=1e-9)
+
+
+def test_ladder_finds_a_solution_and_names_its_rung():
+    net = grid("mv_oberrhein")
+    assert our_solution(net, Study(), "ac", init="flat").status == "not_converged"
+    model = prepare(net)
+    solution = solve(model, AS_GIVEN, "ac", {"init": "flat"}, ladder=("flat", "dc", "iwamoto"))
+    assert (solution.status, solution.engine) == ("ok", "pandapower:dc")
+    assert_same(solution, plain_solution(net, Study(), "ac"), "ac")
+
+
+def test_ladder_keeps_the_tolerance_and_leaves_out_what_options_rule_out():
+    ladder = ("flat", "dc", "iwamoto")
+    asked = {"distributed_slack": True, "tolerance_mva": 1e-3, "init_vm_pu": 1.02}
+    assert dict(rungs(asked, ladder)) == {
+        "": asked,
+        "flat": {"distributed_slack": True, "tolerance_mva": 1e-3, "init": "flat"},
+        "dc": {"distributed_slack": True, "tolerance_mva": 1e-3, "init": "dc"},
+    }
+
+
+def test_whole_ladder_in_vain_is_told_as_the_first_attempt():
+    model = prepare(grid("case118"))
+    options = {"max_iteration": 1}
+    solution = solve(model, AS_GIVEN, "ac", options, ladder=("flat", "dc", "iwamoto"))
+    assert (solution.status, solution.engine) == ("not_converged", "pandapower")
+    assert solution.iterations == 1
 
 
 def test_overload_does_not_converge_and_leaves_no_quantities():

@@ -5,6 +5,7 @@ import faulthandler
 import itertools
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def behave(name: str, attempt: int) -> tuple[str, int, int]:
             ctypes.PyDLL(None).sleep(60)
         case "memory":
             raise MemoryError
+        case "eat":
+            # Touched, so that it is memory in use.
+            hoard = bytearray(int(when) * 10**6)
+            hoard[::4096] = b"x" * len(hoard[::4096])
         case "io":
             Path("/proc/self/nowhere").read_text()
         case "bad":
@@ -65,7 +70,6 @@ def test_each_task_is_done_once_by_few_long_lived_workers():
         ("segfault", "crash", "SIGSEGV"),
         ("kill", "crash", "SIGKILL"),
         ("exit", "crash", "exit code 3"),
-        ("memory", "memory", "ran out of memory"),
         ("io", "io", "nowhere"),
     ],
 )
@@ -87,11 +91,21 @@ def test_a_hanging_task_is_ended_at_its_deadline(kind):
     assert "timeout_secs = 0.5 s" in outcome.failures[0].message
 
 
-@pytest.mark.parametrize(("kind", "verdict"), [("bad", "bad data"), ("bug", "internal")])
-def test_a_fault_of_the_data_or_the_program_is_final(kind, verdict):
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("bad", "bad data"), ("bug", "internal"), ("memory", "memory")]
+)
+def test_what_does_not_pass_by_waiting_is_final(kind, verdict):
     outcome = outcomes([kind, "fine-1"])[kind]
     assert outcome.failed
     assert [failure.verdict for failure in outcome.failures] == [verdict]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_a_worker_may_not_take_more_memory_than_it_is_given():
+    done = outcomes(["eat-2000", "eat-100", "fine-1"], memory_mb=1000.0)
+    assert [failure.verdict for failure in done["eat-2000"].failures] == ["memory"]
+    assert not done["eat-100"].failed
+    assert not done["fine-1"].failures
 
 
 def test_a_task_that_keeps_failing_is_given_up_after_the_last_attempt():

@@ -108,7 +108,14 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     worst, iterations, solves = 0, None, state_count(loads, gens)
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         for state in scenario_states(_bench.index, scenario, loads, gens):
-            solution = solve(model, state, scenario.solver, scenario.options, solves=solves)
+            solution = solve(
+                model,
+                state,
+                scenario.solver,
+                scenario.options,
+                ladder=plan.config.ac_ladder,
+                solves=solves,
+            )
             writer.add(state.snapshot, None, solution)
             worst = max(worst, SEVERITY.index(solution.status))
             if solution.iterations is not None:

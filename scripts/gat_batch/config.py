@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ class Config:
         retry_attempts: attempts at a scenario, the first included.
         retry_backoff_secs: wait before the second attempt, in seconds.
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
+        ac_ladder: what an AC power flow tries where it doesn't converge as asked.
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
@@ -40,10 +41,18 @@ class Config:
     retry_attempts: int
     retry_backoff_secs: float
     retry_backoff_max_secs: float
+    ac_ladder: tuple[str, ...]
     max_failures: int
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]
     mem_mb: int
+
+    def values(self) -> dict[str, Any]:
+        """The values as plain ones, from which the same configuration can be read again."""
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
@@ -80,6 +89,7 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             "manifest": manifest,
             "name": filled["name"] or manifest.stem,
             "output_dir": Path(filled["output_dir"]),
+            "ac_ladder": tuple(filled["ac_ladder"]),
             "voltage_band_pu": (float(low), float(high)),
         }
     )

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import Config, read_config
+from .errors import ResultError
 from .footer import read_fingerprint
+from .journal import Journal
 from .manifest import read_manifest
 from .plan import Plan
+from .run_lock import hold
+from .status import StatusBoard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +25,22 @@ SCHEMAS = Path(__file__).parents[2] / "workflow" / "schemas"
 
 MOST_NAMED = 5
 """Scenarios that the announcement lists by name."""
+
+
+def plan_batch(values: Mapping[str, Any]) -> Plan:
+    """Check configuration and manifest, but not the files that they name, and plan the batch.
+
+    Args:
+        values: configuration values.
+
+    Returns:
+        The plan.
+
+    Raises:
+        GatBatchError: if anything in either is at fault.
+    """
+    config = read_settings(values)
+    return Plan(read_manifest(config.manifest, _schema("manifest")), config)
 
 
 def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
@@ -39,19 +59,19 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
     Raises:
         GatBatchError: if anything in the input is at fault.
     """
-    config = read_settings(values)
-    batch = read_manifest(config.manifest, _schema("manifest") if main else None)
-    plan = Plan(batch, config)
-    if main:
-        # Imported here as it reads grids and tables, which jobs have no need of at this point.
-        from .check import check_files, check_studies
+    if not main:
+        config = read_settings(values)
+        return Plan(read_manifest(config.manifest), config)
+    plan = plan_batch(values)
+    # Imported here as it reads grids and tables, which jobs have no need of at this point.
+    from .check import check_files, check_studies
 
-        check_files(plan)
-        unsolved = [scenario for scenario in batch.scenarios if not plan.is_solved(scenario)]
-        check_studies(plan, unsolved)
-        if not dry_run:
-            _discard_damaged(plan, unsolved)
-        _announce(plan, unsolved)
+    check_files(plan)
+    unsolved = [scenario for scenario in plan.batch.scenarios if not plan.is_solved(scenario)]
+    check_studies(plan, unsolved)
+    if not dry_run:
+        begin(plan, unsolved)
+    _announce(plan, unsolved)
     return plan
 
 
@@ -76,12 +96,36 @@ def job_plan(settings: str) -> Plan:
     Raises:
         GatBatchError: if the input is at fault, as it may be if it was edited during the run.
     """
-    config = read_settings(json.loads(settings))
-    return Plan(read_manifest(config.manifest), config)
+    return open_batch(json.loads(settings), main=False, dry_run=False)
 
 
 def _schema(name: str) -> Any:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+def begin(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """Claim the batch for this process, and let files tell that a run begins.
+
+    Args:
+        plan: the batch.
+        unsolved: scenarios without a right result.
+
+    Raises:
+        ResultError: if another run is at work on it, or its folder can't be written to.
+    """
+    hold(plan.lock)
+    try:
+        _discard_damaged(plan, unsolved)
+        names = {scenario.id for scenario in unsolved}
+        for shard in plan.shards:
+            waiting = [member.id for member in shard.scenarios if member.id in names]
+            if waiting:
+                plan.journal(shard.name).parent.mkdir(parents=True, exist_ok=True)
+                Journal(plan.journal(shard.name)).write_all("pending", waiting)
+        StatusBoard(plan).begin()
+    except OSError as error:
+        reason = f"can't be written: {error.strerror}"
+        raise ResultError(reason, file=error.filename or plan.folder) from None
 
 
 def _discard_damaged(plan: Plan, unsolved: Sequence[Scenario]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -33,15 +33,20 @@ class Journal:
         """Append one event.
 
         Args:
-            event: ``started``, ``retry``, ``solved`` or ``failed``.
+            event: ``pending``, ``started``, ``retry``, ``solved`` or ``failed``.
             scenario: id of the scenario.
             facts: whatever belongs to the event; plain values.
         """
-        record = {"event": event, "id": scenario, "time": time.time(), **facts}
-        line = json.dumps(record, separators=(",", ":")) + "\n"
+        self.write_all(event, [scenario], **facts)
+
+    def write_all(self, event: str, scenarios: Iterable[str], **facts: Any) -> None:
+        """Append the same event for several scenarios."""
+        now = time.time()
+        records = [{"event": event, "id": name, "time": now, **facts} for name in scenarios]
+        text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line.encode())
+            os.write(descriptor, text.encode())
         finally:
             os.close(descriptor)
 

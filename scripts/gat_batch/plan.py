@@ -37,6 +37,9 @@ FEWEST_JOBS = 8
 FEWEST_PER_JOB = 10
 """Fewer light scenarios than this are not worth a job of their own."""
 
+JOB_RETRIES = 2
+"""How often Snakemake starts a job again that died or lacked memory, each time with more of it."""
+
 START_MINUTES = 10
 """Time allowed for a job to start and to read its grid."""
 
@@ -100,6 +103,11 @@ class Plan:
     def status(self) -> Path:
         """Status and metadata of the batch."""
         return self.folder / "batch_manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run that is at work on the batch."""
+        return self.folder / "logs" / "run.lock"
 
     @property
     def finished(self) -> Path:
@@ -178,6 +186,7 @@ class Plan:
             "versions": solver_versions(),
             "solver": scenario.solver,
             "options": scenario.options,
+            "ladder": self.config.ac_ladder if scenario.solver == "ac" else (),
             "grid": _grid_hash(self.grid(scenario)),
             "loads": _table_hash(scenario.loads),
             "gens": _table_hash(scenario.gens),

@@ -36,6 +36,8 @@ class ShardRun:
         plan: the batch.
         shard: the members.
         workers: scenarios solved at the same time.
+        memory_mb: memory of the job, which its workers share, in MB.
+        last: whether nobody will try again with more memory.
         say: shows a line of progress to whoever watches.
         log: writes a line into the shard's log.
     """
@@ -43,6 +45,8 @@ class ShardRun:
     plan: Plan
     shard: Shard
     workers: int
+    memory_mb: float
+    last: bool
     say: Callable[[str], None]
     log: Callable[[str], None]
     _pace: tuple[float, int] | None = field(default=None, init=False)
@@ -56,6 +60,7 @@ class ShardRun:
 
         Raises:
             ResultError: if the batch's folder can't be written to.
+            MemoryError: if members need more memory and there may be more the next time.
         """
         path = self.journal.path
         try:
@@ -101,7 +106,6 @@ class ShardRun:
         for member in members:
             self.plan.job_folder(member.id).mkdir(parents=True, exist_ok=True)
             self.plan.error(member.id).unlink(missing_ok=True)
-            self.journal.write("pending", member.id)
         try:
             bench.prepare(self.plan, members, self.journal)
         except GatBatchError as fault:
@@ -115,15 +119,25 @@ class ShardRun:
         )
         by_id = {member.id: member for member in members}
         tasks = [Task(member.id, member.timeout_secs) for member in members]
+        short: list[str] = []
         for outcome in supervise(
             tasks,
             bench.solve_member,
             workers=self.workers,
             policy=policy,
+            memory_mb=self.memory_mb / self.workers,
             on_failure=self._note_failure,
         ):
+            if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:
+                short.append(outcome.task.name)
+                continue
             self._conclude(by_id[outcome.task.name], outcome)
             self._show_progress()
+        if short:
+            raise MemoryError(
+                f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "
+                "the job is tried again with more"
+            )
 
     def _note_failure(self, task: Task, failure: Failure, wait_secs: float | None) -> None:
         then = "given up" if wait_secs is None else f"tried again in {wait_secs:.1f} s"

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,14 @@ class StatusBoard:
             if known is None or event["time"] >= known["time"]:
                 self._last[event["id"]] = event
 
+    def begin(self) -> None:
+        """Replace the file at the start of a run."""
+        with _turn(self.plan.log("status").with_suffix(".lock"), wait=True):
+            content = self.content()
+            done = content["completed"] + content["failed"]
+            content["run"] = {"started": content["updated"], "done_before": done}
+            replace_json(self.plan.status, content)
+
     def update(self, *, force: bool = False) -> dict[str, Any] | None:
         """Replace the file if it is time to, or at once.
 
@@ -99,6 +107,7 @@ class StatusBoard:
     def content(self) -> dict[str, Any]:
         """The state of the batch as it is now."""
         self._read_news()
+        now = _timestamp(time.time())
         jobs = [self._job(scenario) for scenario in self.plan.batch.scenarios]
         states = [job["state"] for job in jobs]
         counts = {state: states.count(state) for state in ("completed", "failed", "running")}
@@ -106,17 +115,28 @@ class StatusBoard:
         durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
         return {
             "name": self.plan.config.name,
-            "created": _created(self.plan.status),
-            "updated": _timestamp(time.time()),
+            "created": self._lasting.get("created", now),
+            "updated": now,
+            "run": self._lasting.get("run", {"started": now, "done_before": 0}),
             "total": len(states),
             **counts,
             "duration_ms": _spread([value for value in durations if value is not None]),
+            "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
             "manifest_sha256": _sha256(self.plan.batch.file),
             "versions": _versions(),
             "git_commit": _git_commit(self.plan.batch.folder),
             "jobs": jobs,
         }
+
+    @cached_property
+    def _lasting(self) -> dict[str, Any]:
+        """What the file says of the batch and the run once and for all."""
+        try:
+            content = json.loads(self.plan.status.read_text(encoding="utf-8"))
+            return {key: content[key] for key in ("created", "run")}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def _job(self, scenario: Scenario) -> dict[str, Any]:
         event = self._last.get(scenario.id, {})
@@ -181,11 +201,12 @@ def progress_line(content: dict[str, Any], rate: float | None) -> str:
         parts.append(f"{content['failed']} failed")
     if rate:
         left = content["total"] - done
-        parts.append(f"{rate:.3g}/s, about {_span(left / rate)} left")
+        parts.append(f"{rate:.3g}/s, about {span(left / rate)} left")
     return f"gat-batch: {', '.join(parts)}"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time span in hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -202,14 +223,6 @@ def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
             yield False
             return
         yield True
-
-
-def _created(path: Path) -> str:
-    try:
-        created = json.loads(path.read_text(encoding="utf-8"))["created"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return _timestamp(time.time())
-    return str(created)
 
 
 def _timestamp(seconds: float) -> str:

@@ -56,6 +56,7 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "loading_violations": (pa.int64(), "branches and snapshots above the loading limit"),
     "voltage_violations": (pa.int64(), "buses and snapshots outside the voltage band"),
     "iterations": (pa.int64(), "most iterations of a snapshot"),
+    "engine": (pa.string(), "what solved it; after a colon the rung of the ladder that it took"),
     "attempts": (pa.int64(), "attempts that it took"),
     "duration_secs": (pa.float64(), "time of the last attempt, s"),
     "error": (pa.string(), "why the scenario failed"),
@@ -195,6 +196,7 @@ def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
         "loading_violations": pc.sum(pc.greater(loading, limits.loading_percent)).as_py() or 0,
         "voltage_violations": pc.sum(outside).as_py() or 0,
         "iterations": pc.max(system["iterations"]).as_py(),
+        "engine": ";".join(sorted(pc.unique(system["engine"].drop_null()).to_pylist())),
     }
 
 

@@ -1,8 +1,9 @@
 """Tasks under a deadline, in worker processes that may die, tried again with growing waits.
 
 The processes and their deadlines are pebble's. What is added here is the verdict: a timeout, a
-dead worker, a shortage of memory and an I/O error may pass, so the task is tried again after a
-wait that doubles each time, while the other tasks go on; anything else is final at once.
+dead worker and an I/O error may pass, so the task is tried again after a wait that doubles each
+time, while the other tasks go on; anything else is final at once. A lack of memory doesn't pass
+by waiting: who called may try again with more.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pebble import ProcessExpired, ProcessPool
 
 from .errors import GatBatchError
+from .memory import limit_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Verdict = Literal["timeout", "crash", "memory", "io", "bad data", "internal"]
 
-TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "memory", "io"})
+TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "io"})
 """Verdicts that may be different next time."""
 
 _PR_SET_PDEATHSIG = 1
@@ -130,6 +132,7 @@ def supervise(
     *,
     workers: int,
     policy: RetryPolicy,
+    memory_mb: float | None = None,
     on_failure: Callable[[Task, Failure, float | None], None] = lambda *_: None,
     jitter: Callable[[], float] = random.random,
 ) -> Iterator[Outcome]:
@@ -142,6 +145,7 @@ def supervise(
             caller prepared is theirs too.
         workers: tasks done at the same time.
         policy: when to try again.
+        memory_mb: memory that a worker may occupy, in MB; None for no limit.
         on_failure: called for each failed attempt with the wait in seconds before the next one,
             or None if there is none.
         jitter: source of random numbers in [0, 1).
@@ -155,7 +159,7 @@ def supervise(
     pool = ProcessPool(
         max_workers=min(workers, max(len(tasks), 1)),
         initializer=_start_worker,
-        initargs=(os.getpid(),),
+        initargs=(os.getpid(), memory_mb),
         context=multiprocessing.get_context("fork"),
     )
 
@@ -238,8 +242,10 @@ def _cause_of_death(exitcode: int | None) -> str:
     return f"{name}{hint}"
 
 
-def _start_worker(parent: int) -> None:
+def _start_worker(parent: int, memory_mb: float | None) -> None:
     """Let the supervisor alone decide about a worker's end, and don't outlive it."""
+    if memory_mb is not None:
+        limit_memory(memory_mb)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent(parent)

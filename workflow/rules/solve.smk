@@ -18,13 +18,14 @@ for shard in PLAN.shards:
             update([PLAN.result(member.id) for member in shard.scenarios]),
         log:
             PLAN.log(f"solve_{shard.name}"),
-        retries: 2
+        retries: JOB_RETRIES
         conda:
             "../envs/gat-batch.yaml"
         threads: PLAN.workers
         resources:
             mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
             runtime=PLAN.longest_minutes(shard),
+            attempt=lambda wildcards, attempt: attempt,
             scenario_slots=PLAN.workers,
         params:
             script=lambda wildcards, threads: SCRIPTS / "solve.py",
@@ -36,4 +37,5 @@ for shard in PLAN.shards:
             python=lambda wildcards, threads: PYTHON,
         shell:
             "{params.python:q} {params.script:q} --shard {params.shard} --workers {threads}"
+            " --memory-mb {resources.mem_mb} --attempt {resources.attempt}"
             " --settings {params.settings:q} --log {log:q}"

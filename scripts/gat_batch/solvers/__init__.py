@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SolverError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..model import Model
     from ..state import State
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def solve(
-    model: Model, state: State, solver: str, options: Mapping[str, Any], *, solves: int = 1
+    model: Model,
+    state: State,
+    solver: str,
+    options: Mapping[str, Any],
+    *,
+    ladder: Sequence[str] = (),
+    solves: int = 1,
 ) -> Solution:
     """Solve one state of a grid.
 
@@ -28,6 +34,8 @@ def solve(
         solver: kind of study: ``dc`` or ``ac``.
         options: solver options by pandapower's names, as :func:`options.check_options` passes
             them.
+        ladder: what an AC power flow tries where it doesn't converge, names of
+            :data:`options.RUNGS`.
         solves: how many states of the same scenario are solved in all; decides whether it pays
             to compile.
 
@@ -52,4 +60,4 @@ def solve(
             return blackout(model)
         if solver == "dc":
             return solve_dc(model, options)
-        return solve_ac(model, options, solves=solves)
+        return solve_ac(model, options, ladder=ladder, solves=solves)

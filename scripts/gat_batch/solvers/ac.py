@@ -9,11 +9,12 @@ import pandapower
 from pandapower.auxiliary import LoadflowNotConverged
 
 from .lending import ENGINE, lent
+from .options import rungs
 from .readout import read_out
 from .solution import Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pandapower.auxiliary import pandapowerNet
 
@@ -26,22 +27,37 @@ SAVED_SECS_PER_BUS = 6e-6
 and numba 0.68 on 118, 1,354 and 2,869 buses. Results agree to rounding either way."""
 
 
-def solve_ac(model: Model, options: Mapping[str, Any], *, solves: int = 1) -> Solution:
+def solve_ac(
+    model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] = (), solves: int = 1
+) -> Solution:
     """Solve the model's network as it stands.
 
     Args:
         model: the model, with a state laid over its network.
         options: keyword arguments of ``pandapower.runpp``.
+        ladder: what to try where that doesn't converge, names of :data:`options.RUNGS`.
         solves: how many states of the same scenario are solved in all.
 
     Returns:
-        The solution; ``not_converged`` if the solver found none.
+        The first solution found, its rung in the engine's name after a colon; ``not_converged``,
+        with the reason of the first attempt, if none was.
 
     Raises:
         SolverError: if the study can't be posed.
     """
+    numba = compiling_pays(len(model.net.bus), solves)
+    first: Solution | None = None
+    for rung, way in rungs(options, ladder):
+        solution = _attempt(model, way, numba=numba)
+        if solution.status != "not_converged":
+            return replace(solution, engine=f"{ENGINE}:{rung}") if rung else solution
+        first = first or solution
+    assert first is not None  # noqa: S101 - there is always the way as asked
+    return first
+
+
+def _attempt(model: Model, options: Mapping[str, Any], *, numba: bool) -> Solution:
     net = model.net
-    numba = compiling_pays(len(net.bus), solves)
     try:
         with lent(net):
             # lightsim2grid would be used wherever it happens to be installed: results must not

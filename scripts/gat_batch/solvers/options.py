@@ -16,7 +16,7 @@ from ..documents import nearest
 from ..errors import GatBatchError, ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,14 @@ AC = DC | {
 OPTIONS: dict[str, dict[str, Option]] = {"dc": DC, "ac": AC}
 """Solver -> option -> what it is: the source of the documentation too."""
 
+RUNGS: dict[str, dict[str, Any]] = {
+    "flat": {"init": "flat"},
+    "dc": {"init": "dc"},
+    "iwamoto": {"algorithm": "iwamoto_nr", "init": "dc"},
+}
+"""Further ways to a solution where an AC power flow does not converge as asked: the same equations
+and the same tolerance, from another start or by another method."""
+
 NEWTON_ONLY = {"distributed_slack": ("nr",), "tdpf": ("nr",)}
 """Options that only some algorithms have."""
 
@@ -153,6 +161,28 @@ def check_options(solver: str, options: Mapping[str, Any]) -> list[GatBatchError
             what = f"{name}: {_shown(value)} is not {known[name].allowed}"
             faults.append(ManifestError(what, hint=known[name].meaning))
     return faults or list(_contradictions(options))
+
+
+def rungs(
+    options: Mapping[str, Any], ladder: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ways to try one after the other, the options as given first.
+
+    Args:
+        options: options of an AC power flow.
+        ladder: names of :data:`RUNGS`.
+
+    Yields:
+        Name, empty for the first, and options of each; those that the other options rule out are
+        left out.
+    """
+    yield "", dict(options)
+    starts = ("init_vm_pu", "init_va_degree")
+    common = {name: value for name, value in options.items() if name not in starts}
+    for rung in ladder:
+        changed = common | RUNGS[rung]
+        if not check_options("ac", changed):
+            yield rung, changed
 
 
 def _contradictions(options: Mapping[str, Any]) -> Iterator[GatBatchError]:

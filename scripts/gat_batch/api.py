@@ -1,0 +1,252 @@
+"""A batch from Python, for notebooks and scripts: the one module that knows Snakemake.
+
+Snakemake can't run inside a notebook's event loop, so a run gets a process of its own, in which
+this module calls Snakemake's public API. Everything else reads the batch's files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pyarrow.parquet as pq
+
+from .errors import ManifestError, ResultError
+from .front import plan_batch
+from .monitor import read_status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from .plan import Plan
+
+ROOT = Path(__file__).parents[2]
+
+Table = Literal["aggregated_results", "scenarios", "elements"]
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        total: scenarios in all.
+        completed: scenarios solved, converged or not.
+        failed: scenarios that the last run gave up on.
+        running: scenarios being solved.
+        pending: the others.
+        active: whether a run is at work.
+        jobs: what ``batch_manifest.json`` says of each scenario.
+    """
+
+    total: int
+    completed: int
+    failed: int
+    running: int
+    pending: int
+    active: bool
+    jobs: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """A batch to run, or one that has run.
+
+    Attributes:
+        settings: configuration values, as in ``config/config.yaml``.
+        max_workers: cores to use.
+    """
+
+    settings: dict[str, Any]
+    max_workers: int
+
+    @classmethod
+    def powerflow(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
+        """A batch of DC or AC power flows.
+
+        Args:
+            manifest: the manifest, relative to the working directory.
+            max_workers: cores to use.
+            settings: configuration values, as in ``config/config.yaml``.
+
+        Returns:
+            The job; nothing runs yet.
+
+        Raises:
+            GatBatchError: if the manifest or the settings are at fault.
+            ManifestError: if the manifest asks for something else than power flows.
+        """
+        return cls._of_kind({"dc", "ac"}, "powerflow", manifest, max_workers, settings)
+
+    @classmethod
+    def opf(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
+        """A batch of optimal power flows; as :meth:`powerflow` in everything else."""
+        return cls._of_kind({"dc_opf", "ac_opf"}, "opf", manifest, max_workers, settings)
+
+    @classmethod
+    def resume(cls, job: BatchJob | str | Path, max_workers: int | None = None) -> Self:
+        """A job that goes on where an earlier run ended.
+
+        Args:
+            job: the job, or the folder of a batch.
+            max_workers: cores to use; those of the job, or one, if left out.
+
+        Returns:
+            The job; its :meth:`run` solves what is missing or has changed.
+
+        Raises:
+            ResultError: if the folder holds no batch.
+        """
+        if isinstance(job, BatchJob):
+            return cls(job.settings, max_workers or job.max_workers)
+        return cls(read_status(Path(job))["settings"], max_workers or 1)
+
+    @classmethod
+    def _of_kind(
+        cls,
+        solvers: set[str],
+        call: str,
+        manifest: str | Path,
+        max_workers: int,
+        settings: dict[str, Any],
+    ) -> Self:
+        job = cls({**settings, "manifest": str(manifest)}, max_workers)
+        for scenario in job._plan().batch.scenarios:
+            if scenario.solver not in solvers:
+                raise ManifestError(
+                    f"{scenario.solver} is no study for BatchJob.{call}",
+                    file=manifest,
+                    scenario=scenario.id,
+                    field="solver",
+                )
+        return job
+
+    def _plan(self) -> Plan:
+        return plan_batch(self.settings)
+
+    @property
+    def folder(self) -> Path:
+        """The batch's folder."""
+        return self._plan().folder
+
+    def run(self) -> BatchStatus:
+        """Solve what is missing or has changed, and wait for it; progress goes to stderr.
+
+        Returns:
+            The status at the end.
+
+        Raises:
+            ResultError: if the input has faults, or more scenarios failed than the settings
+                permit. What was solved stays.
+        """
+        # All values: a config/config.yaml in the working directory is another batch's.
+        settings = self._plan().config.values()
+        order = json.dumps({"settings": settings, "cores": self.max_workers})
+        path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
+        run = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", __name__, order],
+            env=os.environ | {"PYTHONPATH": path},
+            check=False,
+        )
+        if run.returncode:
+            raise ResultError(
+                f"the run ended with exit code {run.returncode}",
+                file=self.folder,
+                hint="what was wrong stands above; status() tells how far it came",
+            )
+        return self.status()
+
+    def status(self) -> BatchStatus:
+        """How far the batch is, from any thread or process.
+
+        Raises:
+            ResultError: if it has never run.
+        """
+        content = read_status(self.folder)
+        counts = {name: content[name] for name in ("total", "completed", "failed", "running")}
+        return BatchStatus(
+            **counts,
+            pending=content["pending"],
+            active=content["active"],
+            jobs=tuple(content["jobs"]),
+        )
+
+    def to_arrow(
+        self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
+    ) -> pa.Table:
+        """A table of the summary.
+
+        Args:
+            table: every row of every result, one row a scenario, or one row an element.
+            filters: as in :func:`pyarrow.parquet.read_table`.
+            columns: names of the columns to read.
+
+        Raises:
+            ResultError: if there is no summary yet.
+        """
+        path = self._plan().summary(f"{table}.parquet")
+        try:
+            return pq.read_table(path, filters=filters, columns=columns, partitioning=None)
+        except FileNotFoundError:
+            raise ResultError("no such file", file=path, hint="run the batch first") from None
+
+    def to_pandas(
+        self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
+    ) -> pd.DataFrame:
+        """The same as :meth:`to_arrow`, as a data frame."""
+        frame: pd.DataFrame = self.to_arrow(table, filters=filters, columns=columns).to_pandas()
+        return frame
+
+
+def execute(settings: dict[str, Any], cores: int) -> bool:
+    """Run the workflow in this process, by the settings of ``profiles/default``.
+
+    Args:
+        settings: configuration values.
+        cores: cores to use.
+
+    Returns:
+        Whether it came to a good end; why not has been told on stderr.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        ExecutionSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+        SchedulingSettings,
+    )
+
+    quiet = {Quietness.RULES, Quietness.HOST, Quietness.PROGRESS}
+    output = OutputSettings(show_failed_logs=True, quiet=quiet)
+    with SnakemakeApi(output) as snakemake:
+        try:
+            dag = snakemake.workflow(
+                snakefile=ROOT / "workflow" / "Snakefile",
+                resource_settings=ResourceSettings(cores=cores),
+                config_settings=ConfigSettings(
+                    config=settings, configfiles=[ROOT / "config" / "config.yaml"]
+                ),
+            ).dag(DAGSettings(force_incomplete=True))
+            dag.execute_workflow(
+                execution_settings=ExecutionSettings(keep_going=True, keep_incomplete=True),
+                scheduling_settings=SchedulingSettings(scheduler="greedy", subsample=20),
+                scheduler_settings=GreedySettings(),
+            )
+        except Exception as error:  # noqa: BLE001 - Snakemake tells each in its own words
+            snakemake.print_exception(error)
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(0 if execute(**json.loads(sys.argv[1])) else 1)

@@ -1,0 +1,39 @@
+"""A process's memory, and a limit on what it may still take."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+LEAST_BYTES = 64 * 2**20
+"""A process may always take as much as this: without it Python can't even report a failure."""
+
+STATUS = Path("/proc/self/status")
+
+
+def limit_memory(megabytes: float) -> None:
+    """Have allocations of this process fail once it occupies that much; Linux only.
+
+    The kernel limits what is allocated, not what is in use, and libraries allocate generously
+    when they start. So the limit is set to what is allocated now and what may be added to what is
+    in use now.
+
+    Args:
+        megabytes: memory that the process may occupy, in MB.
+    """
+    try:
+        lines = STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    kilobytes = {key: int(rest.split()[0]) for key, rest in map(_field, lines) if "kB" in rest}
+    spare = int(megabytes * 1e6) - kilobytes["VmRSS"] * 1024
+    limit = kilobytes["VmData"] * 1024 + max(spare, LEAST_BYTES)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _field(line: str) -> tuple[str, str]:
+    key, _, rest = line.partition(":")
+    return key, rest
