@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from .errors import GatBatchError, InputErrors, TableError
+from .errors import GatBatchError, InputErrors, ResultError, TableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +45,27 @@ def _missing_tables(scenario: Scenario) -> Iterator[GatBatchError]:
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
+
+
+def check_folders(plan: Plan) -> None:
+    """Check that no folder of the batch is a link, which could lead results anywhere.
+
+    Args:
+        plan: the batch; its own folder, and those above it, may well be links.
+
+    Raises:
+        InputErrors: if any is: all of them.
+    """
+    folders = [plan.status.parent / name for name in ("logs", "summary")]
+    folders += [plan.job_folder(scenario.id) for scenario in plan.batch.scenarios]
+    hint = "remove the link; link the batch's folder instead, if it is to lie elsewhere"
+    faults = [
+        ResultError("is a symbolic link", file=folder, hint=hint)
+        for folder in folders
+        if folder.is_symlink()
+    ]
+    if faults:
+        raise InputErrors(faults)
 
 
 def check_studies(plan: Plan, scenarios: Sequence[Scenario]) -> None:

@@ -83,6 +83,10 @@ class TableError(GatBatchError):
     """A load, generator, cost or limit table that can't be used."""
 
 
+class UnreadableError(GatBatchError):
+    """A file that the system failed to read; it may succeed the next time."""
+
+
 class GridError(GatBatchError):
     """A grid that can't be read, written or does not hold what a scenario names."""
 

@@ -31,10 +31,7 @@ class Verdict:
 
 
 def finish(plan: Plan) -> Verdict:
-    """Release the scenarios that failed and sum up the run.
-
-    A failed scenario's placeholder is removed, so that its result is missing and the next run
-    tries it again; its ``error.json`` stays.
+    """Sum up the run, and end it or let it go on to its good end.
 
     Args:
         plan: the batch.
@@ -42,14 +39,28 @@ def finish(plan: Plan) -> Verdict:
     Returns:
         The verdict.
     """
+    content = StatusBoard(plan).update(force=True)
+    assert content is not None  # noqa: S101 - a forced update has a result
+    failed = content["failed"] + content["pending"]
+    acceptable = failed <= plan.config.max_failures
+    if not acceptable:
+        release(plan)
+    return Verdict(tuple(_lines(plan, content)), failed, acceptable)
+
+
+def release(plan: Plan) -> None:
+    """Remove the placeholders of scenarios that failed, so that the next run tries them again.
+
+    Their ``error.json`` stays. A run within the permitted failures needs the placeholders until
+    Snakemake has seen them.
+
+    Args:
+        plan: the batch.
+    """
     for scenario in plan.batch.scenarios:
         result = plan.result(scenario.id)
         if read_fingerprint(result) is None:
             result.unlink(missing_ok=True)
-    content = StatusBoard(plan).update(force=True)
-    assert content is not None  # noqa: S101 - a forced update has a result
-    failed = content["failed"] + content["pending"]
-    return Verdict(tuple(_lines(plan, content)), failed, failed <= plan.config.max_failures)
 
 
 def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:

@@ -64,9 +64,10 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
         return Plan(read_manifest(config.manifest), config)
     plan = plan_batch(values)
     # Imported here as it reads grids and tables, which jobs have no need of at this point.
-    from .check import check_files, check_studies
+    from .check import check_files, check_folders, check_studies
 
     check_files(plan)
+    check_folders(plan)
     unsolved = [scenario for scenario in plan.batch.scenarios if not plan.is_solved(scenario)]
     check_studies(plan, unsolved)
     if not dry_run:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pebble import ProcessExpired, ProcessPool
 
-from .errors import GatBatchError
+from .errors import GatBatchError, UnreadableError
 from .memory import limit_memory
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _verdict(error: BaseException, task: Task) -> tuple[Verdict, str]:
         case MemoryError():
             return "memory", "the worker ran out of memory"
         case GatBatchError():
-            return "bad data", str(error)
+            return "io" if isinstance(error, UnreadableError) else "bad data", str(error)
         case OSError():
             return "io", f"{error.strerror or error}: {error.filename or 'no file named'}"
         case _:

@@ -22,7 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from .documents import nearest
-from .errors import GatBatchError, InputErrors, TableError
+from .errors import GatBatchError, InputErrors, TableError, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +122,9 @@ def _read(path: Path) -> pa.Table:
         hint = "paths are relative to the manifest's folder"
         raise TableError("no such file", file=path, hint=hint) from None
     except (OSError, pa.ArrowException, csv.Error, ValueError) as error:
+        # pyarrow calls damaged content an OSError too, one without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UnreadableError(f"can't be read: {error.strerror}", file=path) from None
         raise TableError(f"can't be read: {error}", file=path) from None
     names = Counter(table.column_names)
     for name, count in names.items():

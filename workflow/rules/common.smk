@@ -18,6 +18,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from gat_batch import front
 from gat_batch.errors import GatBatchError
+from gat_batch.finish import release
 from gat_batch.plan import JOB_RETRIES
 
 try:

@@ -1,0 +1,53 @@
+"""Real faults in workers, on demand: put on PYTHONPATH, it acts on tables of certain names.
+
+When a worker opens loads_FAULT.csv or loads_FAULT-once.csv, the fault strikes: in C code, by
+signals and by real allocations, the way it does in the field.
+"""
+
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import time
+
+TABLE = re.compile(r".*/loads_(segfault|gil|memory|kill|slow|io)(-once)?[^/]*\.csv")
+
+
+def strike(fault):
+    faulthandler.disable()
+    if fault == "segfault":
+        ctypes.string_at(0)
+    elif fault == "gil":
+        # PyDLL keeps the GIL for the whole call.
+        ctypes.PyDLL(None).sleep(600)
+    elif fault == "memory":
+        hoard = []
+        while True:
+            hoard.append(bytearray(b"x") * 50_000_000)
+    elif fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif fault == "io":
+        raise OSError(5, "Input/output error", "a table")
+    else:
+        time.sleep(0.25)
+
+
+def hook(event, arguments):
+    if event != "open" or multiprocessing.parent_process() is None:
+        return
+    path = os.path.join(os.getcwd(), str(arguments[0]))  # noqa: PTH118, PTH109 - light on purpose
+    match = TABLE.fullmatch(path)
+    if match is None:
+        return
+    if match.group(2):
+        try:
+            os.close(os.open(f"{path}.struck", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+    strike(match.group(1))
+
+
+sys.addaudithook(hook)

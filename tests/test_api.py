@@ -1,0 +1,75 @@
+"""The calls that README promises, run as README has them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from gat_batch.api import BatchJob
+from gat_batch.errors import GatBatchError, ManifestError, ResultError
+
+README = (ROOT / "README.md").read_text()
+
+
+def code_blocks(indent=""):
+    """README's blocks of code, those in a list with its indent."""
+    pattern = rf"^{indent}```\w*\n(.*?)^{indent}```"
+    blocks = re.findall(pattern, README, re.MULTILINE | re.DOTALL)
+    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+@pytest.fixture
+def study(workspace):
+    """The files of README's chapter about a batch of one's own."""
+    manifest, table = code_blocks("   ")[:2]
+    workspace.write("study/manifest.json", manifest)
+    workspace.write("study/loads_peak.csv", table)
+    return workspace
+
+
+def test_the_calls_in_the_readme_do_what_it_says(study):
+    (script,) = [block for block in code_blocks() if "import BatchJob" in block]
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=study.path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "3 of 3" in run.stdout
+    assert "scenarios done" in run.stderr
+
+
+def test_a_job_is_checked_when_it_is_made(study):
+    study.write("study/bad.json", {"scenarios": [{"id": "a", "grid": "pandapower:case9", "x": 1}]})
+    with pytest.raises(GatBatchError, match="unknown key"):
+        BatchJob.powerflow(study.path / "study" / "bad.json")
+    with pytest.raises(ManifestError, match=r"ac is no study for BatchJob\.opf"):
+        BatchJob.opf(study.path / "study" / "manifest.json")
+    with pytest.raises(ResultError, match="no batch here"):
+        BatchJob.resume(study.path)
+
+
+def test_a_failed_run_raises_and_can_be_resumed(study, monkeypatch):
+    monkeypatch.chdir(study.path)
+    table = study.path / "study" / "loads_peak.csv"
+    good = table.read_text()
+    table.write_text("load,p_mw\n999,1\n")
+    job = BatchJob.powerflow("study/manifest.json", 2, name="mine")
+    with pytest.raises(ResultError, match="exit code 1"):
+        job.run()
+    table.write_text(good)
+    assert job.run().completed == 3
+    again = BatchJob.resume("runs/batch/mine")
+    status = again.status()
+    assert (status.completed, status.total, status.active) == (3, 3, False)
+    assert again.to_arrow(columns=["scenario"]).num_rows == len(again.to_pandas())
+    assert list(again.to_pandas("scenarios")["scenario"]) == ["base", "peak", "line-7-out"]

@@ -1,0 +1,353 @@
+"""Nothing is lost and nothing is done twice, whatever strikes: real signals, files and faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from gat_batch.results import read_metadata
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
+
+
+@pytest.fixture(autouse=True)
+def faults(monkeypatch):
+    """Tables of certain names strike the workers that open them; see faults/sitecustomize.py."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+
+
+def write_batch(workspace, tables, **top):
+    """A DC scenario for each name; where a table stands for it, it strikes the worker."""
+    scenarios = []
+    for name, table in tables.items():
+        scenarios.append({"id": name})
+        if table:
+            workspace.write(table, "load,p_mw\n0,30\n")
+            scenarios[-1]["loads"] = table
+    content = {"grid": "pandapower:case14", "solver": "dc", "scenarios": scenarios, **top}
+    workspace.write("manifest.json", content)
+
+
+def slow(count):
+    return {f"s{n}": f"loads_slow-{n}.csv" for n in range(count)}
+
+
+def attempts(workspace):
+    return {
+        file.parent.name.removeprefix("job_"): read_metadata(file)["attempt"]
+        for file in workspace.batch.glob("job_*/result.parquet")
+    }
+
+
+def ids_in_errors(workspace):
+    return {file.parent.name.removeprefix("job_") for file in workspace.batch.glob("*/error.json")}
+
+
+def journal(workspace):
+    return [
+        json.loads(line)
+        for file in (workspace.batch / "logs" / "journal").glob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+
+
+# ---- Workers that die, hang or eat -----------------------------------------------------------
+
+
+def test_each_fault_costs_its_scenario_one_attempt(workspace):
+    kinds = ("segfault", "gil", "kill", "io")
+    struck = {kind: f"loads_{kind}-once.csv" for kind in kinds}
+    write_batch(workspace, struck | {f"s{n}": None for n in range(8)}, timeout_secs=3)
+    workspace.configure(retry_backoff_secs=0.1, scenarios_per_job=12)
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    tried = attempts(workspace)
+    assert {name: tried.pop(name) for name in kinds} == dict.fromkeys(kinds, 2)
+    assert set(tried.values()) == {1}
+    assert len(tried) == 8
+    assert not ids_in_errors(workspace)
+
+
+def test_a_scenario_that_lacks_memory_gets_more_from_the_next_job(workspace):
+    write_batch(workspace, {"m": "loads_memory-once.csv", "a": None, "b": None})
+    workspace.configure(scenarios_per_job=3, mem_mb=700)
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    assert len(workspace.solved()) == 3
+    assert "700 MB are too little for m" in run.stdout + run.stderr
+    solves = [event["id"] for event in journal(workspace) if event["event"] == "solved"]
+    assert sorted(solves) == ["a", "b", "m"]
+
+
+def test_a_scenario_that_eats_all_memory_fails_alone(workspace):
+    write_batch(workspace, {"m": "loads_memory.csv", "a": None, "b": None})
+    workspace.configure(scenarios_per_job=3, mem_mb=500)
+    run = workspace.run()
+    assert run.returncode == 1
+    assert set(workspace.solved()) == {"a", "b"}
+    assert ids_in_errors(workspace) == {"m"}
+    assert "out of memory" in run.stderr
+
+
+def test_one_hanging_scenario_of_two_hundred_costs_its_own_attempts_only(workspace):
+    write_batch(
+        workspace, {"h": "loads_gil.csv"} | {f"s{n}": None for n in range(199)}, timeout_secs=2
+    )
+    workspace.configure(retry_attempts=2, retry_backoff_secs=0.1)
+    assert workspace.run().returncode == 1
+    tried = attempts(workspace)
+    assert set(tried.values()) == {1}
+    assert len(tried) == 199
+    error = json.loads((workspace.batch / "job_h" / "error.json").read_text())
+    assert error["verdict"] == "timeout"
+    assert [entry["verdict"] for entry in error["tries"]] == ["timeout", "timeout"]
+    # What the hanging one took beyond its limits would be a wait of its neighbours.
+    assert all(entry["duration_secs"] <= 2.0 for entry in error["tries"])
+    events = [event["event"] for event in journal(workspace) if event["id"] != "h"]
+    assert events.count("started") == events.count("solved") == 199
+
+
+@pytest.mark.parametrize("module", [False, True])
+def test_three_bad_scenarios_of_two_hundred_are_named_and_tried_again(workspace, module):
+    bad = {"b1": "loads_segfault.csv", "b2": "loads_kill.csv", "b3": "loads_io.csv"}
+    write_batch(workspace, bad | {f"s{n}": None for n in range(197)})
+    workspace.configure(retry_attempts=2, retry_backoff_secs=0.1)
+    command = workspace.command("--cores", "2")
+    if module:
+        settings = {"manifest": "manifest.json", "name": "study", "retry_attempts": 2}
+        workspace.write(
+            "Snakefile",
+            "module gat:\n"
+            f"    snakefile: {str(ROOT / 'workflow' / 'Snakefile')!r}\n"
+            f"    config: {settings}\n"
+            "use rule * from gat\n"
+            "use rule all from gat as study with:\n"
+            "    default_target: True\n",
+        )
+        place = command.index("--snakefile")
+        del command[place : place + 2]
+
+    def run():
+        return subprocess.run(
+            command, cwd=workspace.path, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    first = run()
+    assert first.returncode == 1, first.stderr
+    before = workspace.solved()
+    assert len(before) == 197, first.stderr
+    assert ids_in_errors(workspace) == set(bad)
+    status = workspace.status()
+    assert (status["completed"], status["failed"], status["pending"]) == (197, 3, 0)
+    summary = pd.read_csv(workspace.batch / "summary" / "scenarios.csv").set_index("scenario")
+    assert set(summary.index[summary["status"] == "failed"]) == set(bad)
+    assert "SIGSEGV" in summary["error"]["b1"]
+    assert len(summary) == 200
+
+    for table in bad.values():  # mended
+        (workspace.path / table).rename(workspace.path / f"mended_{table}")
+        workspace.write(table.replace("loads_", "fine_"), "load,p_mw\n0,30\n")
+    manifest = (workspace.path / "manifest.json").read_text()
+    workspace.write("manifest.json", manifest.replace("loads_", "fine_"))
+    assert run().returncode == 0
+    after = workspace.solved()
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == set(bad)
+    assert not ids_in_errors(workspace)
+
+
+def test_some_failures_can_be_permitted(workspace):
+    write_batch(workspace, {"b": "loads_kill.csv", "a": None})
+    workspace.configure(max_failures=1, retry_attempts=1)
+    assert workspace.run().returncode == 0
+    assert ids_in_errors(workspace) == {"b"}
+    # Permitted is not done: the next run tries again.
+    (workspace.path / "loads_kill.csv").unlink()
+    manifest = (workspace.path / "manifest.json").read_text()
+    workspace.write("manifest.json", manifest.replace("loads_kill", "fine"))
+    workspace.write("fine.csv", "load,p_mw\n0,30\n")
+    assert workspace.run().returncode == 0
+    assert set(workspace.solved()) == {"a", "b"}
+
+
+# ---- Runs that are ended from outside -----------------------------------------------------------
+
+
+def wait_for_results(workspace, count, process):
+    deadline = time.monotonic() + 120
+    while len(list(workspace.batch.glob("job_*/result.parquet"))) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_of(workspace):
+    """Processes at work in the workspace: process id -> command."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cwd").readlink() == workspace.path:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(entry.name)] = command
+        except OSError:
+            continue
+    return found
+
+
+def wait_for_silence(workspace):
+    deadline = time.monotonic() + 60
+    while processes_of(workspace):
+        assert time.monotonic() < deadline, processes_of(workspace)
+        time.sleep(0.1)
+
+
+def shards_and_workers(workspace):
+    """Process ids of the shards at work, and of their workers."""
+    parents = {}
+    for pid, command in processes_of(workspace).items():
+        if "solve.py" in command and "python" in command.split()[0]:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            parents[pid] = int(stat.rpartition(")")[2].split()[1])
+    workers = [pid for pid, parent in parents.items() if parent in parents]
+    shards = [pid for pid, parent in parents.items() if parent not in parents]
+    return shards, workers
+
+
+@pytest.mark.parametrize("ending", ["Ctrl-C", "SIGTERM", "kill -9", "power failure"])
+def test_an_ended_run_goes_on_where_it_was(workspace, ending):
+    write_batch(workspace, slow(40))
+    workspace.configure(scenarios_per_job=10)
+    process = workspace.start()
+    wait_for_results(workspace, 6, process)
+    match ending:
+        case "Ctrl-C":
+            os.killpg(process.pid, signal.SIGINT)
+        case "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        case "kill -9":
+            process.kill()
+        case _:
+            for pid in processes_of(workspace):
+                os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    wait_for_silence(workspace)
+    before = workspace.solved()
+    assert len(before) >= 6
+    assert len(before) < 40 or ending == "kill -9"
+    if ending in ("kill -9", "power failure"):
+        assert workspace.run("--unlock").returncode == 0
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    after = workspace.solved()
+    assert len(after) == 40
+    assert {name: after[name] for name in before} == before
+    assert not list(workspace.batch.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("victim", ["worker", "shard"])
+def test_a_killed_process_costs_no_finished_result(workspace, victim):
+    write_batch(workspace, slow(30))
+    workspace.configure(scenarios_per_job=15, retry_backoff_secs=0.1)
+    process = workspace.start()
+    wait_for_results(workspace, 4, process)
+    shards, workers = shards_and_workers(workspace)
+    target = (workers if victim == "worker" else shards)[0]
+    before = workspace.solved()
+    os.kill(target, signal.SIGKILL)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    after = workspace.solved()
+    assert len(after) == 30
+    assert {name: after[name] for name in before} == before
+    assert sorted(attempts(workspace).values()) == [1] * (29 if victim == "worker" else 30) + (
+        [2] if victim == "worker" else []
+    )
+
+
+def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
+    write_batch(workspace, slow(16) | {"bad": "loads_kill.csv"})
+    workspace.configure(scenarios_per_job=4, retry_attempts=1)
+    process = workspace.start()
+    wait_for_results(workspace, 3, process)
+    # From another folder, where Snakemake's own lock doesn't reach.
+    elsewhere = workspace.path / "elsewhere"
+    elsewhere.mkdir()
+    values = ["manifest=../manifest.json", "name=study", "output_dir=../runs/batch"]
+    workspace.write("elsewhere/config/config.yaml", {})
+    command = workspace.command("--cores", "1", "--config", *values)
+    second = subprocess.run(
+        command, cwd=elsewhere, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert second.returncode == 1
+    assert "another run is at work on this batch" in second.stderr
+    assert "Traceback" not in second.stderr
+    process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert len(workspace.solved()) == 16
+    assert ids_in_errors(workspace) == {"bad"}
+
+
+# ---- File systems --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(workspace):
+    """A file system of 400 kB for the batches."""
+    folder = workspace.path / "runs"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    made = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if made.returncode:
+        if os.environ.get("CI"):
+            pytest.fail(made.stderr)
+        pytest.skip(f"can't mount a small file system here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_leaves_finished_results_intact(workspace, small_disk):
+    write_batch(workspace, {f"s{n}": None for n in range(60)}, grid="pandapower:case118")
+    workspace.configure(scenarios_per_job=20, retry_attempts=1)
+    run = workspace.run()
+    assert run.returncode == 1
+    assert "No space left on device" in run.stdout + run.stderr
+    before = workspace.solved()
+    assert 0 < len(before) < 60
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    after = workspace.solved()
+    assert len(after) == 60
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_read_only_folder_is_named(workspace, small_disk):
+    write_batch(workspace, {"a": None})
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    run = workspace.run()
+    assert run.returncode == 1
+    assert "can't be written: Read-only file system" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_links_do_not_lead_a_batch_out_of_its_folder(workspace):
+    outside = workspace.path / "outside"
+    outside.mkdir()
+    workspace.batch.mkdir(parents=True)
+    (workspace.batch / "job_a").symlink_to(outside)
+    write_batch(workspace, {"a": None})
+    run = workspace.run()
+    assert run.returncode == 1
+    assert "job_a" in run.stderr
+    assert "link" in run.stderr
+    assert not list(outside.iterdir())

@@ -1,0 +1,165 @@
+"""The status of a batch is true at every moment, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+from rich.console import Console
+
+from gat_batch.errors import ResultError
+from gat_batch.front import open_batch
+from gat_batch.journal import Journal
+from gat_batch.monitor import read_status, screen
+from gat_batch.run_lock import hold
+from gat_batch.status import StatusBoard
+
+SCRIPT = str(ROOT / "scripts" / "status.py")
+
+
+@pytest.fixture
+def slow_batch(workspace, monkeypatch):
+    """Sixty scenarios of a quarter of a second each."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    workspace.write("loads_slow.csv", "load,p_mw\n0,30\n")
+    scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(60)]
+    workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
+    workspace.configure(scenarios_per_job=15)
+    return workspace
+
+
+def status_command(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, SCRIPT, str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_polling_sees_whole_documents_that_never_go_backwards(slow_batch):
+    process = slow_batch.start()
+    file = slow_batch.batch / "batch_manifest.json"
+    while not file.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    seen, outside = [], []
+    while process.poll() is None:
+        raw = json.loads(file.read_text())
+        status = read_status(slow_batch.batch)
+        assert raw["completed"] <= status["completed"]
+        seen.append(status)
+        if len(seen) % 60 == 20:
+            run = status_command(slow_batch.batch, "--json")
+            assert run.returncode == 0, run.stderr
+            outside.append(json.loads(run.stdout))
+        time.sleep(0.05)
+    assert process.returncode == 0
+    assert outside
+    for statuses in (seen, outside):
+        completed = [status["completed"] for status in statuses]
+        assert completed == sorted(completed)
+        for status in statuses:
+            counts = [status[key] for key in ("completed", "failed", "running", "pending")]
+            assert sum(counts) == status["total"] == len(status["jobs"]) == 60
+    middle = [status for status in seen if 0 < status["completed"] < 60]
+    assert len({status["completed"] for status in middle}) >= 4
+    assert all(status["active"] for status in middle)
+    assert any(status["running"] for status in middle)
+    last = read_status(slow_batch.batch)
+    assert (last["completed"], last["active"], last["running"]) == (60, False, 0)
+    assert "no run is at work" in status_command(slow_batch.batch).stdout
+
+
+def test_watching_ends_with_the_run(slow_batch):
+    process = slow_batch.start()
+    while not (slow_batch.batch / "logs" / "run.lock").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    watched = status_command(slow_batch.batch, "--watch")
+    assert watched.returncode == 0, watched.stderr
+    assert process.wait(timeout=60) == 0
+    assert "s: 60 of 60" in watched.stdout.replace("study", "s")
+
+
+def test_a_folder_without_a_batch_is_named(tmp_path):
+    run = status_command(tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: ")
+    assert run.stderr.count("\n") == 1
+    (tmp_path / "batch_manifest.json").write_text("{")
+    with pytest.raises(ResultError, match="can't be read"):
+        read_status(tmp_path)
+
+
+@pytest.fixture
+def plan(workspace):
+    """A plan of five scenarios, none of them run."""
+    content = {"grid": "pandapower:case9", "scenarios": [{"id": f"s{n}"} for n in range(5)]}
+    manifest = workspace.write("manifest.json", content)
+    values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
+    plan = open_batch(values, main=False, dry_run=False)
+    plan.journal("x").parent.mkdir(parents=True)
+    return plan
+
+
+def test_states_follow_from_journal_and_results(plan):
+    journal = Journal(plan.journal("x"))
+    plan.job_folder("s0").mkdir()
+    plan.result("s0").write_bytes(b"a result")
+    journal.write("solved", "s0", status="ok", attempt=2, duration_secs=0.5, iterations=3)
+    journal.write("failed", "s1", attempt=3, error="died")
+    journal.write("started", "s2", attempt=1, until=time.time() + 60)
+    journal.write("started", "s3", attempt=1, until=time.time() - 1)
+    journal.path.open("a").write('{"event": "solved", "id": "s4"')  # cut short
+    content = StatusBoard(plan).update(force=True)
+    states = {job["id"]: job["state"] for job in content["jobs"]}
+    assert states == {
+        "s0": "completed",
+        "s1": "failed",
+        "s2": "running",
+        "s3": "pending",
+        "s4": "pending",
+    }
+    first = content["jobs"][0]
+    assert (first["status"], first["converged"], first["attempts"]) == ("ok", True, 2)
+    assert (first["duration_ms"], first["iterations"]) == (500.0, 3)
+    assert content["jobs"][1]["error"] == "died"
+    # Nobody holds the lock: what was running was interrupted.
+    watched = read_status(plan.folder)
+    assert (watched["active"], watched["running"], watched["pending"]) == (False, 0, 3)
+    assert watched["failures"] == [{"id": "s1", "error": "died"}]
+    assert watched["slowest"] == [{"id": "s0", "duration_ms": 500.0}]
+    # A result that is taken away is pending, whatever the journal says.
+    plan.result("s0").unlink()
+    assert StatusBoard(plan).content()["completed"] == 0
+
+
+def test_screen_shows_counts_failures_and_pace(plan):
+    hold(plan.lock)
+    StatusBoard(plan).begin()
+    journal = Journal(plan.journal("x"))
+    for name in ("s0", "s1"):
+        plan.job_folder(name).mkdir()
+        plan.result(name).write_bytes(b"a result")
+        journal.write("solved", name, status="ok", attempt=1, duration_secs=1.5)
+    journal.write("failed", "s2", attempt=3, error="died of [red]markup[/red]")
+    StatusBoard(plan).update(force=True)
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(screen(read_status(plan.folder)))
+    text = console.export_text()
+    for part in (
+        "3 of 5 scenarios done",
+        "2 solved, 1 failed, 2 pending",
+        "scenarios/s",
+        "left",
+        "s0  1.500 s",
+        "failed (1)",
+        "died of [red]markup[/red]",
+    ):
+        assert part in text, f"{part!r} not in\n{text}"
