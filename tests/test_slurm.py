@@ -6,9 +6,12 @@ but in CI they fail.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -36,10 +39,14 @@ def slurm():
         pytest.skip(reason)
 
 
-def finished_jobs():
-    """The controller's records of ended jobs: the comment names the rule of each."""
+def finished_jobs_file() -> Path:
     records = subprocess.run([CLUSTER, "jobs"], capture_output=True, text=True, check=True)
-    path = Path(records.stdout.strip())
+    return Path(records.stdout.strip())
+
+
+def finished_jobs() -> list[dict[str, str]]:
+    """The controller's records of ended jobs."""
+    path = finished_jobs_file()
     lines = path.read_text().splitlines() if path.exists() else []
     return [dict(item.split("=", 1) for item in line.split() if "=" in item) for line in lines]
 
@@ -76,6 +83,7 @@ def write_batch(space: Workspace, count: int, **top) -> None:
 
 def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspace, tmp_path):
     write_batch(workspace, 300)
+    workspace.configure(workers_per_job=2)
     before = len(finished_jobs())
     run = run_on_slurm(workspace)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -94,3 +102,120 @@ def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspa
         here, there = (space.result(scenario) for space in (local, workspace))
         assert read_result(here).equals(read_result(there)), scenario
         assert read_metadata(here)["fingerprint"] == read_metadata(there)["fingerprint"]
+
+
+# ---- Jobs, nodes and Snakemake that die --------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def faults(monkeypatch):
+    """Tables of certain names strike the workers that open them; see faults/sitecustomize.py."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+
+
+def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
+    space.write("loads_slow.csv", "load,p_mw\n0,30\n")
+    scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(count)]
+    for name, table in special.items():
+        space.write(table, "load,p_mw\n0,30\n")
+        scenarios.insert(len(scenarios) // 2, {"id": name, "loads": table})
+    space.write("manifest.json", {"grid": "pandapower:case14", "scenarios": scenarios})
+    space.configure(scenarios_per_job=-(-len(scenarios) // 2), mem_mb=1000)
+
+
+def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
+    quick = ["--slurm-init-seconds-before-status-checks", "1"]
+    return subprocess.Popen(
+        [*slurm_command(space), *quick, *arguments],
+        cwd=space.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_results(space: Workspace, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 180
+    while len(list(space.batch.glob("job_*/result.parquet"))) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def running_jobs() -> list[str]:
+    command = ["squeue", "-h", "-t", "RUNNING", "-o", "%A"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def assert_completes(space: Workspace, process: subprocess.Popen[str], before: dict) -> None:
+    """The run comes to its good end, and what was finished before was not solved again."""
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, output
+    after = space.solved()
+    assert len(after) == space.status()["total"]
+    assert before
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_cancelled_job_is_run_again(workspace):
+    write_slow_batch(workspace, 40)
+    process = start_on_slurm(workspace)
+    wait_for_results(workspace, 5, process)
+    subprocess.run(["scancel", running_jobs()[0]], check=True)
+    assert_completes(workspace, process, workspace.solved())
+
+
+def test_a_job_over_its_time_limit_goes_on_in_the_next_one(workspace):
+    write_slow_batch(workspace, 500)
+    shards = [f"solve_dc_{n:04}" for n in (1, 2)]
+    limits = [f"{shard}:runtime=1" for shard in shards]
+    before = len(finished_jobs())
+    process = start_on_slurm(workspace, "--set-resources", *limits)
+    wait_for_results(workspace, 5, process)
+    assert_completes(workspace, process, workspace.solved())
+    assert "TIMEOUT" in {job["JobState"] for job in finished_jobs()[before:]}
+    tried = {read_metadata(workspace.result(f"s{n}"))["attempt"] for n in range(500)}
+    assert tried == {1}
+
+
+def test_a_job_over_its_memory_is_run_again_with_more(workspace):
+    write_slow_batch(workspace, 20, hog="loads_hog-once.csv")
+    before = len(finished_jobs())
+    process = start_on_slurm(workspace)
+    wait_for_results(workspace, 5, process)
+    assert_completes(workspace, process, workspace.solved())
+    jobs = finished_jobs()[before:]
+    assert any(job["JobState"] != "COMPLETED" for job in jobs)
+    assert any("mem=2000M" in job["Tres"] for job in jobs)
+
+
+def test_a_restarted_node_loses_nothing(workspace):
+    write_slow_batch(workspace, 60)
+    process = start_on_slurm(workspace)
+    wait_for_results(workspace, 5, process)
+    before = workspace.solved()
+    pid = int((finished_jobs_file().parent / "slurmd.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(2)
+    subprocess.run([CLUSTER, "start"], check=True, capture_output=True)
+    assert_completes(workspace, process, before)
+
+
+def test_snakemake_killed_and_started_again_waits_for_its_old_jobs(workspace):
+    write_slow_batch(workspace, 60)
+    process = start_on_slurm(workspace)
+    wait_for_results(workspace, 5, process)
+    process.kill()
+    process.communicate()
+    before = workspace.solved()
+    assert running_jobs()
+    unlocked = run_on_slurm(workspace, "--unlock")
+    assert unlocked.returncode == 0, unlocked.stderr
+    assert_completes(workspace, start_on_slurm(workspace), before)
+    solves = [
+        event["id"]
+        for file in (workspace.batch / "logs" / "journal").glob("*.jsonl")
+        for event in map(json.loads, file.read_text().splitlines())
+        if event["event"] == "started"
+    ]
+    assert len(solves) == len(set(solves)) == 60

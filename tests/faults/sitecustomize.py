@@ -6,6 +6,7 @@ signals and by real allocations, the way it does in the field.
 
 import ctypes
 import faulthandler
+import mmap
 import multiprocessing
 import os
 import re
@@ -13,7 +14,7 @@ import signal
 import sys
 import time
 
-TABLE = re.compile(r".*/loads_(segfault|gil|memory|kill|slow|io)(-once)?[^/]*\.csv")
+TABLE = re.compile(r".*/loads_(segfault|gil|memory|hog|kill|slow|io)(-once)?[^/]*\.csv")
 
 
 def strike(fault):
@@ -27,6 +28,12 @@ def strike(fault):
         hoard = []
         while True:
             hoard.append(bytearray(b"x") * 50_000_000)
+    elif fault == "hog":
+        # Shared memory, which no limit of a process counts; a cluster does.
+        hoard = mmap.mmap(-1, 3_000_000_000)
+        for start in range(0, len(hoard), mmap.PAGESIZE):
+            hoard[start] = 1
+        time.sleep(20)
     elif fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault == "io":

@@ -38,5 +38,8 @@ SETTINGS = json.dumps(config)
 # where that environment isn't activated, as on the nodes of a cluster.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
 
+# The Snakemake inside a cluster's job must not try again there, where there is no more memory.
+RETRIES = JOB_RETRIES if workflow.is_main_process else 0
+
 if PLAN.batch.max_jobs is not None:
     workflow.register_resource("scenario_slots", PLAN.batch.max_jobs)

@@ -18,7 +18,7 @@ for shard in PLAN.shards:
             update([PLAN.result(member.id) for member in shard.scenarios]),
         log:
             PLAN.log(f"solve_{shard.name}"),
-        retries: JOB_RETRIES
+        retries: RETRIES
         conda:
             "../envs/gat-batch.yaml"
         threads: PLAN.workers
