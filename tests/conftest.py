@@ -107,10 +107,12 @@ class Workspace:
 
     def solved(self) -> dict[str, float]:
         """When each scenario was solved, by the results' own records."""
-        return {
-            file.parent.name.removeprefix("job_"): read_metadata(file)["solved"]
+        found = {
+            file.parent.name.removeprefix("job_"): read_metadata(file)
             for file in sorted(self.batch.glob("job_*/result.parquet"))
         }
+        # Placeholders stay where a run couldn't come to its end.
+        return {name: about["solved"] for name, about in found.items() if "solved" in about}
 
     def status(self) -> dict[str, Any]:
         return json.loads((self.batch / "batch_manifest.json").read_text(encoding="utf-8"))

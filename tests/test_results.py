@@ -57,7 +57,7 @@ def test_rows_come_in_a_fixed_order_under_one_schema(result):
     ]
     system = table.slice(0, 1).to_pylist()[0]
     assert system["id"] is None
-    assert (system["status"], system["engine"]) == ("ok", "pandapower")
+    assert (system["status"], system["engine"]) == ("ok", "lightsim2grid")
     assert set(table["status"].to_pylist()[1:]) == {None}
 
 

@@ -44,11 +44,12 @@ def finished_jobs_file() -> Path:
     return Path(records.stdout.strip())
 
 
-def finished_jobs() -> list[dict[str, str]]:
-    """The controller's records of ended jobs."""
+def finished_jobs(space: Workspace) -> list[dict[str, str]]:
+    """The controller's records of ended jobs of a workspace."""
     path = finished_jobs_file()
     lines = path.read_text().splitlines() if path.exists() else []
-    return [dict(item.split("=", 1) for item in line.split() if "=" in item) for line in lines]
+    jobs = [dict(item.split("=", 1) for item in line.split() if "=" in item) for line in lines]
+    return [job for job in jobs if job["WorkDir"] == str(space.path)]
 
 
 def run_on_slurm(space: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,12 +85,11 @@ def write_batch(space: Workspace, count: int, **top) -> None:
 def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspace, tmp_path):
     write_batch(workspace, 300)
     workspace.configure(workers_per_job=2)
-    before = len(finished_jobs())
     run = run_on_slurm(workspace)
     assert run.returncode == 0, run.stdout + run.stderr
     status = workspace.status()
     assert (status["total"], status["completed"]) == (300, 300)
-    jobs = finished_jobs()[before:]
+    jobs = finished_jobs(workspace)
     assert len(jobs) >= len(list((workspace.batch / "logs" / "journal").glob("*.jsonl")))
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
 
@@ -169,22 +169,20 @@ def test_a_job_over_its_time_limit_goes_on_in_the_next_one(workspace):
     write_slow_batch(workspace, 500)
     shards = [f"solve_dc_{n:04}" for n in (1, 2)]
     limits = [f"{shard}:runtime=1" for shard in shards]
-    before = len(finished_jobs())
     process = start_on_slurm(workspace, "--set-resources", *limits)
     wait_for_results(workspace, 5, process)
     assert_completes(workspace, process, workspace.solved())
-    assert "TIMEOUT" in {job["JobState"] for job in finished_jobs()[before:]}
+    assert "TIMEOUT" in {job["JobState"] for job in finished_jobs(workspace)}
     tried = {read_metadata(workspace.result(f"s{n}"))["attempt"] for n in range(500)}
     assert tried == {1}
 
 
 def test_a_job_over_its_memory_is_run_again_with_more(workspace):
     write_slow_batch(workspace, 20, hog="loads_hog-once.csv")
-    before = len(finished_jobs())
     process = start_on_slurm(workspace)
     wait_for_results(workspace, 5, process)
     assert_completes(workspace, process, workspace.solved())
-    jobs = finished_jobs()[before:]
+    jobs = finished_jobs(workspace)
     assert any(job["JobState"] != "COMPLETED" for job in jobs)
     assert any("mem=2000M" in job["Tres"] for job in jobs)
 

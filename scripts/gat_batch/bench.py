@@ -113,6 +113,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
                 state,
                 scenario.solver,
                 scenario.options,
+                engine=plan.config.engine,
                 ladder=plan.config.ac_ladder,
                 solves=solves,
             )

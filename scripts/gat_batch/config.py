@@ -26,6 +26,7 @@ class Config:
         retry_attempts: attempts at a scenario, the first included.
         retry_backoff_secs: wait before the second attempt, in seconds.
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
+        engine: what solves power flows: ``auto``, ``pandapower`` or ``lightsim2grid``.
         ac_ladder: what an AC power flow tries where it doesn't converge as asked.
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
@@ -41,6 +42,7 @@ class Config:
     retry_attempts: int
     retry_backoff_secs: float
     retry_backoff_max_secs: float
+    engine: Literal["auto", "pandapower", "lightsim2grid"]
     ac_ladder: tuple[str, ...]
     max_failures: int
     loading_limit_percent: float

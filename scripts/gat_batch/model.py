@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from .solvers.readout import COLUMNS, supplied_buses
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
+
+    from .solvers.arrays import Arrays
 
 ELEMENTS = tuple(COLUMNS)
 """The elements that results tell of, in the order of their rows."""
@@ -34,7 +36,8 @@ class Model:
         id: index of each row, null for the ``system`` row.
         name: name of each row, null where it has none.
         cut_off: buses that the grid as given doesn't supply, shape (buses,).
-        load_bus: position of each load's bus among the buses, shape (loads,).
+        position: element -> position of each one's bus among the buses.
+        equations: kept equations, or why there are none; filled as they are needed.
     """
 
     net: pandapowerNet
@@ -43,7 +46,8 @@ class Model:
     id: pa.Int64Array
     name: pa.StringArray
     cut_off: NDArray[np.bool_]
-    load_bus: NDArray[np.int64]
+    position: dict[str, NDArray[np.int64]]
+    equations: dict[object, Arrays | str] = field(default_factory=dict)
 
 
 def prepare(net: pandapowerNet) -> Model:
@@ -74,7 +78,10 @@ def prepare(net: pandapowerNet) -> Model:
         id=pa.array([None, *np.concatenate(list(ids.values())).tolist()], pa.int64()),
         name=pa.array([None, *names], pa.string()),
         cut_off=~supplied_buses(net),
-        load_bus=net.bus.index.get_indexer(net.load["bus"]).astype(np.int64),
+        position={
+            element: net.bus.index.get_indexer(net[element]["bus"]).astype(np.int64)
+            for element in ("load", "sgen", "gen", "ext_grid", "shunt")
+        },
     )
 
 

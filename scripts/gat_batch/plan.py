@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .manifest import Batch, Scenario, Solver
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 """Raised when the same study would be written differently; old results are then solved again."""
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 250, "ac": 100, "dc_opf": 50, "ac_opf": 1}
@@ -186,6 +186,7 @@ class Plan:
             "versions": solver_versions(),
             "solver": scenario.solver,
             "options": scenario.options,
+            "engine": self.config.engine,
             "ladder": self.config.ac_ladder if scenario.solver == "ac" else (),
             "grid": _grid_hash(self.grid(scenario)),
             "loads": _table_hash(scenario.loads),
@@ -227,7 +228,7 @@ def _digest(facts: object) -> str:
 @cache
 def solver_versions() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
-    return {name: version(name) for name in ("pandapower", "numpy", "scipy")}
+    return {name: version(name) for name in ("pandapower", "lightsim2grid", "numpy", "scipy")}
 
 
 @cache

@@ -5,7 +5,7 @@ Importing this package is cheap: a manifest's options are checked long before an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import SolverError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..state import State
     from .solution import Solution
 
+Engine = Literal["auto", "pandapower", "lightsim2grid"]
+
 
 def solve(
     model: Model,
@@ -23,6 +25,7 @@ def solve(
     solver: str,
     options: Mapping[str, Any],
     *,
+    engine: Engine = "auto",
     ladder: Sequence[str] = (),
     solves: int = 1,
 ) -> Solution:
@@ -34,6 +37,8 @@ def solve(
         solver: kind of study: ``dc`` or ``ac``.
         options: solver options by pandapower's names, as :func:`options.check_options` passes
             them.
+        engine: ``auto`` solves on kept equations what they represent exactly and leaves the rest
+            to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves it nothing.
         ladder: what an AC power flow tries where it doesn't converge, names of
             :data:`options.RUNGS`.
         solves: how many states of the same scenario are solved in all; decides whether it pays
@@ -45,7 +50,7 @@ def solve(
 
     Raises:
         SolverError: if the solver is unknown or the study can't be posed: bad data, not bad
-            convergence.
+            convergence; or if the engine can't solve it exactly and may not leave it.
     """
     from ..grids.sanity import has_slack
     from ..state import applied
@@ -55,9 +60,29 @@ def solve(
 
     if solver not in ("dc", "ac"):
         raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac")
+    if engine != "pandapower":
+        solution, reason = _on_kept_equations(model, state, solver, options)
+        if solution is not None:
+            return solution
+        if engine != "auto":
+            hint = "engine: auto leaves such scenarios to pandapower"
+            raise SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
     with applied(model.net, state):
         if not has_slack(model.net):
             return blackout(model)
         if solver == "dc":
             return solve_dc(model, options)
         return solve_ac(model, options, ladder=ladder, solves=solves)
+
+
+def _on_kept_equations(
+    model: Model, state: State, solver: str, options: Mapping[str, Any]
+) -> tuple[Solution | None, str]:
+    from .equations import kept_equations
+    from .fast import solve_fast
+
+    equations = kept_equations(model, solver, options)
+    if isinstance(equations, str):
+        return None, equations
+    solution = solve_fast(model, state, equations, options, dc=solver == "dc")
+    return solution, "its outages change the islands, or it did not converge"

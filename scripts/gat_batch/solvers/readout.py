@@ -48,6 +48,10 @@ high-voltage side; ``loading_percent`` is the worst side's. A three-winding tran
 power is ``pl_mw - p_from_mw - p_to_mw``.
 """
 
+DIGITS = 9
+"""Of values that agree so far, the first element's counts as the extreme: many generators hold one
+setpoint, and the last digits are noise."""
+
 BRANCHES = ("line", "trafo", "trafo3w")
 
 REACTIVE = ("vm_pu", "q_mvar", "q_from_mvar", "q_to_mvar")
@@ -120,8 +124,8 @@ def read_out(model: Model, *, dc: bool) -> Solution:
             "generation_mw": _total(net, GENERATION, "p_mw"),
             "loss_mw": _total(net, LOSSY, "pl_mw"),
             "unserved_mw": _unserved_mw(model, supplied),
-            **_worst_loading(model, elements),
-            **({} if dc else _voltage_extremes(model, elements["bus"]["vm_pu"])),
+            **worst_loading(model, elements),
+            **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
         },
         detail=f"{count} {'bus is' if count == 1 else 'buses are'} cut off" if count else "",
     )
@@ -130,7 +134,7 @@ def read_out(model: Model, *, dc: bool) -> Solution:
 def _unserved_mw(model: Model, supplied: NDArray[np.bool_]) -> float:
     """Load in service, in MW, at buses that the grid as given supplies and this state doesn't."""
     load = model.net.load
-    lost = (~supplied & ~model.cut_off)[model.load_bus] & load["in_service"].to_numpy(bool)
+    lost = (~supplied & ~model.cut_off)[model.position["load"]] & load["in_service"].to_numpy(bool)
     power = load["p_mw"].to_numpy(np.float64) * load["scaling"].to_numpy(np.float64)
     return float(power[lost].sum())
 
@@ -141,16 +145,17 @@ def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
     return float(sum(np.nansum(part.to_numpy(np.float64)) for part in parts))
 
 
-def _worst_loading(
+def worst_loading(
     model: Model, elements: dict[str, dict[str, NDArray[np.float64]]]
 ) -> dict[str, float | str]:
+    """The highest loading of a branch in percent, and which one it is."""
     worst: dict[str, float | str] = {}
     highest = -np.inf
     for element in BRANCHES:
         loading = elements.get(element, {}).get("loading_percent", np.empty(0))
         if np.isnan(loading).all():
             continue
-        row = int(np.nanargmax(loading))
+        row = int(np.nanargmax(np.round(loading, DIGITS)))
         if loading[row] > highest:
             highest = float(loading[row])
             name = f"{element}:{model.ids[element][row]}"
@@ -158,8 +163,10 @@ def _worst_loading(
     return worst
 
 
-def _voltage_extremes(model: Model, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
-    low, high = int(np.nanargmin(vm_pu)), int(np.nanargmax(vm_pu))
+def voltage_extremes(model: Model, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
+    """The lowest and the highest voltage of a bus in p.u., and where they are."""
+    rounded = np.round(vm_pu, DIGITS)
+    low, high = int(np.nanargmin(rounded)), int(np.nanargmax(rounded))
     buses = model.ids["bus"]
     return {
         "min_vm_pu": float(vm_pu[low]),

@@ -1,0 +1,234 @@
+"""The equations of a grid as pandapower poses them, kept as matrices for many states.
+
+They are taken from a power flow that pandapower has just run, so its own code decides about
+switches, taps, equivalent circuits and per-unit values. Rows count buses as pandapower's arrays
+do: those in service first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pandapower.pypower import idx_brch as br
+from pandapower.pypower import idx_bus as bi
+from scipy import sparse
+from scipy.sparse import csgraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
+
+    Rows = NDArray[np.int64]
+    Reals = NDArray[np.float64]
+
+AT_BUSES = ("bus", "load", "sgen", "gen", "ext_grid", "shunt")
+KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch"}
+"""Elements whose results these equations give; whatever else a grid has, pandapower solves."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The equations of one topology.
+
+    Attributes:
+        base_mva: system base in MVA.
+        buses: number of buses that are supplied; their rows come first.
+        kv: nominal voltage of each row in kV.
+        start: complex voltage that Newton's method starts from, p.u., shape (buses,).
+        row: element -> row of each one's bus.
+        rest: demand of each row beyond loads and static generators in MVA, shape (buses,).
+        ref, pv, pq: rows by what is given there.
+        ends: row at either end of each branch, shape (branches, 2).
+        live: branches that the equations have, among all.
+        open: branches among the live ones that a state takes out, shape (live,).
+        span: kind of branch -> its first branch and the one after its last.
+        bus: square; admittance for AC, susceptance for DC, p.u.
+        at_from, at_to: the same at either end, one row a live branch.
+        bus_shift, branch_shift: injections of phase shifters in p.u., for DC.
+    """
+
+    base_mva: float
+    buses: int
+    kv: Reals
+    start: NDArray[np.complex128]
+    row: dict[str, Rows]
+    rest: NDArray[np.complex128]
+    ref: Rows
+    pv: Rows
+    pq: Rows
+    ends: NDArray[np.int64]
+    live: Rows
+    open: NDArray[np.bool_]
+    span: dict[str, tuple[int, int]]
+    bus: Any
+    at_from: Any
+    at_to: Any
+    bus_shift: Reals
+    branch_shift: Reals
+
+    @cached_property
+    def solvers(self) -> dict[str, Any]:
+        """What solvers keep with these equations: factorisations."""
+        return {}
+
+    def without(self, branches: Rows, holders: Rows) -> Arrays | None:
+        """The equations with branches and voltage setpoints taken out.
+
+        Args:
+            branches: branches among all.
+            holders: rows whose generator no longer holds the voltage.
+
+        Returns:
+            The equations, or None if a bus would be cut off or a reference lost.
+        """
+        if np.isin(holders, self.ref).any():
+            return None
+        gone = np.isin(self.live, branches) & ~self.open
+        kept = ~(self.open | gone)
+        ends = self.ends[self.live]
+        if not _all_supplied(self.buses, ends[kept], self.ref):
+            return None
+        first = np.flatnonzero(gone)
+        bus = self.bus - _blocks(self.at_from, first, ends[first, 0], self.buses)
+        bus = bus - _blocks(self.at_to, first, ends[first, 1], self.buses)
+        shift = self.bus_shift.copy()
+        np.subtract.at(shift, ends[first, 0], self.branch_shift[first])
+        np.add.at(shift, ends[first, 1], self.branch_shift[first])
+        return replace(
+            self,
+            bus=bus.tocsc(),
+            bus_shift=shift,
+            open=self.open | gone,
+            pv=np.setdiff1d(self.pv, holders),
+            pq=np.union1d(self.pq, np.intersect1d(self.pv, holders)),
+        )
+
+
+def obstacle(net: pandapowerNet, *, dc: bool) -> str:
+    """Why these equations can't stand for a grid; empty if they can.
+
+    Args:
+        net: the network, just solved by pandapower.
+        dc: whether the equations are those of a DC power flow.
+    """
+    return next(_obstacles(net, dc=dc), "")
+
+
+def _obstacles(net: pandapowerNet, *, dc: bool) -> Iterator[str]:
+    for element in _tables(net):
+        if element not in KNOWN and len(net[element]):
+            yield f"it has elements of type {element}"
+    rows = net["_pd2ppc_lookups"]["bus"]
+    held = np.concatenate(
+        [
+            rows[table["bus"].to_numpy(np.int64)][table["in_service"].to_numpy(bool)]
+            for table in (net.gen, net.ext_grid)
+        ]
+    )
+    if len(np.unique(held)) < len(held):
+        yield "several generators hold the voltage of one bus"
+    if not dc and len(net["_ppc"]["internal"]["ref"]) != 1:
+        yield "it has several reference buses"
+    const = [name for name in net.load if str(name).startswith("const_")]
+    if not dc and (net.load[const].to_numpy(float) != 0).any():
+        yield "it has loads that depend on the voltage"
+    if "step_dependency_table" in net.shunt and net.shunt["step_dependency_table"].any():
+        yield "it has shunts with a table of steps"
+    if dc and (net["_ppc"]["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():
+        yield "it has impedances that differ by direction"
+
+
+def _tables(net: pandapowerNet) -> list[str]:
+    """Tables of elements: those that say what is in service."""
+    return [
+        name
+        for name, table in net.items()
+        if not name.startswith(("_", "res_")) and "in_service" in getattr(table, "columns", ())
+    ]
+
+
+def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
+    """Take the equations from a network that pandapower has just solved, converged or not.
+
+    Args:
+        net: the network, without any :func:`obstacle`.
+        dc: whether that was a DC power flow.
+
+    Returns:
+        The equations.
+    """
+    ppc, lookups = net["_ppc"], net["_pd2ppc_lookups"]
+    internal = ppc["internal"]
+    bus = internal["bus"]
+    buses = len(bus)
+    row = {name: lookups["bus"][_bus_of(net, name)].astype(np.int64) for name in AT_BUSES}
+    rest = bus[:, bi.PD] + 1j * bus[:, bi.QD]
+    for element, sign in (("load", 1.0), ("sgen", -1.0)):
+        table = net[element]
+        power = table["p_mw"].to_numpy(float) + 1j * table["q_mvar"].to_numpy(float)
+        power = power * table["scaling"].to_numpy(float) * sign
+        live = table["in_service"].to_numpy(bool) & (row[element] < buses)
+        np.subtract.at(rest, row[element][live], power[live])
+    live = np.flatnonzero(internal["branch_is"])
+    if dc:
+        matrices = {
+            "bus": internal["Bbus"].tocsc(),
+            "at_from": internal["Bf"].tocsr(),
+            "at_to": -internal["Bf"].tocsr(),
+            "bus_shift": internal["Pbusinj"] + bus[:, bi.GS] / ppc["baseMVA"],
+            "branch_shift": internal["Pfinj"],
+        }
+        start = np.exp(1j * np.radians(bus[:, bi.VA]))
+    else:
+        matrices = {
+            "bus": internal["Ybus"].tocsc(),
+            "at_from": internal["Yf"].tocsr(),
+            "at_to": internal["Yt"].tocsr(),
+            "bus_shift": np.zeros(buses),
+            "branch_shift": np.zeros(len(live)),
+        }
+        start = (
+            internal["V"]
+            if ppc["success"]
+            else bus[:, bi.VM] * np.exp(1j * np.radians(bus[:, bi.VA]))
+        )
+    return Arrays(
+        base_mva=float(ppc["baseMVA"]),
+        buses=buses,
+        kv=ppc["bus"][:, bi.BASE_KV].real.copy(),
+        start=start.astype(complex),
+        row=row,
+        rest=rest,
+        ref=internal["ref"].astype(np.int64),
+        pv=internal["pv"].astype(np.int64),
+        pq=internal["pq"].astype(np.int64),
+        ends=ppc["branch"][:, [br.F_BUS, br.T_BUS]].real.astype(np.int64),
+        live=live,
+        open=np.zeros(len(live), bool),
+        span=dict(lookups["branch"]),
+        **matrices,
+    )
+
+
+def _bus_of(net: pandapowerNet, element: str) -> Rows:
+    table = net[element]
+    buses: Rows = (table.index if element == "bus" else table["bus"]).to_numpy(np.int64)
+    return buses
+
+
+def _blocks(matrix: Any, branches: Rows, rows: Rows, buses: int) -> Any:
+    """What rows of a branch matrix put into the rows of their buses."""
+    ones = np.ones(len(branches))
+    place = sparse.csr_matrix((ones, (rows, np.arange(len(branches)))), (buses, len(branches)))
+    return place @ matrix[branches]
+
+
+def _all_supplied(buses: int, ends: NDArray[np.int64], ref: Rows) -> bool:
+    links = sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (buses, buses))
+    count, part = csgraph.connected_components(links, directed=False)
+    return bool(len(np.unique(part[ref])) == count)

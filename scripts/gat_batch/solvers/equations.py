@@ -1,0 +1,88 @@
+"""Whether a study can be solved on kept equations, and those equations."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pandapower
+from pandapower.auxiliary import LoadflowNotConverged
+
+from .arrays import arrays_of, obstacle
+from .lending import lent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model import Model
+    from .arrays import Arrays
+
+SHAPING = (
+    "trafo_model",
+    "trafo3w_losses",
+    "switch_rx_ratio",
+    "calculate_voltage_angles",
+    "neglect_open_switch_branches",
+    "consider_line_temperature",
+)
+"""Options that shape the equations."""
+
+SOLVING = (
+    "trafo_loading",
+    "init",
+    "init_vm_pu",
+    "init_va_degree",
+    "max_iteration",
+    "tolerance_mva",
+    "delta_q",
+    "voltage_depend_loads",
+    "tdpf_delay_s",
+    "tdpf_update_r_theta",
+)
+"""Options that have no influence on them, or none where nothing is an :func:`obstacle`."""
+
+OFF: dict[str, Any] = {
+    "algorithm": "nr",
+    "enforce_p_lims": False,
+    "enforce_q_lims": False,
+    "distributed_slack": False,
+    "tdpf": False,
+}
+"""Options that leave a study to pandapower, unless they have these values."""
+
+
+def kept_equations(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str:
+    """The equations of the grid as given, made once for each set of options that shape them.
+
+    Args:
+        model: the model, with no state laid over its network.
+        solver: ``dc`` or ``ac``.
+        options: solver options.
+
+    Returns:
+        The equations, or why pandapower has to solve such studies of this grid.
+    """
+    for name, value in options.items():
+        if OFF.get(name, value) != value:
+            return f"it is solved with {name}: {value}"
+        if name not in (*SHAPING, *SOLVING, *OFF):
+            return f"it is solved with {name}"
+    shape = {name: value for name, value in options.items() if name in SHAPING}
+    key = (solver, tuple(sorted(shape.items())))
+    if key not in model.equations:
+        model.equations[key] = _made(model, solver, shape)
+    return model.equations[key]
+
+
+def _made(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str:
+    net = model.net
+    if net["user_pf_options"]:
+        return "its file holds options for power flows"
+    with lent(net):
+        if solver == "dc":
+            pandapower.rundcpp(net, **options)
+        else:
+            # Where it doesn't converge, the equations are there all the same.
+            with suppress(LoadflowNotConverged):
+                pandapower.runpp(net, numba=False, lightsim2grid=False, **options)
+    return obstacle(net, dc=solver == "dc") or arrays_of(net, dc=solver == "dc")

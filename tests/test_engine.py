@@ -1,0 +1,166 @@
+"""The fast engine gives pandapower's answers, or leaves the study to it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import cache
+
+import numpy as np
+import pandapower
+import pandapower.networks
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_solvers import AS_GIVEN, Study, assert_same, grid, plain_solution, random_study
+
+from gat_batch.elements import ElementIndex
+from gat_batch.errors import SolverError
+from gat_batch.manifest import Outage
+from gat_batch.model import prepare
+from gat_batch.solvers import solve
+from gat_batch.state import Change, State, scenario_states
+
+FAST = {"dc": "scipy", "ac": "lightsim2grid"}
+
+LARGE = [
+    "case_illinois200",
+    "case1888rte",
+    "case2848rte",
+    "case2869pegase",
+    "case3120sp",
+    "case6470rte",
+    "case9241pegase",
+]
+
+
+@cache
+def prepared(name):
+    return prepare(grid(name))
+
+
+def solved(name, study, solver, engine="auto"):
+    model = prepared(name)
+    (state,) = scenario_states(ElementIndex(model.net), study, None, None)
+    return solve(model, state, solver, {}, engine=engine)
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+@pytest.mark.parametrize("name", LARGE)
+def test_large_grids_with_outages_are_solved_as_by_pandapower(name, solver):
+    net = grid(name)
+    study = random_study(net, seed=2)
+    solution = solved(name, study, solver)
+    assert (solution.status, solution.engine) == ("ok", FAST[solver])
+    assert_same(solution, plain_solution(net, study, solver), solver)
+
+
+@st.composite
+def studies(draw):
+    """A grid and a study on it, islands, lost generators and overloads included."""
+    name = draw(st.sampled_from(["case14", "case30", "case118", "case300", "iceland"]))
+    net = prepared(name).net
+    outages = set()
+    for kind in ("line", "trafo", "gen", "load", "sgen", "bus"):
+        if len(net[kind]):
+            few = 3 if kind in ("line", "load") else 1
+            index = st.sampled_from(net[kind].index.tolist())
+            outages |= {Outage(kind, n) for n in draw(st.sets(index, max_size=few))}
+    scales = st.floats(0.0, 1.3)
+    return name, Study(tuple(outages), draw(scales), draw(scales))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=studies(), solver=st.sampled_from(["dc", "ac"]))
+def test_any_study_is_solved_as_by_pandapower(drawn, solver):
+    name, study = drawn
+    fast, plain = (solved(name, study, solver, engine) for engine in ("auto", "pandapower"))
+    if plain.status == "not_converged":
+        # A start from the solved grid may find what pandapower's own start doesn't.
+        return
+    assert fast.status == plain.status
+    assert fast.system.keys() == plain.system.keys()
+    for key, value in plain.system.items():
+        if isinstance(value, float):
+            assert fast.system[key] == pytest.approx(value, abs=2e-6, rel=1e-8), key
+    for element, quantities in plain.elements.items():
+        for quantity, values in quantities.items():
+            ours = fast.elements[element][quantity]
+            np.testing.assert_allclose(
+                ours, values, rtol=1e-8, atol=2e-6, err_msg=f"{element} {quantity}"
+            )
+
+
+def test_setpoints_of_generators_reach_both_engines():
+    model = prepared("case118")
+    setpoints = model.net.gen["vm_pu"].to_numpy() - 0.01
+    state = State(None, (Change("gen", "vm_pu", setpoints),))
+    fast, plain = (solve(model, state, "ac", {}, engine=e) for e in ("auto", "pandapower"))
+    assert fast.engine == "lightsim2grid"
+    for quantity in ("vm_pu", "q_mvar"):
+        ours, theirs = (s.elements["gen"][quantity] for s in (fast, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def with_xward(net):
+    pandapower.create_xward(net, 5, 1, 1, 1, 1, 0.1, 0.1, 1.0)
+
+
+def with_two_slacks(net):
+    pandapower.create_ext_grid(net, 5)
+
+
+def with_shared_bus(net):
+    pandapower.create_gen(net, int(net.gen["bus"].iloc[0]), 1.0)
+
+
+def with_voltage_dependence(net):
+    net.load["const_z_p_percent"] = 20.0
+
+
+def with_dc_line(net):
+    pandapower.create_dcline(net, 4, 5, 10, 1, 0.1, 1.0, 1.0)
+
+
+def as_given(_net):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        (with_xward, {}),
+        (with_two_slacks, {}),
+        (with_shared_bus, {}),
+        (with_voltage_dependence, {}),
+        (with_dc_line, {}),
+        (as_given, {"enforce_q_lims": True}),
+        (as_given, {"distributed_slack": True}),
+        (as_given, {"algorithm": "iwamoto_nr"}),
+    ],
+)
+def test_what_it_cannot_represent_is_left_to_pandapower(change, options):
+    net = grid("case30")
+    change(net)
+    model = prepare(deepcopy(net))
+    solution = solve(model, AS_GIVEN, "ac", options)
+    assert (solution.status, solution.engine) == ("ok", "pandapower")
+    assert_same(solution, plain_solution(net, Study(), "ac", **options), "ac")
+    with pytest.raises(SolverError, match="can't solve this exactly"):
+        solve(model, AS_GIVEN, "ac", options, engine="lightsim2grid")
+
+
+def test_an_overload_is_told_as_pandapower_tells_it():
+    fast, plain = (
+        solved("case118", Study(load_scale=50.0), "ac", e) for e in ("auto", "pandapower")
+    )
+    assert (fast.status, fast.engine, fast.detail) == (plain.status, plain.engine, plain.detail)
+
+
+def test_one_state_leaves_no_trace_in_the_next():
+    first = solved("case118", Study(), "ac")
+    for study in (Study((Outage("line", 3), Outage("gen", 4))), Study(load_scale=50.0)):
+        solved("case118", study, "ac")
+    again = solved("case118", Study(), "ac")
+    for element, quantities in first.elements.items():
+        for quantity, values in quantities.items():
+            np.testing.assert_array_equal(values, again.elements[element][quantity])
