@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ def main() -> int:
     parser.add_argument("--attempt", type=int, default=1, help="how often the job has been started")
     parser.add_argument("--log", type=Path, required=True, help="the shard's log")
     arguments = parser.parse_args()
+    # pandapower compiles some loops whenever it starts, which takes longer than they ever do here.
+    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
     # A cancelled job ends like an interrupted one: its workers are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

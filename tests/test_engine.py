@@ -51,7 +51,9 @@ def test_large_grids_with_outages_are_solved_as_by_pandapower(name, solver):
     study = random_study(net, seed=2)
     solution = solved(name, study, solver)
     assert (solution.status, solution.engine) == ("ok", FAST[solver])
-    assert_same(solution, plain_solution(net, study, solver), solver)
+    # The slack takes up the mismatches of thousands of buses, so the other side must be tight.
+    tight = {"tolerance_mva": 1e-9} if solver == "ac" else {}
+    assert_same(solution, plain_solution(net, study, solver, **tight), solver)
 
 
 @st.composite

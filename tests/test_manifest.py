@@ -45,11 +45,19 @@ def test_scenarios_take_what_they_leave_out_from_the_top(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "solver", "sizes"),
-    [(5, "dc", [5]), (208, "ac", [26] * 8), (10_000, "dc", [250] * 40), (900, "ac", [100] * 9)],
+    [(5, "dc", [5]), (208, "ac", [208]), (10_000, "dc", [1000] * 10), (900, "ac", [225] * 4)],
 )
 def test_automatic_shards_follow_from_solver_and_number(tmp_path, count, solver, sizes):
     shards = plan(tmp_path, many(count, solver=solver)).shards
     assert [len(shard.scenarios) for shard in shards] == sizes
+
+
+def test_time_limit_of_a_job_grows_with_its_members_and_its_attempts(tmp_path):
+    made = plan(tmp_path, many(100, timeout_secs=60), scenarios_per_job=100)
+    (shard,) = made.shards
+    # One member at its limit three times, two waits of a minute, a tenth of all limits.
+    assert made.job_minutes(shard) == 10 + 3 + 2 + 10
+    assert made.job_minutes(shard, 3) == 10 + 3 * 15
 
 
 def test_shards_hold_one_grid_and_one_solver(tmp_path):

@@ -17,7 +17,6 @@ from gat_batch.errors import SolverError
 from gat_batch.manifest import Outage
 from gat_batch.model import prepare
 from gat_batch.solvers import solve
-from gat_batch.solvers.ac import compiling_pays
 from gat_batch.solvers.options import OPTIONS, rungs
 from gat_batch.solvers.readout import COLUMNS, REACTIVE
 from gat_batch.state import State, scenario_states
@@ -193,19 +192,6 @@ def test_every_documented_option_is_one_that_pandapower_takes(solver):
             value = False if option.boolean else given[option.number.__name__]
         solution = our_solution(net, Study(), solver, **{name: value})
         assert solution.status == "ok", name
-
-
-def test_numba_changes_nothing():
-    net = grid("case118")
-    model = prepare(net)
-    assert compiling_pays(118, 1000)
-    assert not compiling_pays(118, 1)
-    slow, fast = (
-        solve(model, AS_GIVEN, "ac", {}, engine="pandapower", solves=count) for count in (1, 1000)
-    )
-    for element, quantities in slow.elements.items():
-        for quantity, values in quantities.items():
-            assert_allclose(values, fast.elements[element][quantity], rtol=0, atol=1e-9)
 
 
 def test_ladder_finds_a_solution_and_names_its_rung():

@@ -18,7 +18,7 @@ from .plan import solver_versions
 from .results import ResultWriter
 from .solvers import solve
 from .solvers.solution import SEVERITY
-from .state import scenario_states, state_count
+from .state import scenario_states
 from .tables import read_injections
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "attempt": attempt,
         "versions": solver_versions(),
     }
-    worst, iterations, solves = 0, None, state_count(loads, gens)
+    worst, iterations = 0, None
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         for state in scenario_states(_bench.index, scenario, loads, gens):
             solution = solve(
@@ -115,7 +115,6 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
                 scenario.options,
                 engine=plan.config.engine,
                 ladder=plan.config.ac_ladder,
-                solves=solves,
             )
             writer.add(state.snapshot, None, solution)
             worst = max(worst, SEVERITY.index(solution.status))

@@ -53,8 +53,7 @@ class Model:
 def prepare(net: pandapowerNet) -> Model:
     """Prepare a grid for many scenarios.
 
-    One DC power flow of the grid as given tells which buses it supplies. It also has numba compile
-    what pandapower always compiles, once for all workers that are forked from this process.
+    One DC power flow of the grid as given tells which buses it supplies.
 
     Args:
         net: the grid, which the model keeps.

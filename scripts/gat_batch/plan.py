@@ -28,17 +28,21 @@ if TYPE_CHECKING:
 RESULT_FORMAT = 2
 """Raised when the same study would be written differently; old results are then solved again."""
 
-MOST_PER_JOB: dict[Solver, int] = {"dc": 250, "ac": 100, "dc_opf": 50, "ac_opf": 1}
+MOST_PER_JOB: dict[Solver, int] = {"dc": 1000, "ac": 1000, "dc_opf": 50, "ac_opf": 1}
 """Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
 
 FEWEST_JOBS = 8
 """A batch too small to fill this many jobs is still cut into as many, for the sake of cores."""
 
-FEWEST_PER_JOB = 10
-"""Fewer light scenarios than this are not worth a job of their own."""
+FEWEST_PER_JOB = 250
+"""Fewer light scenarios than this are not worth a job of their own: a second of work."""
 
 JOB_RETRIES = 2
 """How often Snakemake starts a job again that died or lacked memory, each time with more of it."""
+
+EXPECTED_SHARE = 0.1
+"""Part of its timeout that a scenario may be expected to take: a limit is no estimate, and clusters
+let short jobs start first."""
 
 START_MINUTES = 10
 """Time allowed for a job to start and to read its grid."""
@@ -155,14 +159,19 @@ class Plan:
         wanted = self.config.workers_per_job
         return wanted if cap is None else min(wanted, cap)
 
-    def longest_minutes(self, shard: Shard) -> int:
-        """Time that a shard takes if every attempt of every member runs into its limit."""
+    def job_minutes(self, shard: Shard, attempt: int = 1) -> int:
+        """Time limit of a job in minutes; one that runs into it goes on in the next attempt.
+
+        Args:
+            shard: what the job solves.
+            attempt: how often the job has been started; each time it gets as much again.
+        """
         config = self.config
         waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
-        seconds = sum(
-            member.timeout_secs * config.retry_attempts + waits for member in shard.scenarios
-        )
-        return START_MINUTES + math.ceil(seconds / self.workers / 60)
+        limits = [member.timeout_secs for member in shard.scenarios]
+        worst = max(limits) * config.retry_attempts + waits
+        expected = sum(limits) * EXPECTED_SHARE / self.workers
+        return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
     def inputs(self, shard: Shard) -> list[Path]:
         """Grid and tables that a shard reads, each once."""
@@ -217,7 +226,10 @@ class Plan:
 
 
 def _cut(members: tuple[Scenario, ...], size: int) -> list[tuple[Scenario, ...]]:
-    return [members[start : start + size] for start in range(0, len(members), size)]
+    """Pieces of even sizes, none larger than asked for."""
+    pieces = -(-len(members) // size)
+    even = -(-len(members) // pieces)
+    return [members[start : start + even] for start in range(0, len(members), even)]
 
 
 def _digest(facts: object) -> str:

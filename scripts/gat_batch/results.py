@@ -137,14 +137,15 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
         pass
 
 
-def read_result(path: Path) -> pa.Table:
-    """Read a result.
+def open_result(path: Path) -> tuple[dict[str, Any], pa.Table]:
+    """Read a result and what it says of itself.
 
     Args:
         path: the result file, or the placeholder of one.
 
     Returns:
-        Rows of the schema of results.
+        The metadata that it was written with (fingerprint, status, duration, or why it failed),
+        and its rows.
 
     Raises:
         ResultError: if it is missing, damaged or not a result.
@@ -152,35 +153,32 @@ def read_result(path: Path) -> pa.Table:
     try:
         # Not pq.read_table: it takes "a=b" in a folder's name for a column.
         with pq.ParquetFile(path) as file:
+            content = _metadata(file.metadata, path)
             table = file.read(use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unusable(path, error) from None
     if not table.schema.equals(RESULT_SCHEMA):
         raise _unusable(path, "its columns are not those of a result")
-    return table
+    return content, table
+
+
+def read_result(path: Path) -> pa.Table:
+    """Read the rows of a result; as :func:`open_result`."""
+    return open_result(path)[1]
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read what a result says of itself: fingerprint, status, duration, or why it failed.
-
-    Args:
-        path: the result file, or the placeholder of one.
-
-    Returns:
-        The metadata that it was written with.
-
-    Raises:
-        ResultError: if it is missing, damaged or not a result.
-    """
+    """Read what a result says of itself, without its rows; as :func:`open_result`."""
     try:
-        stored = pq.read_metadata(path).metadata or {}
-        content = json.loads(stored[METADATA_KEY.encode()])
-    except KeyError:
-        raise _unusable(path, "it has no metadata of gat-batch") from None
+        return _metadata(pq.read_metadata(path), path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unusable(path, error) from None
+
+
+def _metadata(stored: pq.FileMetaData, path: Path) -> dict[str, Any]:
+    content = json.loads((stored.metadata or {}).get(METADATA_KEY.encode(), b"null"))
     if not isinstance(content, dict):
-        raise _unusable(path, "its metadata are not those of gat-batch")
+        raise _unusable(path, "it has no metadata of gat-batch")
     return content
 
 

@@ -109,11 +109,6 @@ def scenario_states(
         yield State(snapshot, (*changes, *outages))
 
 
-def state_count(loads: InjectionTable | None, gens: InjectionTable | None) -> int:
-    """How many states a scenario with these tables has."""
-    return max([1, *(len(table.snapshots) for table in (loads, gens) if table is not None)])
-
-
 def check_scenario(
     index: ElementIndex,
     scenario: _Scenario,

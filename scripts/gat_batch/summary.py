@@ -1,12 +1,14 @@
 """The summary of a batch: every row of every result, one row a scenario, one row an element.
 
-Results are read once, one at a time, in the order of the manifest; no more than one of them is in
-memory, and what the statistics need is kept on disk.
+Results are read once, in the order of the manifest; no more than a few of them are in memory,
+and what the statistics need is kept on disk.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,11 @@ import pyarrow.parquet as pq
 
 from .element_statistics import ElementStatistics, Limits
 from .errors import ResultError
-from .results import REPEATING, RESULT_SCHEMA, read_metadata, read_result
+from .results import REPEATING, RESULT_SCHEMA, open_result
 from .solvers.solution import SEVERITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from .manifest import Scenario
@@ -63,6 +65,9 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "result": (pa.string(), "its result file"),
 }
 """Columns of the table of scenarios: type and meaning."""
+
+READ_AHEAD = 3
+"""Results read before they are summed up."""
 
 _SCENARIO_SCHEMA = pa.schema([(name, kind) for name, (kind, _) in SCENARIO_COLUMNS.items()])
 
@@ -131,8 +136,7 @@ def _aggregate(
     with pq.ParquetWriter(
         target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
     ) as writer:
-        for scenario, path in results:
-            metadata = read_metadata(path)
+        for (scenario, path), (metadata, table) in zip(results, _read_ahead(results), strict=True):
             row = _about(scenario, path)
             if "failed" in metadata:
                 failed = metadata["failed"]
@@ -143,7 +147,6 @@ def _aggregate(
                     "result": None,
                 }
             else:
-                table = read_result(path)
                 writer.write_table(table)
                 base = table.filter(pc.is_null(table["contingency"]))
                 statistics.add(scenario, base)
@@ -153,6 +156,24 @@ def _aggregate(
                 }
             rows.append(row)
     return rows
+
+
+def _read_ahead(
+    results: Sequence[tuple[Scenario, Path]],
+) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+    """The results one after the other, a few of them read while others are summed up."""
+    with ThreadPoolExecutor(1) as reader:
+        coming: deque[Future[tuple[dict[str, Any], pa.Table]]] = deque()
+        try:
+            for _, path in results:
+                coming.append(reader.submit(open_result, path))
+                if len(coming) > READ_AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
 
 
 def _about(scenario: Scenario, path: Path) -> dict[str, Any]:

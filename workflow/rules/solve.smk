@@ -24,7 +24,9 @@ for shard in PLAN.shards:
         threads: PLAN.workers
         resources:
             mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
-            runtime=PLAN.longest_minutes(shard),
+            runtime=lambda wildcards, attempt, shard=shard: PLAN.job_minutes(
+                shard, attempt
+            ),
             attempt=lambda wildcards, attempt: attempt,
             scenario_slots=PLAN.workers,
         params:

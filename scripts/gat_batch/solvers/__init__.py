@@ -27,7 +27,6 @@ def solve(
     *,
     engine: Engine = "auto",
     ladder: Sequence[str] = (),
-    solves: int = 1,
 ) -> Solution:
     """Solve one state of a grid.
 
@@ -41,8 +40,6 @@ def solve(
             to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves it nothing.
         ladder: what an AC power flow tries where it doesn't converge, names of
             :data:`options.RUNGS`.
-        solves: how many states of the same scenario are solved in all; decides whether it pays
-            to compile.
 
     Returns:
         The solution. Without any slack left there is nothing to solve: the status is then
@@ -72,7 +69,7 @@ def solve(
             return blackout(model)
         if solver == "dc":
             return solve_dc(model, options)
-        return solve_ac(model, options, ladder=ladder, solves=solves)
+        return solve_ac(model, options, ladder=ladder)
 
 
 def _on_kept_equations(

@@ -20,23 +20,14 @@ if TYPE_CHECKING:
 
     from ..model import Model
 
-COMPILE_SECS = 2.3
-SAVED_SECS = 4e-3
-SAVED_SECS_PER_BUS = 6e-6
-"""What numba costs a process once, and saves in each power flow: measured with pandapower 3.5.3
-and numba 0.68 on 118, 1,354 and 2,869 buses. Results agree to rounding either way."""
 
-
-def solve_ac(
-    model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] = (), solves: int = 1
-) -> Solution:
+def solve_ac(model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] = ()) -> Solution:
     """Solve the model's network as it stands.
 
     Args:
         model: the model, with a state laid over its network.
         options: keyword arguments of ``pandapower.runpp``.
         ladder: what to try where that doesn't converge, names of :data:`options.RUNGS`.
-        solves: how many states of the same scenario are solved in all.
 
     Returns:
         The first solution found, its rung in the engine's name after a colon; ``not_converged``,
@@ -45,10 +36,9 @@ def solve_ac(
     Raises:
         SolverError: if the study can't be posed.
     """
-    numba = compiling_pays(len(model.net.bus), solves)
     first: Solution | None = None
     for rung, way in rungs(options, ladder):
-        solution = _attempt(model, way, numba=numba)
+        solution = _attempt(model, way)
         if solution.status != "not_converged":
             return replace(solution, engine=f"{ENGINE}:{rung}") if rung else solution
         first = first or solution
@@ -56,34 +46,17 @@ def solve_ac(
     return first
 
 
-def _attempt(model: Model, options: Mapping[str, Any], *, numba: bool) -> Solution:
+def _attempt(model: Model, options: Mapping[str, Any]) -> Solution:
     net = model.net
     try:
         with lent(net):
-            # lightsim2grid would be used wherever it happens to be installed: results must not
-            # depend on that.
-            _run(net, numba=numba, lightsim2grid=False, **options)
+            # Compiling costs a process seconds and saves a tenth of a power flow.
+            _run(net, numba=False, lightsim2grid=False, **options)
     except LoadflowNotConverged as error:
         reason = " ".join(str(error).split())
         return Solution("not_converged", ENGINE, _iterations(net), detail=reason)
     solution = read_out(model, dc=False)
     return replace(solution, iterations=_iterations(net))
-
-
-def compiling_pays(buses: int, solves: int) -> bool:
-    """Whether numba saves more time than it takes to compile.
-
-    Only what is known of a scenario decides, never what was solved before in the same process, so
-    that a result doesn't depend on its neighbours.
-
-    Args:
-        buses: number of buses.
-        solves: number of power flows.
-
-    Returns:
-        Whether it pays: from about 490 power flows with 118 buses, 110 with 2,869.
-    """
-    return solves * (SAVED_SECS + SAVED_SECS_PER_BUS * buses) > COMPILE_SECS
 
 
 def _run(net: pandapowerNet, **options: Any) -> None:
