@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gat_batch.element_statistics import Limits
 from gat_batch.errors import GatBatchError
 from gat_batch.front import job_plan
 from gat_batch.summary import SummaryFiles, summarise
+from gat_batch.violations import Limits
 
 
 def main() -> int:
@@ -23,6 +23,7 @@ def main() -> int:
             scenarios=plan.summary("scenarios.parquet"),
             scenarios_csv=plan.summary("scenarios.csv"),
             elements=plan.summary("elements.parquet"),
+            contingencies=plan.summary("contingencies.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
         results = [(scenario, plan.result(scenario.id)) for scenario in plan.batch.scenarios]

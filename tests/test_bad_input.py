@@ -78,6 +78,17 @@ CASES = {
         ["'a'", "outages", "2 times"],
     ),
     "a study of a later version": (manifest(scenario(solver="ac_opf")), {}, ["not available"]),
+    "unknown form of contingencies": (
+        manifest(contingencies="n-3"),
+        {},
+        ["'a'", "contingencies", "n-1, n-2"],
+    ),
+    "contingencies too deep": (manifest(contingencies={"depth": 3}), {}, ["contingencies"]),
+    "missing outage sets": (
+        manifest(contingencies="x.csv"),
+        {},
+        ["'a'", "contingencies", "x.csv", "no such file"],
+    ),
     # grids
     "missing grid": (manifest(scenario(grid="no.json")), {}, ["'a'", "grid", "no.json"]),
     "unknown kind of grid": (manifest(grid="net.xyz"), {"net.xyz": "x"}, ["'a'", "net.xyz"]),

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gat_batch.element_statistics import ELEMENT_COLUMNS, Limits
+from gat_batch.element_statistics import ELEMENT_COLUMNS
 from gat_batch.errors import ResultError
 from gat_batch.manifest import Scenario
 from gat_batch.results import METADATA_KEY, RESULT_SCHEMA, write_placeholder
 from gat_batch.summary import SCENARIO_COLUMNS, SummaryFiles, summarise
+from gat_batch.violations import Limits
 
 LIMITS = Limits(80.0, (0.95, 1.05))
 ROWS = [("bus", n, "vm_pu") for n in (0, 5, 7)] + [
@@ -72,8 +73,11 @@ def json_text(content):
 
 
 def files_in(folder):
-    names = ("aggregated.parquet", "scenarios.parquet", "scenarios.csv", "elements.parquet")
-    return SummaryFiles(*(folder / "summary" / name for name in names))
+    kinds = ("aggregated", "scenarios", "scenarios", "elements", "contingencies")
+    ends = ("parquet", "parquet", "csv", "parquet", "parquet")
+    return SummaryFiles(
+        *(folder / "summary" / f"{kind}.{end}" for kind, end in zip(kinds, ends, strict=True))
+    )
 
 
 @pytest.fixture

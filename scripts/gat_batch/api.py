@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-Table = Literal["aggregated_results", "scenarios", "elements"]
+Table = Literal["aggregated_results", "scenarios", "elements", "contingencies"]
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class BatchJob:
         """A table of the summary.
 
         Args:
-            table: every row of every result, one row a scenario, or one row an element.
+            table: every row of every result, or one row a scenario, an element, a contingency.
             filters: as in :func:`pyarrow.parquet.read_table`.
             columns: names of the columns to read.
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .contingencies import contingencies_of, contingent_states
 from .elements import ElementIndex
 from .grids import read_grid
 from .model import Model
@@ -20,6 +21,7 @@ from .solvers import solve
 from .solvers.solution import SEVERITY
 from .state import scenario_states
 from .tables import read_injections
+from .violations import Limits, violations, voltage_bands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .manifest import Scenario
     from .plan import Plan
+    from .solvers.solution import Solution
+    from .state import State
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
@@ -106,20 +110,36 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "versions": solver_versions(),
     }
     worst, iterations = 0, None
+    asked = scenario.contingencies
+    contingencies = contingencies_of(_bench.index, asked) if asked else ()
+    limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
+    bands = voltage_bands(model.net, limits)
+
+    def solved(state: State) -> Solution:
+        return solve(
+            model,
+            state,
+            scenario.solver,
+            scenario.options,
+            engine=plan.config.engine,
+            ladder=plan.config.ac_ladder,
+        )
+
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         for state in scenario_states(_bench.index, scenario, loads, gens):
-            solution = solve(
-                model,
-                state,
-                scenario.solver,
-                scenario.options,
-                engine=plan.config.engine,
-                ladder=plan.config.ac_ladder,
-            )
-            writer.add(state.snapshot, None, solution)
-            worst = max(worst, SEVERITY.index(solution.status))
-            if solution.iterations is not None:
-                iterations = max(iterations or 0, solution.iterations)
+            base = solved(state)
+            writer.add(state.snapshot, None, base)
+            worst = max(worst, SEVERITY.index(base.status))
+            if base.iterations is not None:
+                iterations = max(iterations or 0, base.iterations)
+            if not base.elements:
+                continue  # nothing can be said of what comes on top of no solution
+            for name, after in contingent_states(_bench.index, state, contingencies):
+                solution = solved(after)
+                kept = None
+                if plan.config.contingency_rows == "violations":
+                    kept = violations(solution, limits, bands)
+                writer.add(state.snapshot, name, solution, kept)
         metadata |= {
             "status": SEVERITY[worst],
             "iterations": iterations,

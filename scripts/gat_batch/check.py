@@ -40,7 +40,9 @@ def check_files(plan: Plan) -> None:
 
 
 def _missing_tables(scenario: Scenario) -> Iterator[GatBatchError]:
-    for key, path in (("loads", scenario.loads), ("gens", scenario.gens)):
+    sets = scenario.contingencies.sets if scenario.contingencies else None
+    tables = (("loads", scenario.loads), ("gens", scenario.gens), ("contingencies", sets))
+    for key, path in tables:
         if path is not None and not path.is_file():
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"
@@ -87,6 +89,7 @@ def check_studies(plan: Plan, scenarios: Sequence[Scenario]) -> None:
 
 def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
     # Imported late: a batch with nothing to solve needs no pandapower.
+    from .contingencies import contingencies_of
     from .elements import ElementIndex
     from .grids import read_grid
     from .state import check_scenario
@@ -107,6 +110,8 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
             loads = read(scenario.loads, "load") if scenario.loads else None
             gens = read(scenario.gens, "gen") if scenario.gens else None
             check_scenario(index, scenario, loads, gens)
+            if scenario.contingencies and scenario.contingencies.sets:
+                contingencies_of(index, scenario.contingencies)
         except InputErrors as many:
             yield from (fault.at(scenario=scenario.id) for fault in many.faults)
         except GatBatchError as fault:

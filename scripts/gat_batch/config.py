@@ -28,6 +28,7 @@ class Config:
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
         engine: what solves power flows: ``auto``, ``pandapower`` or ``lightsim2grid``.
         ac_ladder: what an AC power flow tries where it doesn't converge as asked.
+        contingency_rows: ``violations`` or ``all`` rows of contingencies are kept.
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
@@ -44,6 +45,7 @@ class Config:
     retry_backoff_max_secs: float
     engine: Literal["auto", "pandapower", "lightsim2grid"]
     ac_ladder: tuple[str, ...]
+    contingency_rows: Literal["violations", "all"]
     max_failures: int
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .manifest import Scenario
+    from .violations import Limits
 
 QUANTITY = {
     "bus": "vm_pu",
@@ -58,19 +59,6 @@ ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 
 BLOCK_BYTES = 32 * 2**20
 """Values held in memory at once."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What counts as a violation.
-
-    Attributes:
-        loading_percent: loading of a branch above this, in percent.
-        voltage_band_pu: voltage of a bus outside this band, in p.u.
-    """
-
-    loading_percent: float = 100.0
-    voltage_band_pu: tuple[float, float] = (0.9, 1.1)
 
 
 @dataclass

@@ -77,7 +77,14 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
         "Look at:",
         f"  {plan.summary('scenarios.csv')}  one row a scenario",
         f"  {plan.summary('elements.parquet')}  one row an element",
+        *_contingency_line(plan),
         f"  {plan.summary('aggregated_results.parquet')}  every row of every result",
         f"  {plan.status}  status of every scenario",
     ]
     return lines
+
+
+def _contingency_line(plan: Plan) -> list[str]:
+    if not any(scenario.contingencies for scenario in plan.batch.scenarios):
+        return []
+    return [f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first"]

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
 OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus"]
 
+BRANCHES = ("line", "trafo", "trafo3w")
+
+DEPTHS = {"n-1": 1, "n-2": 2}
+"""Contingencies by name: how many branches fail together."""
+
 BUILT_SOLVERS: tuple[Solver, ...] = ("dc", "ac")
-UNBUILT_KEYS = ("contingencies", "costs", "limits")
+UNBUILT_KEYS = ("costs", "limits")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,21 @@ class Outage:
 
     type: OutageType
     id: int | str
+
+
+@dataclass(frozen=True)
+class Contingencies:
+    """Which outages are solved on top of a scenario.
+
+    Attributes:
+        depth: elements that fail together.
+        types: element tables that they come from.
+        sets: table of outage sets in place of both, or None.
+    """
+
+    depth: int = 1
+    types: tuple[str, ...] = BRANCHES
+    sets: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,7 @@ class Scenario:
         load_scale: factor on every load.
         gen_scale: factor on every generator.
         outages: elements out of service.
+        contingencies: outages solved on top of that, or None.
         weight: weight in statistics over scenarios.
         tags: labels carried into the summaries.
         description: text carried into the summaries.
@@ -70,6 +91,7 @@ class Scenario:
     load_scale: float = 1.0
     gen_scale: float = 1.0
     outages: tuple[Outage, ...] = ()
+    contingencies: Contingencies | None = None
     weight: float = 1.0
     tags: tuple[str, ...] = ()
     description: str = ""
@@ -78,7 +100,8 @@ class Scenario:
     @property
     def tables(self) -> tuple[Path, ...]:
         """The tables that the scenario reads."""
-        return tuple(path for path in (self.loads, self.gens) if path is not None)
+        sets = self.contingencies.sets if self.contingencies else None
+        return tuple(path for path in (self.loads, self.gens, sets) if path is not None)
 
 
 @dataclass(frozen=True)
@@ -170,6 +193,15 @@ def _content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatc
         for fault in check_options(_solver(entry, document), options):
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
+        spec = _contingency_entry(entry, document)
+        if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(".csv"):
+            yield ManifestError(
+                f"{spec!r} is none of the allowed forms",
+                file=file,
+                scenario=name,
+                field="contingencies",
+                hint="n-1, n-2, a depth with types, or a CSV file of outage sets",
+            )
         outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
         for (kind, element), count in Counter(outages).items():
             if count > 1:
@@ -190,7 +222,7 @@ def _unbuilt(entry: Mapping[str, Any], file: Path, scenario: str | None) -> Iter
                 file=file,
                 scenario=scenario,
                 field=key,
-                hint="this version runs power flows; take the key out",
+                hint="this version has no optimal power flow; take the key out",
             )
     if entry.get("solver", "dc") not in BUILT_SOLVERS:
         yield ManifestError(
@@ -230,6 +262,19 @@ def _options(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str,
     return {**common, **entry.get("options", {})}
 
 
+def _contingency_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    return entry.get("contingencies", document.get("contingencies"))
+
+
+def _contingencies(entry: Any, folder: Path) -> Contingencies | None:
+    if entry is None:
+        return None
+    if isinstance(entry, str):
+        depth = DEPTHS.get(entry)
+        return Contingencies(sets=folder / entry) if depth is None else Contingencies(depth)
+    return Contingencies(int(entry["depth"]), tuple(entry.get("types", BRANCHES)))
+
+
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
     def table(key: str) -> Path | None:
         return folder / entry[key] if key in entry else None
@@ -247,6 +292,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         outages=tuple(
             Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
         ),
+        contingencies=_contingencies(_contingency_entry(entry, document), folder),
         weight=float(entry.get("weight", 1)),
         tags=tuple(entry.get("tags", ())),
         description=entry.get("description", ""),

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .config import Config
-    from .manifest import Batch, Scenario, Solver
+    from .manifest import Batch, Contingencies, Scenario, Solver
 
 RESULT_FORMAT = 2
 """Raised when the same study would be written differently; old results are then solved again."""
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1000, "ac": 1000, "dc_opf": 50, "ac_opf": 1}
 """Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
+
+MOST_WITH_CONTINGENCIES = 4
+"""Each of them is hundreds of power flows or more."""
 
 FEWEST_JOBS = 8
 """A batch too small to fill this many jobs is still cut into as many, for the sake of cores."""
@@ -130,14 +133,14 @@ class Plan:
     def shards(self) -> tuple[Shard, ...]:
         """The shards, by solver and grid, in the manifest's order within each."""
 
-        def kind(scenario: Scenario) -> tuple[Solver, str]:
-            return scenario.solver, scenario.grid
+        def kind(scenario: Scenario) -> tuple[Solver, str, bool]:
+            return scenario.solver, scenario.grid, scenario.contingencies is not None
 
         groups = groupby(sorted(self.batch.scenarios, key=kind), key=kind)
         pieces = [
             piece
-            for (solver, _), members in groups
-            for piece in _cut(tuple(members), self._shard_size(solver))
+            for (solver, _, contingent), members in groups
+            for piece in _cut(tuple(members), self._shard_size(solver, contingent=contingent))
         ]
         return tuple(Shard(f"{piece[0].solver}_{n:04}", piece) for n, piece in enumerate(pieces, 1))
 
@@ -145,10 +148,12 @@ class Plan:
         """The shard of that name."""
         return next(shard for shard in self.shards if shard.name == name)
 
-    def _shard_size(self, solver: Solver) -> int:
+    def _shard_size(self, solver: Solver, *, contingent: bool) -> int:
         wanted = self.config.scenarios_per_job
         if wanted != "auto":
             return wanted
+        if contingent:
+            return MOST_WITH_CONTINGENCIES
         spread = -(-len(self.batch.scenarios) // FEWEST_JOBS)
         return min(max(spread, FEWEST_PER_JOB), MOST_PER_JOB[solver])
 
@@ -202,9 +207,17 @@ class Plan:
             "gens": _table_hash(scenario.gens),
             "load_scale": scenario.load_scale,
             "gen_scale": scenario.gen_scale,
+            "contingencies": self._contingency_facts(scenario.contingencies),
             "outages": sorted([outage.type, repr(outage.id)] for outage in scenario.outages),
         }
         return _digest(facts)
+
+    def _contingency_facts(self, asked: Contingencies | None) -> object:
+        if asked is None:
+            return None
+        config = self.config
+        kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
+        return [asked.depth, sorted(asked.types), _table_hash(asked.sets), kept]
 
     def shard_fingerprint(self, shard: Shard) -> str:
         """Hash over the members' fingerprints, for Snakemake to notice any change."""

@@ -102,9 +102,26 @@ class ResultWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, snapshot: str | None, contingency: str | None, solution: Solution) -> None:
-        """Add the solution of one snapshot and contingency."""
-        batch = _batch(self._model, (self._scenario, snapshot, contingency), solution)
+    def add(
+        self,
+        snapshot: str | None,
+        contingency: str | None,
+        solution: Solution,
+        kept: Mapping[str, NDArray[np.int64]] | None = None,
+    ) -> None:
+        """Add the solution of one snapshot and contingency.
+
+        Args:
+            snapshot: its name, or None.
+            contingency: its name, or None for the base case.
+            solution: the solution.
+            kept: element -> positions of the rows to keep; all rows if None.
+        """
+        keys = (self._scenario, snapshot, contingency)
+        if kept is None:
+            batch = _batch(self._model, keys, solution)
+        else:
+            batch = _part(self._model, keys, solution, kept)
         self._batches.append(batch)
         self._rows += len(batch)
         if self._rows >= ROWS_PER_GROUP:
@@ -236,9 +253,43 @@ def _batch(
 ) -> pa.RecordBatch:
     """The system row, followed by the rows of the elements."""
     rows = len(model.element) if solution.elements else 1
+    labels = [column.slice(0, rows) for column in (model.element, model.id, model.name)]
+    return _assembled(keys, labels, _quantities(model, solution, rows), solution)
+
+
+def _part(
+    model: Model,
+    keys: tuple[str | None, str | None, str | None],
+    solution: Solution,
+    kept: Mapping[str, NDArray[np.int64]],
+) -> pa.RecordBatch:
+    """The system row, followed by some rows of the elements."""
+    places, first = [np.zeros(1, np.int64)], 1
+    values = {name: [np.array([np.nan])] for name in QUANTITIES}
+    for element, ids in model.ids.items():
+        positions = kept.get(element)
+        if positions is not None:
+            places.append(first + positions)
+            known = solution.elements[element]
+            for name, column in values.items():
+                missing = np.full(len(positions), np.nan)
+                column.append(known[name][positions] if name in known else missing)
+        first += len(ids)
+    rows = pa.array(np.concatenate(places))
+    labels = [column.take(rows) for column in (model.element, model.id, model.name)]
+    quantities = [pa.array(np.concatenate(column), from_pandas=True) for column in values.values()]
+    return _assembled(keys, labels, quantities, solution)
+
+
+def _assembled(
+    keys: tuple[str | None, str | None, str | None],
+    labels: list[pa.Array],
+    quantities: list[pa.Array],
+    solution: Solution,
+) -> pa.RecordBatch:
+    rows = len(labels[0])
     columns: list[pa.Array] = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
-    columns += [column.slice(0, rows) for column in (model.element, model.id, model.name)]
-    columns += _quantities(model, solution, rows)
+    columns += labels + quantities
     system = {
         "status": solution.status,
         "iterations": solution.iterations,

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from .element_statistics import ElementStatistics, Limits
+from .contingency_ranking import ContingencyRanking
+from .element_statistics import ElementStatistics
 from .errors import ResultError
 from .results import REPEATING, RESULT_SCHEMA, open_result
 from .solvers.solution import SEVERITY
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .manifest import Scenario
+    from .violations import Limits
 
 SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "scenario": (pa.string(), "id of the scenario"),
@@ -81,12 +83,14 @@ class SummaryFiles:
         scenarios: one row a scenario.
         scenarios_csv: the same as text.
         elements: one row an element.
+        contingencies: one row a contingency, the worst first.
     """
 
     aggregated: Path
     scenarios: Path
     scenarios_csv: Path
     elements: Path
+    contingencies: Path
 
 
 def summarise(
@@ -103,16 +107,24 @@ def summarise(
     Raises:
         ResultError: if a result is damaged, or the summary can't be written.
     """
-    wanted = (files.aggregated, files.scenarios, files.scenarios_csv, files.elements)
+    wanted = (
+        files.aggregated,
+        files.scenarios,
+        files.scenarios_csv,
+        files.elements,
+        files.contingencies,
+    )
     temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
     try:
         files.aggregated.parent.mkdir(parents=True, exist_ok=True)
         with ElementStatistics(files.aggregated.parent, limits) as statistics:
-            rows = _aggregate(results, temporary[0], statistics, limits)
+            ranking = ContingencyRanking(limits)
+            rows = _aggregate(results, temporary[0], (statistics, ranking), limits)
             scenarios = pa.Table.from_pylist(rows, _SCENARIO_SCHEMA)
             pq.write_table(scenarios, temporary[1], compression="zstd")
             pyarrow.csv.write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
+            pq.write_table(ranking.table(), temporary[4], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
     except OSError as error:
@@ -129,10 +141,11 @@ def summarise(
 def _aggregate(
     results: Sequence[tuple[Scenario, Path]],
     target: Path,
-    statistics: ElementStatistics,
+    collectors: tuple[ElementStatistics, ContingencyRanking],
     limits: Limits,
 ) -> list[dict[str, Any]]:
     rows = []
+    statistics, ranking = collectors
     with pq.ParquetWriter(
         target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
     ) as writer:
@@ -150,6 +163,7 @@ def _aggregate(
                 writer.write_table(table)
                 base = table.filter(pc.is_null(table["contingency"]))
                 statistics.add(scenario, base)
+                ranking.add(table)
                 row |= _figures(table, base, limits) | {
                     "attempts": metadata.get("attempt"),
                     "duration_secs": metadata.get("duration_secs"),

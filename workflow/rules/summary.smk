@@ -1,6 +1,6 @@
 """Collects the results, and ends the run.
 
-In: every result.parquet. Out: summary/ with all rows, one row a scenario, one row an element;
+In: every result.parquet. Out: summary/ with all rows, one row a scenario, an element, a contingency;
 logs/finished if no more scenarios failed than the configuration permits.
 """
 
@@ -13,6 +13,7 @@ rule summarise:
         scenarios=PLAN.summary("scenarios.parquet"),
         scenarios_csv=PLAN.summary("scenarios.csv"),
         elements=PLAN.summary("elements.parquet"),
+        contingencies=PLAN.summary("contingencies.parquet"),
     log:
         PLAN.log("summarise"),
     conda:
