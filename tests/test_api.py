@@ -54,6 +54,11 @@ def test_a_job_is_checked_when_it_is_made(study):
         BatchJob.powerflow(study.path / "study" / "bad.json")
     with pytest.raises(ManifestError, match=r"ac is no study for BatchJob\.opf"):
         BatchJob.opf(study.path / "study" / "manifest.json")
+    with pytest.raises(ManifestError, match="'base': contingencies: missing"):
+        BatchJob.contingency(study.path / "study" / "manifest.json")
+    content = {"scenarios": [{"id": "a", "grid": "pandapower:case9"}], "contingencies": "n-1"}
+    study.write("study/n-1.json", content)
+    assert BatchJob.contingency(study.path / "study" / "n-1.json").folder.name == "n-1"
     with pytest.raises(ResultError, match="no batch here"):
         BatchJob.resume(study.path)
 

@@ -90,6 +90,21 @@ class BatchJob:
         return cls._of_kind({"dc_opf", "ac_opf"}, "opf", manifest, max_workers, settings)
 
     @classmethod
+    def contingency(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
+        """A batch whose scenarios all have contingencies; else as :meth:`powerflow`."""
+        job = cls.powerflow(manifest, max_workers, **settings)
+        for scenario in job._plan().batch.scenarios:
+            if scenario.contingencies is None:
+                raise ManifestError(
+                    "missing",
+                    file=manifest,
+                    scenario=scenario.id,
+                    field="contingencies",
+                    hint="give them for the scenario or for the whole batch, as n-1",
+                )
+        return job
+
+    @classmethod
     def resume(cls, job: BatchJob | str | Path, max_workers: int | None = None) -> Self:
         """A job that goes on where an earlier run ended.
 
