@@ -140,6 +140,32 @@ def test_states_follow_from_journal_and_results(plan):
     assert StatusBoard(plan).content()["completed"] == 0
 
 
+def test_what_happened_later_counts_even_if_it_was_written_before(plan):
+    journal = Journal(plan.journal("x"))
+    plan.job_folder("s0").mkdir()
+    plan.result("s0").write_bytes(b"a result")
+    looked = time.time()
+    journal.write("solved", "s0", status="ok", attempt=1, duration_secs=0.5, iterations=3)
+    journal.write_all("pending", ["s0", "s1"], at=looked)
+    states = [job["state"] for job in StatusBoard(plan).content()["jobs"]]
+    assert states[:2] == ["completed", "pending"]
+
+
+def test_results_without_a_record_get_it_back(workspace):
+    scenarios = [{"id": f"s{n}"} for n in range(3)]
+    workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
+    assert workspace.run().returncode == 0
+    for file in (workspace.batch / "logs" / "journal").iterdir():
+        file.unlink()
+    (workspace.batch / "batch_manifest.json").unlink()
+    assert workspace.run().returncode == 0
+    jobs = workspace.status()["jobs"]
+    assert [(job["state"], job["status"], job["attempts"]) for job in jobs] == [
+        ("completed", "ok", 1)
+    ] * 3
+    assert all(job["duration_ms"] > 0 for job in jobs)
+
+
 def test_screen_shows_counts_failures_and_pace(plan):
     hold(plan.lock)
     StatusBoard(plan).begin()

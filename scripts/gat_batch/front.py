@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,11 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
 
     check_files(plan)
     check_folders(plan)
+    looked = time.time()
     unsolved = [scenario for scenario in plan.batch.scenarios if not plan.is_solved(scenario)]
     check_studies(plan, unsolved)
     if not dry_run:
-        begin(plan, unsolved)
+        begin(plan, unsolved, looked)
     _announce(plan, unsolved)
     return plan
 
@@ -104,12 +106,14 @@ def _schema(name: str) -> Any:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
-def begin(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+def begin(plan: Plan, unsolved: Sequence[Scenario], looked: float) -> None:
     """Claim the batch for this process, and let files tell that a run begins.
 
     Args:
         plan: the batch.
         unsolved: scenarios without a right result.
+        looked: when that was found, in seconds since the epoch: jobs that outlived an earlier run
+            may still be at work.
 
     Raises:
         ResultError: if another run is at work on it, or its folder can't be written to.
@@ -118,12 +122,17 @@ def begin(plan: Plan, unsolved: Sequence[Scenario]) -> None:
     try:
         _discard_damaged(plan, unsolved)
         names = {scenario.id for scenario in unsolved}
+        board = StatusBoard(plan)
         for shard in plan.shards:
+            plan.journal(shard.name).parent.mkdir(parents=True, exist_ok=True)
+            journal = Journal(plan.journal(shard.name))
             waiting = [member.id for member in shard.scenarios if member.id in names]
             if waiting:
-                plan.journal(shard.name).parent.mkdir(parents=True, exist_ok=True)
-                Journal(plan.journal(shard.name)).write_all("pending", waiting)
-        StatusBoard(plan).begin()
+                journal.write_all("pending", waiting, at=looked)
+            for member in shard.scenarios:
+                if member.id not in names:
+                    board.restore_record(member.id, journal)
+        board.begin()
     except OSError as error:
         reason = f"can't be written: {error.strerror}"
         raise ResultError(reason, file=error.filename or plan.folder) from None

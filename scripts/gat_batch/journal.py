@@ -39,10 +39,20 @@ class Journal:
         """
         self.write_all(event, [scenario], **facts)
 
-    def write_all(self, event: str, scenarios: Iterable[str], **facts: Any) -> None:
-        """Append the same event for several scenarios."""
-        now = time.time()
-        records = [{"event": event, "id": name, "time": now, **facts} for name in scenarios]
+    def write_all(
+        self, event: str, scenarios: Iterable[str], *, at: float | None = None, **facts: Any
+    ) -> None:
+        """Append the same event for several scenarios.
+
+        Args:
+            event: as for :meth:`write`.
+            scenarios: their ids.
+            at: when it was so, in seconds since the epoch; now if left out. What happened later
+                counts, even if it was written before.
+            facts: whatever belongs to the event; plain values.
+        """
+        when = time.time() if at is None else at
+        records = [{"event": event, "id": name, "time": when, **facts} for name in scenarios]
         text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:

@@ -86,17 +86,8 @@ class ShardRun:
         inputs = (*self.plan.grid(member).files, *member.tables)
         if result.stat().st_mtime < max((path.stat().st_mtime for path in inputs), default=0.0):
             os.utime(result)
-        if self.board.last_event(member.id).get("event") != "solved":
-            self._restore_record(member, result)
+        self.board.restore_record(member.id, self.journal)
         return True
-
-    def _restore_record(self, member: Scenario, result: Path) -> None:
-        """Tell the journal of a result that it lost, or that came from elsewhere."""
-        from .results import read_metadata
-
-        metadata = read_metadata(result)
-        facts = {key: metadata.get(key) for key in ("attempt", "duration_secs", "iterations")}
-        self.journal.write("solved", member.id, status=metadata.get("status"), **facts)
 
     def _solve(self, members: Sequence[Scenario]) -> None:
         # Imported only where there is something to solve: this is what takes seconds.

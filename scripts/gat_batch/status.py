@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .journal import Journal
     from .manifest import Scenario
     from .plan import Plan
 
@@ -66,6 +67,21 @@ class StatusBoard:
             known = self._last.get(event["id"])
             if known is None or event["time"] >= known["time"]:
                 self._last[event["id"]] = event
+
+    def restore_record(self, scenario_id: str, journal: Journal) -> None:
+        """Tell the journal of a result that it lost, or that came from elsewhere.
+
+        Args:
+            scenario_id: a scenario with a right result.
+            journal: that of its shard.
+        """
+        if self.last_event(scenario_id).get("event") == "solved":
+            return
+        from .results import read_metadata
+
+        metadata = read_metadata(self.plan.result(scenario_id))
+        facts = {key: metadata.get(key) for key in ("attempt", "duration_secs", "iterations")}
+        journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
 
     def begin(self) -> None:
         """Replace the file at the start of a run."""
