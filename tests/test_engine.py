@@ -18,6 +18,7 @@ from gat_batch.errors import SolverError
 from gat_batch.manifest import Outage
 from gat_batch.model import prepare
 from gat_batch.solvers import solve
+from gat_batch.solvers.verify import chosen, verified
 from gat_batch.state import Change, State, scenario_states
 
 FAST = {"dc": "scipy", "ac": "lightsim2grid"}
@@ -156,6 +157,42 @@ def test_an_overload_is_told_as_pandapower_tells_it():
         solved("case118", Study(load_scale=50.0), "ac", e) for e in ("auto", "pandapower")
     )
     assert (fast.status, fast.engine, fast.detail) == (plain.status, plain.engine, plain.detail)
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_verifying_finds_no_deviation_and_a_wrong_solution(solver):
+    model = prepared("case118")
+    (state,) = scenario_states(ElementIndex(model.net), Study(load_scale=0.9), None, None)
+    solution = solve(model, state, solver, {})
+    found = verified(model, state, solver, {}, solution)
+    assert found.states == 1
+    assert found.mw < 1e-5
+    assert found.pu < 1e-9
+    solution.elements["line"]["p_from_mw"][7] += 0.001
+    with pytest.raises(SolverError, match=r"differs from pandapower by 0\.001 MW"):
+        verified(model, state, solver, {}, solution)
+    solution.elements["line"]["p_from_mw"][7] = np.nan
+    with pytest.raises(SolverError, match="inf MW"):
+        verified(model, state, solver, {}, solution)
+
+
+def test_share_that_is_verified_is_as_asked_and_the_same_each_time():
+    names = [f"s{n}" for n in range(10_000)]
+    for share in (0.0, 0.01, 0.3, 1.0):
+        picked = [name for name in names if chosen(share, name, None)]
+        assert abs(len(picked) - share * 10_000) < 150
+        assert picked == [name for name in names if chosen(share, name, None)]
+
+
+def test_a_batch_tells_what_was_verified(workspace):
+    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + n / 50} for n in range(10)]
+    content = {"grid": "pandapower:case14", "solver": "ac", "scenarios": scenarios}
+    workspace.write("manifest.json", content)
+    workspace.configure(verify=1)
+    assert workspace.run().returncode == 0
+    told = workspace.status()["verified"]
+    assert told["states"] == 10
+    assert 0 < told["largest_mw"] < 1e-4
 
 
 def test_one_state_leaves_no_trace_in_the_next():

@@ -7,7 +7,7 @@ worker, on the bench that it inherited. Only names and small records cross betwe
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .contingencies import contingencies_of, contingent_states
@@ -19,6 +19,7 @@ from .plan import solver_versions
 from .results import ResultWriter
 from .solvers import solve
 from .solvers.solution import SEVERITY
+from .solvers.verify import Deviation, chosen, verified
 from .state import scenario_states
 from .tables import read_injections
 from .violations import Limits, violations, voltage_bands
@@ -44,11 +45,13 @@ class Solved:
         status: the worst status of its snapshots.
         iterations: most iterations of any snapshot, or None.
         duration_secs: reading tables, solving and writing, in seconds.
+        verified: largest deviations from pandapower, as :class:`~.solvers.verify.Deviation`.
     """
 
     status: str
     iterations: int | None
     duration_secs: float
+    verified: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,15 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
     bands = voltage_bands(model.net, limits)
 
-    def solved(state: State) -> Solution:
-        return solve(
-            model,
-            state,
-            scenario.solver,
-            scenario.options,
-            engine=plan.config.engine,
-            ladder=plan.config.ac_ladder,
-        )
+    deviation = Deviation()
+
+    def solved(state: State, contingency: str | None = None) -> Solution:
+        nonlocal deviation
+        study = (model, state, scenario.solver, scenario.options)
+        solution = solve(*study, engine=plan.config.engine, ladder=plan.config.ac_ladder)
+        if chosen(plan.config.verify, scenario_id, state.snapshot, contingency):
+            deviation |= verified(*study, solution)
+        return solution
 
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         for state in scenario_states(_bench.index, scenario, loads, gens):
@@ -135,15 +138,16 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             if not base.elements:
                 continue  # nothing can be said of what comes on top of no solution
             for name, after in contingent_states(_bench.index, state, contingencies):
-                solution = solved(after)
+                solution = solved(after, name)
                 kept = None
                 if plan.config.contingency_rows == "violations":
                     kept = violations(solution, limits, bands)
                 writer.add(state.snapshot, name, solution, kept)
         metadata |= {
+            "verified": asdict(deviation),
             "status": SEVERITY[worst],
             "iterations": iterations,
             "duration_secs": time.time() - began,
             "solved": began,
         }
-    return Solved(SEVERITY[worst], iterations, time.time() - began)
+    return Solved(SEVERITY[worst], iterations, time.time() - began, asdict(deviation))

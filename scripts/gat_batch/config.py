@@ -27,6 +27,7 @@ class Config:
         retry_backoff_secs: wait before the second attempt, in seconds.
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
         engine: what solves power flows: ``auto``, ``pandapower`` or ``lightsim2grid``.
+        verify: share of states that are also solved by pandapower, from 0 to 1.
         ac_ladder: what an AC power flow tries where it doesn't converge as asked.
         contingency_rows: ``violations`` or ``all`` rows of contingencies are kept.
         max_failures: failed scenarios that the run puts up with.
@@ -44,6 +45,7 @@ class Config:
     retry_backoff_secs: float
     retry_backoff_max_secs: float
     engine: Literal["auto", "pandapower", "lightsim2grid"]
+    verify: float
     ac_ladder: tuple[str, ...]
     contingency_rows: Literal["violations", "all"]
     max_failures: int

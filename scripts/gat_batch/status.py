@@ -80,7 +80,8 @@ class StatusBoard:
         from .results import read_metadata
 
         metadata = read_metadata(self.plan.result(scenario_id))
-        facts = {key: metadata.get(key) for key in ("attempt", "duration_secs", "iterations")}
+        known = ("attempt", "duration_secs", "iterations", "verified")
+        facts = {key: metadata.get(key) for key in known}
         journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
 
     def begin(self) -> None:
@@ -136,6 +137,7 @@ class StatusBoard:
             "run": self._lasting.get("run", {"started": now, "done_before": 0}),
             "total": len(states),
             **counts,
+            "verified": self._verified(),
             "duration_ms": _spread([value for value in durations if value is not None]),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
@@ -153,6 +155,15 @@ class StatusBoard:
             return {key: content[key] for key in ("created", "run")}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
+
+    def _verified(self) -> dict[str, float]:
+        """Over all scenarios: states solved twice, and how far their solutions differ."""
+        found = [event["verified"] for event in self._last.values() if event.get("verified")]
+        return {
+            "states": sum(one["states"] for one in found),
+            "largest_mw": max((one["mw"] for one in found), default=0.0),
+            "largest_pu": max((one["pu"] for one in found), default=0.0),
+        }
 
     def _job(self, scenario: Scenario) -> dict[str, Any]:
         event = self._last.get(scenario.id, {})

@@ -146,9 +146,13 @@ def _aggregate(
 ) -> list[dict[str, Any]]:
     rows = []
     statistics, ranking = collectors
-    with pq.ParquetWriter(
-        target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
-    ) as writer:
+    written: Future[None] | None = None
+    with (
+        pq.ParquetWriter(
+            target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
+        ) as writer,
+        ThreadPoolExecutor(1) as scribe,
+    ):
         for (scenario, path), (metadata, table) in zip(results, _read_ahead(results), strict=True):
             row = _about(scenario, path)
             if "failed" in metadata:
@@ -160,7 +164,10 @@ def _aggregate(
                     "result": None,
                 }
             else:
-                writer.write_table(table)
+                # Written while it is summed up; no more than one at a time.
+                if written is not None:
+                    written.result()
+                written = scribe.submit(writer.write_table, table)
                 base = table.filter(pc.is_null(table["contingency"]))
                 statistics.add(scenario, base)
                 ranking.add(table)
@@ -169,6 +176,8 @@ def _aggregate(
                     "duration_secs": metadata.get("duration_secs"),
                 }
             rows.append(row)
+        if written is not None:
+            written.result()
     return rows
 
 

@@ -1,0 +1,125 @@
+"""The whole workflow against what a user would write, cold, summary included.
+
+python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
+
+For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
+with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
+times as ratios to (a), the largest process, and where the workflow's time goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LOOP = ROOT / "benchmarks" / "loop.py"
+MOST_SINGLE = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process: wall time in seconds, largest process in MB."""
+
+    secs: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Run all combinations and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--grids", nargs="+", default=["case118", "case1354pegase"])
+    parser.add_argument("--solvers", nargs="+", default=["ac", "dc"])
+    parser.add_argument("--scenarios", nargs="+", type=int, default=[1000])
+    arguments = parser.parse_args()
+    packages = ("snakemake", "pandapower", "lightsim2grid", "numpy", "scipy", "pyarrow")
+    print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
+    for grid, solver, count in product(arguments.grids, arguments.solvers, arguments.scenarios):
+        with tempfile.TemporaryDirectory() as folder:
+            compare(Path(folder), grid, solver, count)
+
+
+def compare(work: Path, grid: str, solver: str, count: int) -> None:
+    """Run one combination in every way and print its lines."""
+    task = [grid, solver, str(count)]
+    loop = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "a")], work)
+    cores = str(os.cpu_count())
+    pool = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "b"), cores], work)
+    print(f"\n{grid}, {solver}, {count} scenarios")
+    show("(a) loop", loop, loop)
+    show("(b) loop on all cores", pool, loop)
+    if count <= MOST_SINGLE:
+        show("(c) a job a scenario", workflow(work / "c", grid, solver, count, 1), loop)
+    ours = workflow(work / "d", grid, solver, count, "auto")
+    show("gat-batch", ours, loop)
+    phases(work / "d" / "runs" / "batch" / "bench", ours)
+
+
+def run(command: list[str], folder: Path) -> Run:
+    """Run a command to its end."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with exit code {process.returncode}")
+    return Run(time.monotonic() - began, usage.ru_maxrss / 1024)
+
+
+def workflow(folder: Path, grid: str, solver: str, count: int, per_job: int | str) -> Run:
+    """Run the same scenarios through the workflow."""
+    (folder / "config").mkdir(parents=True)
+    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)]
+    content = {"grid": f"pandapower:{grid}", "solver": solver, "scenarios": scenarios}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job}
+    (folder / "config" / "config.yaml").write_text(json.dumps(config))
+    profile = str(ROOT / "profiles" / "default")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    cores = ["--cores", str(os.cpu_count()), "--quiet", "all"]
+    return run([*command, "--workflow-profile", profile, *cores], folder)
+
+
+def show(name: str, ours: Run, loop: Run) -> None:
+    """Print one line."""
+    ratio = ours.secs / loop.secs
+    print(f"  {name:24} {ours.secs:8.1f} s  {ratio:5.2f}  {ours.peak_mb:7.0f} MB", flush=True)
+
+
+def phases(batch: Path, ours: Run) -> None:
+    """Print where the workflow's time went, by the journals and the files' times."""
+    events = [
+        json.loads(line)
+        for file in (batch / "logs" / "journal").glob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    status = json.loads((batch / "batch_manifest.json").read_text())
+    begun = datetime.fromisoformat(status["run"]["started"]).timestamp()
+    first = min(event["time"] for event in events if event["event"] == "started")
+    last = max(event["time"] for event in events if event["event"] == "solved")
+    summarised = (batch / "summary" / "scenarios.csv").stat().st_mtime
+    ended = (batch / "logs" / "finished").stat().st_mtime
+    solving = sum(event["duration_secs"] for event in events if event["event"] == "solved")
+    parts = {
+        "start, parse, check": ours.secs - (ended - begun),
+        "schedule, import, prepare": first - begun,
+        "solve and write, with jobs' starts": last - first,
+        "summarise": summarised - last,
+        "finish": ended - summarised,
+    }
+    text = ", ".join(f"{name} {secs:.1f} s" for name, secs in parts.items())
+    print(f"    {text}; {1000 * solving / status['total']:.1f} ms a scenario")
+
+
+if __name__ == "__main__":
+    main()
