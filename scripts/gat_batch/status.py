@@ -58,8 +58,9 @@ class StatusBoard:
         self._reader = JournalReader(self.plan.journal("any").parent)
 
     def last_event(self, scenario_id: str) -> dict[str, Any]:
-        """What the journals last said of a scenario; empty if nothing."""
-        self._read_news()
+        """What the journals said of a scenario when they were first read; empty if nothing."""
+        if not self._last:
+            self._read_news()
         return self._last.get(scenario_id, {})
 
     def _read_news(self) -> None:
