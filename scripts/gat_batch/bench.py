@@ -102,8 +102,10 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     scenario = _bench.members[scenario_id]
     until = began + scenario.timeout_secs + KILL_MARGIN_SECS
     _bench.journal.write("started", scenario_id, attempt=attempt, until=until)
-    loads = read_injections(scenario.loads, "load") if scenario.loads else None
-    gens = read_injections(scenario.gens, "gen") if scenario.gens else None
+    loads, gens = (
+        read_injections(path, kind, rows) if path else None
+        for kind, path, rows in scenario.injections
+    )
     plan, model = _bench.plan, _bench.model
     metadata: dict[str, Any] = {
         "fingerprint": plan.fingerprint(scenario),

@@ -14,6 +14,7 @@ from .errors import GatBatchError, InputErrors, ResultError, TableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from .manifest import Scenario
     from .plan import Plan
@@ -29,21 +30,22 @@ def check_files(plan: Plan) -> None:
         InputErrors: if any are missing or of an unknown kind: all of them.
     """
     faults: list[GatBatchError] = []
+    made = set(plan.made())
     for scenario in plan.batch.scenarios:
         try:
             plan.grid(scenario)
         except GatBatchError as fault:
             faults.append(fault.at(scenario=scenario.id, field="grid"))
-        faults.extend(_missing_tables(scenario))
+        faults.extend(_missing_tables(scenario, made))
     if faults:
         raise InputErrors(faults)
 
 
-def _missing_tables(scenario: Scenario) -> Iterator[GatBatchError]:
+def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchError]:
     sets = scenario.contingencies.sets if scenario.contingencies else None
     tables = (("loads", scenario.loads), ("gens", scenario.gens), ("contingencies", sets))
     for key, path in tables:
-        if path is not None and not path.is_file():
+        if path is not None and path not in made and not path.is_file():
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
@@ -105,10 +107,14 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
         yield fault.at(scenario=members[0].id, field="grid")
         return
     index = ElementIndex(net)
+    # Tables that the run makes name what was found in this grid.
+    made = set(plan.made())
     for scenario in members:
         try:
-            loads = read(scenario.loads, "load") if scenario.loads else None
-            gens = read(scenario.gens, "gen") if scenario.gens else None
+            loads, gens = (
+                read(path, kind, rows) if path and path not in made else None
+                for kind, path, rows in scenario.injections
+            )
             check_scenario(index, scenario, loads, gens)
             if scenario.contingencies and scenario.contingencies.sets:
                 contingencies_of(index, scenario.contingencies)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from difflib import get_close_matches
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .errors import GatBatchError, ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from jsonschema.exceptions import ValidationError
 
@@ -55,6 +56,28 @@ def read_document(path: Path) -> Any:
         return parse(text, path)
     except RecursionError:
         raise ManifestError("nested too deeply or too large", file=path) from None
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """A file as a document names it.
+
+    Args:
+        folder: the folder that names are relative to; it may not be there yet.
+        name: the name, perhaps one that leads out of the folder.
+
+    Returns:
+        The path, relative to the working directory where it lies in it.
+    """
+    parts = PurePath(name).parts
+    ups = next((n for n, part in enumerate(parts) if part != ".."), len(parts))
+    if not ups:
+        return folder / name
+    # Links are followed first, since .. behind a link leads elsewhere.
+    above = Path(os.path.realpath(folder))
+    for _ in range(ups):
+        above = above.parent
+    path, here = above.joinpath(*parts[ups:]), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[GatBatchError]:

@@ -75,6 +75,10 @@ class ManifestError(GatBatchError):
     """A manifest that is malformed or contradicts itself."""
 
 
+class SpecificationError(GatBatchError):
+    """A specification of scenarios that can't be followed."""
+
+
 class ConfigError(GatBatchError):
     """A configuration value that can't be used."""
 

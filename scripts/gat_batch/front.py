@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import Config, read_config
+from .documents import read_document
 from .errors import ResultError
 from .footer import read_fingerprint
 from .journal import Journal
-from .manifest import read_manifest
+from .manifest import batch_of, read_manifest
 from .plan import Plan
 from .run_lock import hold
+from .scenarios.product import is_specification, plan_product, read_product
 from .status import StatusBoard
 
 if TYPE_CHECKING:
@@ -41,7 +43,11 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
         GatBatchError: if anything in either is at fault.
     """
     config = read_settings(values)
-    return Plan(read_manifest(config.manifest, _schema("manifest")), config)
+    document = read_document(config.manifest)
+    if not is_specification(document):
+        return Plan(batch_of(document, config.manifest, _schema("manifest")), config)
+    manifest, product = plan_product(document, config.manifest, _product_folder(config))
+    return Plan(batch_of(manifest, product.manifest), config, product)
 
 
 def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
@@ -61,8 +67,7 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
         GatBatchError: if anything in the input is at fault.
     """
     if not main:
-        config = read_settings(values)
-        return Plan(read_manifest(config.manifest), config)
+        return _plan_again(read_settings(values))
     plan = plan_batch(values)
     # Imported here as it reads grids and tables, which jobs have no need of at this point.
     from .check import check_files, check_folders, check_studies
@@ -76,6 +81,20 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
         begin(plan, unsolved, looked)
     _announce(plan, unsolved)
     return plan
+
+
+def _plan_again(config: Config) -> Plan:
+    """The plan of a run that has begun, so that its input has passed all checks."""
+    document = read_document(config.manifest)
+    if not is_specification(document):
+        return Plan(batch_of(document, config.manifest), config)
+    product = read_product(config.manifest, _product_folder(config))
+    return Plan(read_manifest(product.manifest), config, product)
+
+
+def _product_folder(config: Config) -> Path:
+    """Where the manifest and the tables go that a specification is made into."""
+    return config.output_dir / config.name / "scenarios"
 
 
 def read_settings(values: Mapping[str, Any]) -> Config:

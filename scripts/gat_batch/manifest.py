@@ -11,13 +11,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .documents import read_document, schema_faults
+from .documents import named_file, read_document, schema_faults
 from .errors import GatBatchError, InputErrors, ManifestError
 from .solvers.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from .tables import Kind
 
 Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
 OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus"]
@@ -71,6 +73,8 @@ class Scenario:
         options: solver options by pandapower's names.
         loads: table of changed loads, or None.
         gens: table of changed generators, or None.
+        load_rows: which rows of a load table that several scenarios share, or None for all.
+        gen_rows: the same of the generator table.
         load_scale: factor on every load.
         gen_scale: factor on every generator.
         outages: elements out of service.
@@ -88,6 +92,8 @@ class Scenario:
     options: Mapping[str, Any] = field(default_factory=dict)
     loads: Path | None = None
     gens: Path | None = None
+    load_rows: str | None = None
+    gen_rows: str | None = None
     load_scale: float = 1.0
     gen_scale: float = 1.0
     outages: tuple[Outage, ...] = ()
@@ -96,6 +102,11 @@ class Scenario:
     tags: tuple[str, ...] = ()
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def injections(self) -> tuple[tuple[Kind, Path | None, str | None], ...]:
+        """Kind, file and rows of the load table and the generator table."""
+        return ("load", self.loads, self.load_rows), ("gen", self.gens, self.gen_rows)
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -139,11 +150,27 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
         ManifestError: if the file can't be read or is malformed.
         InputErrors: if the content has faults: all of them.
     """
-    document = read_document(file)
+    return batch_of(read_document(file), file, schema)
+
+
+def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
+    """The batch that a manifest's content stands for.
+
+    Args:
+        document: the content.
+        file: where it lies, or will lie.
+        schema: as for :func:`read_manifest`.
+
+    Returns:
+        The batch.
+
+    Raises:
+        InputErrors: if the content has faults: all of them.
+    """
     if schema is not None:
         faults = schema_faults(document, schema, file)
         if not faults:
-            faults = list(_content_faults(document, file))
+            faults = list(content_faults(document, file))
         if faults:
             raise InputErrors(faults)
     entries = document["scenarios"]
@@ -154,7 +181,16 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
     )
 
 
-def _content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """What is wrong with a manifest of the right form.
+
+    Args:
+        document: the content, which keeps to the schema.
+        file: the file to name in the faults.
+
+    Yields:
+        Each fault.
+    """
     yield from _unbuilt(document, file, None)
     common_faults = list(_common_option_faults(document, file))
     yield from common_faults
@@ -271,13 +307,16 @@ def _contingencies(entry: Any, folder: Path) -> Contingencies | None:
         return None
     if isinstance(entry, str):
         depth = DEPTHS.get(entry)
-        return Contingencies(sets=folder / entry) if depth is None else Contingencies(depth)
+        return (
+            Contingencies(sets=named_file(folder, entry)) if depth is None else Contingencies(depth)
+        )
     return Contingencies(int(entry["depth"]), tuple(entry.get("types", BRANCHES)))
 
 
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
     def table(key: str) -> Path | None:
-        return folder / entry[key] if key in entry else None
+        named = _table(entry.get(key))[0]
+        return None if named is None else named_file(folder, named)
 
     return Scenario(
         id=entry["id"],
@@ -287,6 +326,8 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         options=_options(entry, document),
         loads=table("loads"),
         gens=table("gens"),
+        load_rows=_table(entry.get("loads"))[1],
+        gen_rows=_table(entry.get("gens"))[1],
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(
@@ -298,6 +339,11 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         description=entry.get("description", ""),
         metadata=entry.get("metadata", {}),
     )
+
+
+def _table(entry: Any) -> tuple[str | None, str | None]:
+    """Name of a table, and which of its rows are meant."""
+    return (entry["file"], entry["rows"]) if isinstance(entry, dict) else (entry, None)
 
 
 def _element_id(value: float | str) -> int | str:

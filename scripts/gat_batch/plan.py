@@ -16,6 +16,7 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from .errors import TableError
 from .footer import read_fingerprint
 from .grids import GridRef, grid_ref
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .manifest import Batch, Contingencies, Scenario, Solver
+    from .scenarios.product import Product
+    from .tables import Kind
 
 RESULT_FORMAT = 2
 """Raised when the same study would be written differently; old results are then solved again."""
@@ -76,10 +79,12 @@ class Plan:
     Attributes:
         batch: the scenarios.
         config: how the batch is run.
+        product: what the run makes of a specification, if the batch comes from one.
     """
 
     batch: Batch
     config: Config
+    product: Product | None = None
 
     @cached_property
     def folder(self) -> Path:
@@ -179,11 +184,25 @@ class Plan:
         return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
     def inputs(self, shard: Shard) -> list[Path]:
-        """Grid and tables that a shard reads, each once."""
+        """Grid and tables that a shard reads, each once, but for those that the run makes."""
         files = [*self.grid(shard.scenarios[0]).files]
         for scenario in shard.scenarios:
             files.extend(scenario.tables)
-        return list(dict.fromkeys(files))
+        made = set(self.made(shard))
+        return [path for path in dict.fromkeys(files) if path not in made]
+
+    def made(self, shard: Shard | None = None) -> list[Path]:
+        """Files that the run makes of a specification: the manifest, and tables that a shard reads.
+
+        Args:
+            shard: the shard; without one, all files.
+        """
+        if self.product is None:
+            return []
+        if shard is None:
+            return [*self.product.outputs]
+        read = {path for scenario in shard.scenarios for path in scenario.tables}
+        return [self.product.manifest, *(path for path in self.product.outputs if path in read)]
 
     def fingerprint(self, scenario: Scenario) -> str:
         """Hash of all that a scenario's result depends on.
@@ -203,14 +222,24 @@ class Plan:
             "engine": self.config.engine,
             "ladder": self.config.ac_ladder if scenario.solver == "ac" else (),
             "grid": _grid_hash(self.grid(scenario)),
-            "loads": _table_hash(scenario.loads),
-            "gens": _table_hash(scenario.gens),
+            "loads": self._injections_hash("load", scenario.loads, scenario.load_rows),
+            "gens": self._injections_hash("gen", scenario.gens, scenario.gen_rows),
             "load_scale": scenario.load_scale,
             "gen_scale": scenario.gen_scale,
             "contingencies": self._contingency_facts(scenario.contingencies),
             "outages": sorted([outage.type, repr(outage.id)] for outage in scenario.outages),
         }
         return _digest(facts)
+
+    def _injections_hash(self, kind: Kind, path: Path | None, rows: str | None) -> str | None:
+        """Hash of a table, or of the rows that the scenario has in a shared one."""
+        if path is None or rows is None:
+            return _table_hash(path)
+        made = self.product.tables.get(path) if self.product else None
+        digests = _row_hashes(path, kind) if made is None else made
+        if rows not in digests:
+            raise TableError(f"no row has {rows!r} there", file=path, field="scenario")
+        return digests[rows]
 
     def _contingency_facts(self, asked: Contingencies | None) -> object:
         if asked is None:
@@ -267,3 +296,11 @@ def _table_hash(path: Path | None) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _row_hashes(path: Path, kind: Kind) -> dict[str, str]:
+    # Imported late: most plans have no shared tables and do without.
+    from .tables import read_shared
+
+    return read_shared(path, kind).digests()

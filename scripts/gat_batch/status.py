@@ -144,7 +144,7 @@ class StatusBoard:
             "manifest": str(self.plan.batch.file),
             "manifest_sha256": _sha256(self.plan.batch.file),
             "versions": _versions(),
-            "git_commit": _git_commit(self.plan.batch.folder),
+            "git_commit": _git_commit(self.plan.config.manifest.parent),
             "jobs": jobs,
         }
 
@@ -275,8 +275,12 @@ def _spread(values: list[float]) -> dict[str, float] | None:
 
 
 @cache
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(path: Path) -> str | None:
+    """Hash of a manifest; None before the run has made it."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 @cache

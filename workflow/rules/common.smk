@@ -31,6 +31,9 @@ try:
 except GatBatchError as error:
     raise WorkflowError(str(error))
 
+# Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
+# reason to run a job that comes after one that runs. Else fingerprints say what has changed.
+FOLLOWING = list if PLAN.product and PLAN.product.pending else ancient
 RESULTS = [str(PLAN.result(scenario.id)) for scenario in PLAN.batch.scenarios]
 SETTINGS = json.dumps(config)
 

@@ -14,6 +14,7 @@ for shard in PLAN.shards:
             f"solve_{shard.name}"
         input:
             PLAN.inputs(shard),
+            FOLLOWING(PLAN.made(shard)),
         output:
             update([PLAN.result(member.id) for member in shard.scenarios]),
         log:

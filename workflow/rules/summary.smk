@@ -8,6 +8,7 @@ logs/finished if no more scenarios failed than the configuration permits.
 rule summarise:
     input:
         results=RESULTS,
+        made=FOLLOWING(PLAN.made()),
     output:
         aggregated=PLAN.summary("aggregated_results.parquet"),
         scenarios=PLAN.summary("scenarios.parquet"),

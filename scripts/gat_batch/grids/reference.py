@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from ..documents import named_file
 from ..errors import GridError
 
 Form = Literal["bundled", "json", "arrow", "m", "mat"]
@@ -85,7 +86,7 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
     """
     if reference.startswith(BUNDLED):
         return GridRef("bundled", reference.removeprefix(BUNDLED))
-    path = folder / reference
+    path = named_file(folder, reference)
     form = form_of(path)
     target = path / MANIFEST if form == "arrow" else path
     if not target.is_file():

@@ -1,0 +1,267 @@
+"""Scenarios from a specification: every family gone through, draw by draw, set by set.
+
+A member's name is the family's, followed by what it has of each kind of variation, in this order:
+values of sweep and zip, number of the draw, time slice, outages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import GatBatchError, InputErrors
+from .injections import KIND_OF, Factors, SharedTables, changed
+from .quantities import SCALARS
+from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from ..tables import Kind
+    from .specification import Specification
+
+MOST_CELLS = 500_000
+"""Numbers of a kind that are in memory at a time."""
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+
+CARRIED = (
+    "solver",
+    "timeout_secs",
+    "options",
+    "load_scale",
+    "gen_scale",
+    "outages",
+    "weight",
+    "tags",
+    "description",
+    "metadata",
+)
+"""Keys of a scenario that the manifest takes as they are."""
+
+PATHS = ("grid", "loads", "gens", "contingencies")
+"""Keys that may name a file."""
+
+
+def expand(
+    specification: Specification, out: Path, keep: Callable[[str, Kind, pa.Table], None]
+) -> dict[str, Any]:
+    """Make the scenarios of a specification.
+
+    Args:
+        specification: what to make.
+        out: folder that the manifest will lie in.
+        keep: takes name, kind and rows of each table that the manifest names.
+
+    Returns:
+        The manifest's content.
+
+    Raises:
+        InputErrors: if the specification can't be followed: all faults.
+    """
+    sources, tables = Sources(specification), SharedTables(keep)
+    faults: list[GatBatchError] = []
+    entries: list[dict[str, Any]] = []
+    for family in specification.families:
+        try:
+            for variant in variants(specification, sources, family):
+                if len(entries) + variant.count > MOST_SCENARIOS:
+                    what = f"makes more than {MOST_SCENARIOS} scenarios in all"
+                    hint = "cut it into several specifications"
+                    raise specification.fault(what, family.id, hint=hint)
+                entries.extend(_members(variant, tables, out))
+        except InputErrors as many:
+            faults.extend(fault.at(scenario=family.id) for fault in many.faults)
+        except GatBatchError as fault:
+            fault.file = fault.file or str(specification.file)
+            faults.append(fault.at(scenario=family.id))
+    if faults:
+        raise InputErrors(faults)
+    tables.close()
+    top = {
+        key: _seen_from(out, specification, key, value) for key, value in specification.top.items()
+    }
+    return {**top, "scenarios": entries}
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Some draws of a variant.
+
+    Attributes:
+        numbers: their numbers, from 0.
+        factors: factors on injections, by kind of element.
+        parameters: factors on parameters of the scenario, each of shape (draws,).
+        outages: type and index of the elements out of service, a list a draw.
+        weights: weights, shape (draws,).
+    """
+
+    numbers: range
+    factors: dict[str, list[Factors]]
+    parameters: dict[str, NDArray[np.float64]]
+    outages: list[list[tuple[str, int]]]
+    weights: NDArray[np.float64]
+
+
+def _drawn(variant: Variant, numbers: range) -> _Draws:
+    """What the random quantities are in some draws."""
+    points = variant.design.points(numbers.start, numbers.stop) if variant.design else {}
+    factors: dict[str, list[Factors]] = {}
+    parameters: dict[str, NDArray[np.float64]] = {}
+    outages: list[list[tuple[str, int]]] = [[] for _ in numbers]
+    weights = np.ones(len(numbers))
+    for quantity in variant.quantities:
+        of = quantity.entry["of"]
+        if quantity.rates is not None:
+            out, weight = quantity.outages(points[quantity.name])
+            weights *= weight
+            ids = variant.elements.ids(of)[quantity.positions].tolist()
+            for draw, place in zip(*np.nonzero(out), strict=True):
+                outages[draw].append((of, ids[place]))
+            continue
+        values = quantity.values(points[quantity.name])
+        if of in SCALARS:
+            parameters[of] = parameters.get(of, 1.0) * values[:, 0]
+            continue
+        element, positions = of, quantity.positions
+        if of.startswith("scale."):
+            scale = variant.values["scale"][of.removeprefix("scale.")]
+            element = scale["of"]
+            positions = variant.elements.chosen(element, scale.get("where"))
+        factor = values[:, None, :]
+        factors.setdefault(element, []).append(Factors(positions, factor, factor))
+    return _Draws(numbers, factors, parameters, outages, weights)
+
+
+def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict[str, Any]]:
+    """The manifest's entries, one a member."""
+    common = _common(variant, out)
+    count = variant.design.count if variant.design else 1
+    sets = [
+        (suffix, [(kind, int(variant.elements.ids(kind)[at])) for kind, at in outages])
+        for suffix, outages in variant.sets
+    ]
+    step = _draws_at_a_time(variant)
+    for first in range(0, count, step):
+        draws = _drawn(variant, range(first, min(first + step, count)))
+        named = _tables(variant, draws, tables)
+        for row, draw in enumerate(draws.numbers):
+            entry = dict(common)
+            for key, factors in draws.parameters.items():
+                entry[key] = round(float(entry.get(key, 1) * factors[row]), 9)
+            if draws.weights[row] != 1:
+                entry["weight"] = float(entry.get("weight", 1) * draws.weights[row])
+            for member, time in _names(variant, draw):
+                tabled = {key: {"file": file, "rows": member} for key, file in named.items()}
+                facts = dict(variant.chosen)
+                facts |= {"draw": draw + 1} if variant.design else {}
+                facts |= {"time": time} if time else {}
+                for suffix, outages in sets:
+                    ident = f"{member}-{suffix}" if suffix else member
+                    _check_id(variant, ident)
+                    yield _entry(ident, {**entry, **tabled}, [*draws.outages[row], *outages], facts)
+
+
+def _draws_at_a_time(variant: Variant) -> int:
+    """So many that their injections take little memory."""
+    quantities = sum(quantity.dimensions for quantity in variant.quantities)
+    fixed = sum(len(one.positions) for many in variant.factors.values() for one in many)
+    return max(1, MOST_CELLS // max(1, (quantities + fixed) * max(1, len(variant.times))))
+
+
+def _names(variant: Variant, draw: int) -> list[tuple[str, str]]:
+    """Names of the members of a draw, as far as they differ in injections, and their times."""
+    name = f"{variant.name}-{draw + 1:05}" if variant.design else variant.name
+    if not variant.times or variant.snapshots:
+        return [(name, "")]
+    return [(f"{name}-{safe(time)}", time) for time in variant.times]
+
+
+def _tables(variant: Variant, draws: _Draws, tables: SharedTables) -> dict[str, str]:
+    """Put the injections of some draws into tables; which table holds which kind of them."""
+    kinds = [
+        kind for kind in KIND_OF if kind in {*variant.factors, *draws.factors, *variant.dispatch}
+    ]
+    if "gen" in kinds and "sgen" in kinds:
+        what = "changes gens and sgens, and a table of generators can name only one of them"
+        raise variant.specification.fault(what, hint="use gen_scale for one of them")
+    members = [member for draw in draws.numbers for member, _ in _names(variant, draw)]
+    gen_scale = np.full(len(draws.numbers), float(variant.values.get("gen_scale", 1)))
+    gen_scale *= draws.parameters.get("gen_scale", 1.0)
+    named = {}
+    for kind in kinds:
+        factors = [*variant.factors.get(kind, []), *draws.factors.get(kind, [])]
+        over_time = any(one.active.shape[1] > 1 for one in factors)
+        each = len(members) // len(draws.numbers)
+        block = changed(
+            variant.elements,
+            kind,
+            factors,
+            variant.dispatch.get(kind, {}),
+            gen_scale=gen_scale,
+            times=len(variant.times) if over_time else each,
+        )
+        if not variant.snapshots:
+            block = block.by_scenario()
+        times = variant.times if variant.snapshots and over_time else ()
+        named[f"{KIND_OF[kind]}s"] = tables.add(members, times, block)
+    return named
+
+
+def _entry(
+    ident: str, entry: dict[str, Any], outages: list[tuple[str, int]], facts: dict[str, Any]
+) -> dict[str, Any]:
+    result = {"id": ident, **entry}
+    if outages:
+        own = entry.get("outages", [])
+        known = {(one["type"], one["id"]) for one in own}
+        new = [pair for pair in dict.fromkeys(outages) if pair not in known]
+        result["outages"] = [*own, *({"type": kind, "id": label} for kind, label in new)]
+    if facts:
+        result["metadata"] = {**entry.get("metadata", {}), **facts}
+    return result
+
+
+def _check_id(variant: Variant, ident: str) -> None:
+    if not SAFE_ID.fullmatch(ident):
+        hint = "at most 128 characters: letters, digits and . _ + -"
+        raise variant.specification.fault(f"leads to the id {ident!r}", field="id", hint=hint)
+
+
+def _common(variant: Variant, out: Path) -> dict[str, Any]:
+    """What all members of a variant have in the manifest."""
+    values = variant.values
+    common = {key: values[key] for key in CARRIED if key in values}
+    for key in PATHS:
+        if key in values:
+            common[key] = _seen_from(out, variant.specification, key, values[key])
+    if any(outage["type"] == "branch" for outage in values.get("outages", ())):
+        common["outages"] = [
+            {"type": kind, "id": int(variant.elements.ids(kind)[at])}
+            for kind, at in variant.outages
+        ]
+    if variant.times and not variant.factors:
+        common["metadata"] = {**common.get("metadata", {}), "time_slices": list(variant.times)}
+    return common
+
+
+def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> Any:
+    """A path of the specification as it reads from another folder; other values as they are."""
+    if key not in PATHS or not isinstance(name, str):
+        return name
+    if name.startswith("pandapower:") or (
+        key == "contingencies" and not name.lower().endswith(".csv")
+    ):
+        return name
+    path = specification.path(name)
+    # Links are followed, since .. behind a link leads elsewhere.
+    here, there = os.path.realpath(path.parent), os.path.realpath(out)
+    return os.path.join(os.path.relpath(here, there), path.name)  # noqa: PTH118 - keeps the dots

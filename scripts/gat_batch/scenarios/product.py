@@ -1,0 +1,275 @@
+"""The files that a specification is made into: a manifest, its tables, a record of their origin.
+
+Whether they are up to date follows from the content of all that they were made from. What is not
+is expanded in memory first, so that a run, and a dry one too, knows every scenario and every
+result's fingerprint before any file is written; a rule of the run then writes the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..documents import read_document
+from ..errors import InputErrors, SpecificationError
+from ..grids import grid_ref
+from ..manifest import content_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+
+    from ..tables import Kind
+    from .specification import Specification
+
+FORMAT = 1
+"""Raised when the same specification would be made into other files."""
+
+MANIFEST = "manifest.json"
+RECORD = "made_from.json"
+
+TABLE_NAME = re.compile(r"(loads|gens|sgens)_\d{4,}\.parquet")
+
+SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a specification is made into.
+
+    Attributes:
+        folder: where the files lie, or will lie.
+        inputs: the files that it is made from.
+        names: names of its tables.
+        digest: hash of all that it is made from.
+        pending: whether it is yet to be written.
+        tables: of tables that are yet to be written, the hash of each scenario's rows.
+    """
+
+    folder: Path
+    inputs: tuple[Path, ...]
+    names: tuple[str, ...]
+    digest: str
+    pending: bool = False
+    tables: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest."""
+        return self.folder / MANIFEST
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """All of its files."""
+        names = (MANIFEST, RECORD, *self.names)
+        return tuple(self.folder / name for name in names)
+
+
+def is_specification(document: Any) -> bool:
+    """Whether a document is a specification, in our form or the namesake's, and not a manifest."""
+    if isinstance(document, list):
+        return True
+    return isinstance(document, dict) and ("version" in document or "grid_file" in document)
+
+
+def read_product(specification: Path, folder: Path) -> Product:
+    """The product as a job of a run finds it: made, and right when the run began.
+
+    Args:
+        specification: what it was made from.
+        folder: where it lies.
+
+    Raises:
+        SpecificationError: if it isn't there.
+    """
+    record = _record(folder)
+    if record is None:
+        hint = "start the run again, which makes them"
+        raise SpecificationError("has no scenarios made", file=specification, hint=hint)
+    inputs = tuple(specification.parent / name for name in record["inputs"])
+    return Product(folder, inputs, tuple(record["tables"]), record["digest"])
+
+
+def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]:
+    """The manifest that a specification stands for; nothing is written.
+
+    Args:
+        document: the specification's content.
+        file: where it was read from.
+        folder: where its product lies, or will lie.
+
+    Returns:
+        The manifest's content, and the product.
+
+    Raises:
+        GatBatchError: if the specification is at fault.
+    """
+    specification = specified(document, file)
+    names, digest = _origin(specification, folder)
+    inputs = tuple(specification.path(name) for name in names)
+    record = _record(folder)
+    if record is not None and record["digest"] == digest:
+        product = Product(folder, inputs, tuple(record["tables"]), digest)
+        if all(path.is_file() for path in product.outputs):
+            return read_document(product.manifest), product
+    from ..tables import shared_table
+
+    tables: dict[Path, dict[str, str]] = {}
+
+    def keep(name: str, kind: Kind, table: pa.Table) -> None:
+        path = folder / name
+        tables[path] = shared_table(table, path, kind).digests()
+
+    manifest = expanded(specification, folder, keep)
+    written = tuple(path.name for path in tables)
+    return manifest, Product(folder, inputs, written, digest, pending=True, tables=tables)
+
+
+def make(file: Path, folder: Path) -> int:
+    """Write the product of a specification.
+
+    Args:
+        file: the specification.
+        folder: where its manifest and tables go; made if it isn't there.
+
+    Returns:
+        Number of scenarios.
+
+    Raises:
+        GatBatchError: if the specification is at fault, or files can't be written.
+    """
+    import pyarrow.parquet as pq
+
+    specification = specified(read_document(file), file)
+    names, digest = _origin(specification, folder)
+    written: list[str] = []
+
+    def keep(name: str, kind: Kind, table: pa.Table) -> None:  # noqa: ARG001 - the name tells it
+        folder.mkdir(parents=True, exist_ok=True)
+        written.append(name)
+        with _replaced(folder / name) as path:
+            pq.write_table(table, path, compression="zstd")
+
+    try:
+        manifest = expanded(specification, folder, keep)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _replaced(folder / MANIFEST) as path:
+            path.write_text(_as_text(manifest), encoding="utf-8")
+        record = {
+            "specification": file.name,
+            "digest": digest,
+            "inputs": names,
+            "tables": written,
+            "gat_batch": __version__,
+        }
+        with _replaced(folder / RECORD) as path:
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        for path in folder.iterdir():
+            if TABLE_NAME.fullmatch(path.name) and path.name not in written:
+                path.unlink()
+    except OSError as error:
+        what = f"can't be written: {error.strerror}"
+        raise SpecificationError(what, file=error.filename or folder) from None
+    return len(manifest["scenarios"])
+
+
+def specified(document: Any, file: Path) -> Specification:
+    """A specification, checked.
+
+    Raises:
+        InputErrors: if it has faults: all of them.
+    """
+    from .specification import read_specification
+
+    return read_specification(document, file, _schema("scenario_specification"))
+
+
+def expanded(
+    specification: Specification, folder: Path, keep: Callable[[str, Kind, pa.Table], None]
+) -> Any:
+    """The manifest of a specification, checked as one that people write.
+
+    Args:
+        specification: what to make.
+        folder: where the manifest lies, or will lie.
+        keep: takes name, kind and rows of each table.
+
+    Raises:
+        InputErrors: if the specification can't be followed: all faults.
+    """
+    from .expansion import expand
+
+    manifest = expand(specification, folder, keep)
+    faults = list(content_faults(manifest, specification.file))
+    if faults:
+        raise InputErrors(faults)
+    return manifest
+
+
+def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]:
+    """Names of the files that a product is made from, and a hash over all of their contents.
+
+    Raises:
+        GatBatchError: if a file can't be read.
+    """
+    parent = specification.file.parent
+    facts: list[Any] = [FORMAT, os.path.relpath(os.path.realpath(parent), os.path.realpath(folder))]
+    names = [specification.file.name, *specification.named_files()]
+    facts += [[name, _file_hash(parent / name)] for name in names]
+    for reference in specification.grids():
+        grid = grid_ref(reference, parent)
+        facts.append([reference, grid.content_hash()])
+        names += [os.path.relpath(path, parent) for path in grid.files]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return list(dict.fromkeys(names)), digest
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SpecificationError(f"can't be read: {error.strerror}", file=path) from None
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    """What a product was made from; None if it isn't there."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {key: record[key] for key in ("digest", "inputs", "tables")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _as_text(manifest: Mapping[str, Any]) -> str:
+    """A manifest with one scenario a line."""
+    head = "".join(
+        f" {json.dumps(key)}: {json.dumps(value)},\n"
+        for key, value in manifest.items()
+        if key != "scenarios"
+    )
+    lines = ",\n".join(f"  {json.dumps(entry)}" for entry in manifest["scenarios"])
+    return f'{{\n{head} "scenarios": [\n{lines}\n ]\n}}\n'
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """A temporary name for a file, which gets its own when it is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))

@@ -1,0 +1,195 @@
+"""Profiles: factors over time, from CSV or Parquet, SimBench's files included.
+
+The first column, or the one named ``time``, has the times, every other column a profile. SimBench
+separates cells by semicolons, writes times as 01.01.2016 00:15, and gives loads two columns, one
+with the suffix ``_pload`` for active power and one with ``_qload`` for reactive power.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ..documents import nearest
+from ..errors import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .selection import Elements
+
+FORMATS = ("%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S")
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """A file of profiles.
+
+    Attributes:
+        file: where it was read from.
+        times: times in their own order, in ISO form where they are dates.
+        columns: factors by profile, each of shape (times,).
+    """
+
+    file: Path
+    times: tuple[str, ...]
+    columns: Mapping[str, NDArray[np.float64]]
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {time: position for position, time in enumerate(self.times)}
+
+    def rows(self, times: tuple[str, ...]) -> NDArray[np.int64]:
+        """Positions of some times.
+
+        Raises:
+            TableError: if one isn't there.
+        """
+        for time in times:
+            if time not in self._position:
+                hint = f"it goes from {self.times[0]} to {self.times[-1]}"
+                raise TableError(f"has no time {time}", file=self.file, field="time", hint=hint)
+        return np.array([self._position[time] for time in times], dtype=np.int64)
+
+    def factors(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Factors of active and of reactive power, each of shape (times,).
+
+        Raises:
+            TableError: if there is no such profile.
+        """
+        if name in self.columns:
+            return self.columns[name], self.columns[name]
+        active = self.columns.get(f"{name}_pload")
+        if active is None:
+            hint = nearest(name, list(self.columns))
+            raise TableError("there is no such column", file=self.file, field=name, hint=hint)
+        return active, self.columns.get(f"{name}_qload", active)
+
+
+def read_profiles(path: Path) -> Profiles:
+    """Read a file of profiles.
+
+    Args:
+        path: CSV, with commas or semicolons, or Parquet.
+
+    Raises:
+        TableError: if it can't be read, has a time twice or anything but finite numbers.
+    """
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            raw = pq.ParquetFile(path).read(use_threads=False)
+        else:
+            raw = _read_csv(path)
+    except FileNotFoundError:
+        raise TableError("no such file", file=path) from None
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise TableError(f"can't be read: {error}", file=path) from None
+    names = raw.column_names
+    if not len(raw) or len(names) < 2 or len(set(names)) < len(names):
+        hint = "a column of times and at least one of factors, all with different names"
+        raise TableError("holds no profiles", file=path, hint=hint)
+    key = "time" if "time" in names else names[0]
+    times = tuple(time_name(value) for value in raw[key].to_pylist())
+    if len(set(times)) < len(times):
+        raise TableError("has a time twice", file=path, field=key)
+    columns = {name: _factors(raw[name], name, path) for name in names if name != key}
+    return Profiles(path, times, columns)
+
+
+def _read_csv(path: Path) -> pa.Table:
+    content = path.read_bytes()
+    first = content.split(b"\n", 1)[0]
+    delimiter = ";" if first.count(b";") > first.count(b",") else ","
+    return pyarrow.csv.read_csv(
+        pa.BufferReader(content),
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+        convert_options=pyarrow.csv.ConvertOptions(timestamp_parsers=[]),
+    )
+
+
+def _factors(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float64]:
+    try:
+        values = column.cast(pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        values = np.array([np.nan])
+    if column.null_count or not np.isfinite(values).all():
+        raise TableError("is not all finite numbers", file=path, field=name)
+    return np.asarray(values, dtype=np.float64)
+
+
+def time_name(value: Any) -> str:
+    """A time as it names a snapshot: dates in ISO form and UTC, anything else as it is."""
+    if isinstance(value, datetime):
+        return _iso(value)
+    text = str(value).strip()
+    for form in FORMATS:
+        try:
+            return _iso(datetime.strptime(text, form))
+        except ValueError:
+            continue
+    try:
+        return _iso(datetime.fromisoformat(text)) if not text.isdecimal() else text
+    except ValueError:
+        return text
+
+
+def _iso(moment: datetime) -> str:
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="seconds")
+
+
+def profile_factors(
+    elements: Elements,
+    entry: Mapping[str, Any],
+    profiles: Profiles,
+    times: tuple[str, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Factors that a profile of the specification gives to elements.
+
+    Args:
+        elements: the grid's elements.
+        entry: the profile as specified.
+        profiles: its file.
+        times: the time slices.
+
+    Returns:
+        Positions of the elements, shape (chosen,); factors of active and of reactive power, each
+        of shape (times, chosen).
+
+    Raises:
+        GatBatchError: if elements, times or profiles aren't there.
+    """
+    element = entry["of"]
+    chosen = elements.chosen(element, entry.get("where"))
+    rows = profiles.rows(times)
+    if "column" in entry:
+        active, reactive = profiles.factors(entry["column"])
+        shape = (len(times), len(chosen))
+        return (
+            chosen,
+            np.broadcast_to(active[rows, None], shape),
+            np.broadcast_to(reactive[rows, None], shape),
+        )
+    table = elements.net[element]
+    if "profile" not in table:
+        hint = "give the profile a column, or the grid's elements a column profile"
+        raise TableError(f"the grid's {element}s name no profiles", file=profiles.file, hint=hint)
+    names = table["profile"].iloc[chosen]
+    named = names.notna().to_numpy()
+    pairs = [profiles.factors(str(name)) for name in names[named]]
+    if not pairs:
+        raise TableError(f"none of these {element}s names a profile", file=profiles.file)
+    active, reactive = (np.column_stack(columns)[rows] for columns in zip(*pairs, strict=True))
+    return chosen[named], active, reactive

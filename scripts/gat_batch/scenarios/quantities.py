@@ -1,0 +1,161 @@
+"""Random quantities: which keys go together, and numbers from the unit interval made into values.
+
+Every distribution is drawn by its inverse, so that plain random numbers, Latin hypercubes and Sobol
+points all serve: they only fill the unit cube in different ways.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import betaincinv, ndtr, ndtri
+
+from ..documents import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+INJECTIONS = ("load", "gen", "sgen")
+OUTAGES = ("line", "trafo", "trafo3w", "gen", "sgen", "load")
+SCALARS = ("load_scale", "gen_scale")
+
+PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "normal": (("std",), ("mean",)),
+    "lognormal": (("std",), ("mean",)),
+    "uniform": (("low", "high"), ()),
+    "triangular": (("low", "mode", "high"), ()),
+    "beta": (("alpha", "beta"), ("low", "high")),
+    "weibull": (("shape", "scale"), ("cut_in", "rated", "cut_out")),
+}
+"""Keys of each distribution: those it needs, and those it can do without."""
+
+_ALL = sorted({key for pair in PARAMETERS.values() for keys in pair for key in keys})
+
+_Fault = tuple[str, str | None, str | None]
+
+
+def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> Iterator[_Fault]:
+    """What is wrong with a quantity of the right form.
+
+    Args:
+        quantity: its keys.
+        scales: the scenario's factors on some elements, by name.
+
+    Yields:
+        What is wrong, the key at fault, and a hint.
+    """
+    of = quantity["of"]
+    if "rate" in quantity:
+        yield from _outage_faults(quantity)
+        return
+    scalar = of in SCALARS or of.startswith("scale.")
+    if not scalar and of not in INJECTIONS:
+        known = [*INJECTIONS, *SCALARS, "scale.NAME"]
+        hint = "give a rate" if of in OUTAGES else nearest(of, known)
+        yield f"{of!r} is nothing to draw factors for", "of", hint
+    name = of.removeprefix("scale.")
+    if of.startswith("scale.") and name not in scales:
+        yield f"there is no scale {name!r}", "of", nearest(name, scales) if scales else None
+    if scalar:
+        for key in ("where", "correlation", "covariance"):
+            if key in quantity:
+                yield "is for elements, and this is one number", key, None
+    if "drawn_rate" in quantity:
+        yield "is for forced outages", "drawn_rate", "give a rate as well"
+    yield from _distribution_faults(quantity)
+
+
+def _outage_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
+    if quantity["of"] not in OUTAGES:
+        yield f"{quantity['of']!r} has no forced outages", "of", nearest(quantity["of"], [*OUTAGES])
+    for key in ("distribution", "correlation", "covariance", *_ALL):
+        if key in quantity:
+            yield "does not go with a rate", key, None
+
+
+def _distribution_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
+    kind = quantity.get("distribution", "normal")
+    needed, further = PARAMETERS[kind]
+    if "covariance" in quantity:
+        if kind != "normal" or "correlation" in quantity or "std" in quantity:
+            hint = "it stands for std and correlation of normal factors"
+            yield "does not go with the other keys", "covariance", hint
+        needed = ()
+    for key in needed:
+        if key not in quantity:
+            yield "missing", key, f"a {kind} distribution needs it"
+    for key in _ALL:
+        if key in quantity and key not in (*PARAMETERS[kind][0], *further):
+            yield f"is no parameter of a {kind} distribution", key, None
+    if kind == "lognormal" and quantity.get("mean", 1) <= 0:
+        yield "must be above 0", "mean", None
+    curve = [key for key in ("cut_in", "rated", "cut_out") if key in quantity]
+    if kind == "weibull" and 0 < len(curve) < 3:
+        yield "is only a part of a power curve", curve[0], "it takes cut_in, rated and cut_out"
+    ordered = ("low", "mode", "high") if kind == "triangular" else ("low", "high")
+    for keys in (ordered, ("cut_in", "rated", "cut_out")):
+        numbers = [quantity[key] for key in keys if key in quantity]
+        if numbers != sorted(numbers) or (len(numbers) > 1 and numbers[0] == numbers[-1]):
+            yield f"{', '.join(keys)} are not in ascending order", keys[0], None
+
+
+def values_of(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers from the unit interval made into values of a distribution.
+
+    Args:
+        quantity: the distribution and its parameters.
+        uniform: numbers above 0 and below 1, of any shape.
+
+    Returns:
+        Values, of the same shape.
+    """
+    given = quantity.get
+    values: NDArray[np.float64]
+    match quantity.get("distribution", "normal"):
+        case "normal":
+            values = given("mean", 1.0) + given("std", 1.0) * ndtri(uniform)
+        case "lognormal":
+            mean = given("mean", 1.0)
+            variance = math.log1p((quantity["std"] / mean) ** 2)
+            values = mean * np.exp(math.sqrt(variance) * ndtri(uniform) - variance / 2)
+        case "uniform":
+            values = quantity["low"] + (quantity["high"] - quantity["low"]) * uniform
+        case "triangular":
+            values = _triangular(quantity["low"], quantity["mode"], quantity["high"], uniform)
+        case "beta":
+            low, high = given("low", 0.0), given("high", 1.0)
+            values = low + (high - low) * betaincinv(quantity["alpha"], quantity["beta"], uniform)
+        case _:
+            values = quantity["scale"] * (-np.log1p(-uniform)) ** (1 / quantity["shape"])
+            if "rated" in quantity:
+                values = _turbine(quantity, values)
+    return values
+
+
+def _triangular(
+    low: float, mode: float, high: float, uniform: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    split = (mode - low) / (high - low)
+    rising = low + np.sqrt(uniform * (high - low) * (mode - low))
+    falling = high - np.sqrt((1 - uniform) * (high - low) * (high - mode))
+    return np.where(uniform < split, rising, falling)
+
+
+def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of its rated power that a wind turbine gives.
+
+    Between cut-in and rated speed it grows with the cube of the wind, as the wind's own power does.
+    """
+    cut_in, rated = curve["cut_in"], curve["rated"]
+    share = (speed**3 - cut_in**3) / (rated**3 - cut_in**3)
+    return np.where(speed > curve["cut_out"], 0.0, np.clip(share, 0.0, 1.0))
+
+
+def uniform_of(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard normal numbers as numbers above 0 and below 1: the margins of a Gaussian copula."""
+    uniform: NDArray[np.float64] = np.clip(ndtr(normal), np.finfo(float).tiny, 1 - 2**-53)
+    return uniform

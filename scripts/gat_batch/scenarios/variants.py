@@ -1,0 +1,232 @@
+"""Variants: what a family is for one choice of its swept parameters, held against the grid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import GatBatchError
+from ..grids import grid_ref, read_grid
+from .injections import Factors, dispatch_of
+from .outage_sets import found, outage_sets
+from .profiles import Profiles, profile_factors, read_profiles, time_name
+from .quantities import INJECTIONS
+from .sampling import Design, Quantity, quantity_on
+from .selection import Elements, read_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .outage_sets import OutageSet
+    from .specification import Family, Specification
+
+MOST_SCENARIOS = 1_000_000
+"""Scenarios of one specification."""
+
+
+@dataclass
+class Sources:
+    """Grids, profiles and tags that a specification names, each read once and only if needed.
+
+    Attributes:
+        specification: what names them.
+    """
+
+    specification: Specification
+    _elements: dict[str, Elements] = field(default_factory=dict)
+    _profiles: dict[str, Profiles] = field(default_factory=dict)
+
+    @cached_property
+    def tags(self) -> Mapping[str, Any]:
+        """Elements by tag and type."""
+        tags = self.specification.element_tags
+        return read_tags(self.specification.path(tags)) if isinstance(tags, str) else tags
+
+    def elements(self, grid: str) -> Elements:
+        """The elements of a grid."""
+        if grid not in self._elements:
+            try:
+                net = read_grid(grid_ref(grid, self.specification.file.parent))
+            except GatBatchError as fault:
+                raise fault.at(field="grid") from None
+            self._elements[grid] = Elements(net, self.tags)
+        return self._elements[grid]
+
+    def profiles(self, name: str) -> Profiles:
+        """A file of profiles."""
+        if name not in self._profiles:
+            self._profiles[name] = read_profiles(self.specification.path(name))
+        return self._profiles[name]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A family for one choice of its swept parameters.
+
+    Attributes:
+        name: the family's name and that of the choice.
+        values: the family's keys, the chosen values filled in.
+        chosen: the choice, by parameter.
+        specification: where it comes from.
+        sources: grids and profiles.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    specification: Specification
+    sources: Sources
+
+    @property
+    def elements(self) -> Elements:
+        """The elements of its grid."""
+        return self.sources.elements(
+            str(self.values.get("grid", self.specification.top.get("grid")))
+        )
+
+    @cached_property
+    def times(self) -> tuple[str, ...]:
+        """Its time slices, in order; none if it doesn't vary over time."""
+        asked = self.values.get("time_slices")
+        if asked is None:
+            return ()
+        if isinstance(asked, list):
+            return tuple(time_name(time) for time in asked)
+        first = next(iter(self.specification.profiles.values()))
+        known = self.sources.profiles(first["file"])
+        if asked == "all":
+            return known.times
+        ends = [time_name(asked[key]) for key in ("first", "last") if key in asked]
+        rows = dict(zip(ends, known.rows(tuple(ends)).tolist(), strict=True))
+        start = rows[time_name(asked["first"])] if "first" in asked else 0
+        stop = rows[time_name(asked["last"])] if "last" in asked else len(known.times) - 1
+        return known.times[start : stop + 1 : asked.get("every", 1)]
+
+    @property
+    def snapshots(self) -> bool:
+        """Whether its time slices are snapshots of one scenario."""
+        return bool(self.times) and not self.values.get("each_slice")
+
+    @cached_property
+    def factors(self) -> dict[str, list[Factors]]:
+        """What multiplies injections in all draws, by kind of element."""
+        result: dict[str, list[Factors]] = {}
+        for scale in self.values.get("scale", {}).values():
+            positions = self.elements.chosen(scale["of"], scale.get("where"))
+            by = np.full((1, 1, 1), float(scale.get("by", 1)))
+            result.setdefault(scale["of"], []).append(Factors(positions, by, by))
+        for entry in self.specification.profiles.values() if self.times else ():
+            profiles = self.sources.profiles(entry["file"])
+            positions, active, reactive = profile_factors(
+                self.elements, entry, profiles, self.times
+            )
+            factors = Factors(positions, active[None], reactive[None])
+            result.setdefault(entry["of"], []).append(factors)
+        if self.snapshots and not self.specification.profiles and len(self.times) > 1:
+            # Times that nothing varies over are still as many states.
+            positions = self.elements.chosen("load", None)
+            ones = np.ones((1, len(self.times), 1))
+            result.setdefault("load", []).append(Factors(positions, ones, ones))
+        return result
+
+    @cached_property
+    def dispatch(self) -> dict[str, dict[int, Mapping[str, Any]]]:
+        """What single generators are told, by kind and position."""
+        orders = self.values.get("dispatch", [])
+        return dispatch_of(self.elements, orders) if orders else {}
+
+    @cached_property
+    def sets(self) -> list[tuple[str, OutageSet]]:
+        """Names of outage sets and their outages; one without either if there are none."""
+        entry = self.values.get("each_outage")
+        if entry is None:
+            return [("", ())]
+        folder = self.specification.file.parent
+        try:
+            return list(outage_sets(self.elements, entry, folder))
+        except GatBatchError as fault:
+            raise fault.at(field="each_outage") from None
+
+    @cached_property
+    def outages(self) -> OutageSet:
+        """Its own outages, as far as they name branches of an unknown type."""
+        return found(self.elements, self.values["outages"])
+
+    @cached_property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Its random quantities."""
+        folder = self.specification.file.parent
+        result = []
+        for name, entry in self.values.get("draws", {}).get("random", {}).items():
+            try:
+                parameter = entry["of"] not in INJECTIONS and "rate" not in entry
+                elements = None if parameter else self.elements
+                result.append(quantity_on(elements, name, entry, folder))
+            except GatBatchError as fault:
+                raise fault.at(field=f"draws.random.{name}") from None
+        return tuple(result)
+
+    @cached_property
+    def design(self) -> Design | None:
+        """Where its draws lie; None if nothing is random."""
+        draws = self.values.get("draws")
+        if draws is None:
+            return None
+        design = Design(
+            draws.get("method", "random"),
+            int(draws.get("seed", self.specification.seed)),
+            int(draws["count"]),
+            {quantity.name: quantity.dimensions for quantity in self.quantities},
+        )
+        if fault := design.fault():
+            raise self.specification.fault(fault, field="draws.method")
+        return design
+
+    @cached_property
+    def count(self) -> int:
+        """Number of scenarios that it stands for."""
+        slices = len(self.times) if self.times and not self.snapshots else 1
+        return len(self.sets) * slices * (self.design.count if self.design else 1)
+
+
+def variants(specification: Specification, sources: Sources, family: Family) -> Iterator[Variant]:
+    """The variants of a family: every combination of swept values, with each of the zipped ones.
+
+    Raises:
+        SpecificationError: if there are too many.
+    """
+    swept, zipped = family.values.get("sweep", {}), family.values.get("zip", {})
+    rows = list(zip(*zipped.values(), strict=True)) if zipped else [()]
+    if math.prod(len(choices) for choices in swept.values()) * len(rows) > MOST_SCENARIOS:
+        raise specification.fault(f"makes more than {MOST_SCENARIOS} scenarios", field="sweep")
+    for combination in product(*swept.values()):
+        for row in rows:
+            chosen = dict(zip([*swept, *zipped], [*combination, *row], strict=True))
+            values = dict(family.values)
+            for name, value in chosen.items():
+                _set(values, name, value)
+            name = "-".join([family.id, *(safe(value) for value in chosen.values())])
+            yield Variant(name, values, chosen, specification, sources)
+
+
+def _set(values: dict[str, Any], name: str, value: Any) -> None:
+    head, _, tail = name.partition(".")
+    if head == "scale":
+        values[head] = {**values[head], tail: {**values[head][tail], "by": value}}
+    elif head == "options":
+        values[head] = {**values.get(head, {}), tail: value}
+    else:
+        values[head] = value
+
+
+def safe(value: Any) -> str:
+    """A value as a part of a scenario's name."""
+    return "".join(
+        sign if sign.isascii() and (sign.isalnum() or sign in "._+-") else "."
+        for sign in str(value)
+    )
