@@ -6,6 +6,7 @@ values of sweep and zip, number of the draw, time slice, outages.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -159,6 +160,8 @@ def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict
                 entry[key] = round(float(entry.get(key, 1) * factors[row]), 9)
             if draws.weights[row] != 1:
                 entry["weight"] = float(entry.get("weight", 1) * draws.weights[row])
+            if not all(math.isfinite(entry.get(key, 1)) for key in (*SCALARS, "weight")):
+                raise variant.specification.fault("leads to a factor that is not finite")
             for member, time in _names(variant, draw):
                 tabled = {key: {"file": file, "rows": member} for key, file in named.items()}
                 facts = dict(variant.chosen)

@@ -87,6 +87,9 @@ def changed(
 
     Returns:
         The elements that are named, changed or not.
+
+    Raises:
+        SpecificationError: if that is no finite power.
     """
     named = [*(one.positions for one in factors), np.array(sorted(dispatch), dtype=np.int64)]
     positions = np.unique(np.concatenate(named))
@@ -110,6 +113,8 @@ def changed(
             ratio = np.ones_like(before)
             np.divide(p_mw[:, :, place], before, out=ratio, where=before != 0)
             q_mvar[:, :, place] *= ratio
+    if not np.isfinite(p_mw).all() or not (q_mvar is None or np.isfinite(q_mvar).all()):
+        raise SpecificationError(f"leads to power of a {element} that is not finite")
     return Block(element, elements.ids(element)[positions], p_mw, q_mvar)
 
 
@@ -155,7 +160,7 @@ def dispatch_of(
             raise SpecificationError(what, field="dispatch")
         if order.keys() & {"p_mw", "min_p_mw", "max_p_mw"} or order.get("must_run"):
             result[element][position] = order
-    return dict(result)
+    return {element: told for element, told in result.items() if told}
 
 
 @dataclass
