@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import make_scenarios
 from gat_batch.documents import read_document
 from gat_batch.errors import GatBatchError
 from gat_batch.front import SCHEMAS
@@ -203,33 +202,54 @@ def test_namesakes_manifest_is_read_as_it_is(tmp_path):
     assert (tmp_path / "out" / scenario.grid).resolve() == (tmp_path / "net.json").resolve()
 
 
-def look(folder, content, *flags):
-    (folder / "study.json").write_text(json.dumps(content))
-    command = [sys.executable, str(ROOT / "scripts" / "make_scenarios.py"), "study.json", *flags]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+@pytest.fixture
+def look(tmp_path, monkeypatch, capsys):
+    """Runs the command on a specification: exit code, stdout and stderr."""
+
+    def run(content, *flags):
+        file = tmp_path / "study.json"
+        file.write_text(json.dumps(content))
+        monkeypatch.setattr(sys, "argv", ["make_scenarios.py", str(file), *flags])
+        code = make_scenarios.main()
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
 
 
-def test_looking_tells_and_writes_nothing(tmp_path):
+def test_looking_tells_and_writes_nothing(look, tmp_path):
     content = study(
         {"id": "heavy", "load_scale": 9},
         {"id": "n1", "each_outage": {}, "contingencies": {"depth": 1, "types": ["gen"]}},
     )
-    counted = look(tmp_path, content, "--expand")
-    assert counted.returncode == 0, counted.stderr
-    assert "heavy: 1 scenarios\nn1: 9 scenarios\n10 scenarios, 28 states" in counted.stdout
-    assert "MB of results" in counted.stdout
-    assert "1 scenarios have more load than generators can give" in counted.stderr
-    assert "3 scenarios cut buses off; most of all n1-line-0" in counted.stderr
-    listed = look(tmp_path, content, "--list").stdout.split()
+    code, counted, warned = look(content, "--expand")
+    assert code == 0
+    assert "heavy: 1 scenarios\nn1: 9 scenarios\n10 scenarios, 28 states" in counted
+    assert "MB of results" in counted
+    assert "1 scenarios have more load than generators can give" in warned
+    assert "3 scenarios cut buses off; most of all n1-line-0" in warned
+    listed = look(content, "--list")[1].split()
     assert (len(listed), listed[:2]) == (10, ["heavy", "n1-line-0"])
-    assert look(tmp_path, content, "--validate").stdout == "valid: 10 scenarios\n"
-    wrong = look(
-        tmp_path, study({"id": "a", "outages": [{"type": "line", "id": 99}]}), "--validate"
-    )
-    assert wrong.returncode == 1
-    assert "scenario 'a': outages: there is no line 99" in wrong.stderr
-    assert look(tmp_path, content).returncode == 2
+    assert look(content, "--validate")[:2] == (0, "valid: 10 scenarios\n")
+    code, _, told = look(study({"id": "a", "outages": [{"type": "line", "id": 99}]}), "--validate")
+    assert code == 1
+    assert "scenario 'a': outages: there is no line 99" in told
+    with pytest.raises(SystemExit):
+        look(content)
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_balance_counts_what_tables_and_outages_change(look):
+    """Load 315 MW; limits 270 and 300 MW of the gens, 250 MW of the external grid."""
+    net = pandapower.networks.case9()
+    limits = [*net.gen["max_p_mw"], *net.ext_grid["max_p_mw"]]
+    assert (net.load["p_mw"].sum(), sum(limits)) == (315, 820)
+    scaled = {"scale": {"x": {"of": "load", "where": {"id": 0}, "by": 7.2}}}  # 873 MW
+    fine = {"scale": {"x": {"of": "load", "where": {"id": 0}, "by": 6.5}}}  # 810 MW
+    out = {"load_scale": 1.8, "outages": [{"type": "gen", "id": 1}]}  # 567 of 550 or 520 MW
+    for body, short in ((scaled, True), (fine, False), (out, True)):
+        _, _, told = look(study({"id": "a", **body}), "--validate")
+        assert ("more load than generators" in told) == short, told
 
 
 SMALL = st.sampled_from([0, 1, 2, 0.5, -1, "all", "load", "gen", "x", "a", True, None, [], {}])
@@ -373,7 +393,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     content=documents()
     | st.lists(THEIRS | ANYTHING, max_size=2)

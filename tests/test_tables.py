@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gat_batch.errors import GatBatchError
-from gat_batch.tables import InjectionTable, read_injections
+from gat_batch.tables import InjectionTable, read_injections, read_shared
 
 
 def write(path, text):
@@ -103,8 +103,47 @@ def test_directory_and_missing_file_are_refused(tmp_path):
             read_injections(tmp_path / name, "load")
 
 
+SHARED = "scenario,load,p_mw,snapshot\na,4,1,x\nb,5,3,x\na,6,2,y\nb,4,4,x\n"
+
+
+def test_scenarios_share_a_table(tmp_path):
+    path = write(tmp_path / "t.csv", SHARED)
+    first, second = (read_injections(path, "load", name) for name in "ab")
+    assert (first.labels, list(first.values["p_mw"])) == (("4", "6"), [1, 2])
+    assert (first.snapshots, list(first.snapshot)) == (("x", "y"), [0, 1])
+    assert (second.labels, second.snapshots) == (("5", "4"), ("x",))
+    assert [first.row(n) for n in (0, 1)] == ["row 2", "row 4"]
+    with pytest.raises(GatBatchError, match="no row has 'c'"):
+        read_injections(path, "load", "c")
+    with pytest.raises(GatBatchError, match="say which rows are meant"):
+        read_injections(path, "load")
+    with pytest.raises(GatBatchError, match="the column is missing"):
+        read_injections(write(tmp_path / "own.csv", "load,p_mw\n1,2\n"), "load", "a")
+    with pytest.raises(GatBatchError, match="row 5: load '4' stands in row 2 already"):
+        read_injections(write(tmp_path / "t.csv", SHARED.replace("b,4,4", "a,4,4")), "load", "a")
+
+
+def test_digest_of_a_scenario_knows_its_own_rows_only(tmp_path):
+    def digests(text, name="t.csv"):
+        return read_shared(write(tmp_path / name, text), "load").digests()
+
+    before = digests(SHARED)
+    assert before["a"] != before["b"]
+    assert digests(SHARED.replace("b,4,4", "b,4,5"))["a"] == before["a"]
+    assert digests(SHARED.replace("b,4,4", "b,4,5"))["b"] != before["b"]
+    head, *rows = SHARED.splitlines()
+    moved = "\n".join([head, "c,1,1,x", *rows[::2], *rows[1::2], ""])
+    assert {name: digests(moved, "u.csv")[name] for name in "ab"} == before
+    for change in (("a,6,2,y", "a,6,2,z"), ("a,6,2,y", "a,7,2,y"), ("a,6,2,y", "a,6,,y")):
+        assert digests(SHARED.replace(*change))["a"] != before["a"]
+    pd.read_csv(tmp_path / "u.csv").to_parquet(tmp_path / "u.parquet")
+    stored = read_shared(tmp_path / "u.parquet", "load").digests()
+    assert {name: stored[name] for name in "ab"} == before
+
+
 CELLS = st.one_of(
     st.sampled_from(["load", "bus", "gen", "p_mw", "q_mvar", "snapshot", "", "1", "2", "nan"]),
+    st.sampled_from(["scenario", "a", "b"]),
     st.floats().map(str),
     st.text(max_size=5),
 )
@@ -137,4 +176,11 @@ def assert_table_or_fault(path, kind):
         assert isinstance(table, InjectionTable)
         assert len(table.label) == len(table.snapshot) > 0
         assert not any(np.isinf(values).any() for values in table.values.values())
+    assert path.name in message
+    try:
+        shared = read_shared(path, kind)
+    except GatBatchError as error:
+        message = str(error)
+    else:
+        assert set(shared.digests()) == set(shared.scenarios)
     assert path.name in message

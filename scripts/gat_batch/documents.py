@@ -6,6 +6,7 @@ since each of them hides a mistake that would surface later as a wrong study.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -68,16 +69,33 @@ def named_file(folder: Path, name: str) -> Path:
     Returns:
         The path, relative to the working directory where it lies in it.
     """
+    if not name.startswith(".."):
+        return folder / name
     parts = PurePath(name).parts
     ups = next((n for n, part in enumerate(parts) if part != ".."), len(parts))
-    if not ups:
-        return folder / name
     # Links are followed first, since .. behind a link leads elsewhere.
     above = Path(os.path.realpath(folder))
     for _ in range(ups):
         above = above.parent
     path, here = above.joinpath(*parts[ups:]), Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def file_hash(path: Path, fault: type[GatBatchError]) -> str:
+    """Hash of a file's content.
+
+    Args:
+        path: the file.
+        fault: what to raise if it can't be read.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise fault(f"can't be read: {error.strerror}", file=path) from None
 
 
 def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[GatBatchError]:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from ..documents import named_file
+from ..documents import file_hash, named_file
 from ..errors import GridError
 
 Form = Literal["bundled", "json", "arrow", "m", "mat"]
@@ -68,7 +68,7 @@ class GridRef:
         """
         if self.form == "bundled":
             return _digest([self.name, version("pandapower")])
-        return _digest([[file.name, _file_hash(file)] for file in self.files])
+        return _digest([[file.name, file_hash(file, GridError)] for file in self.files])
 
 
 def grid_ref(reference: str, folder: Path) -> GridRef:
@@ -109,14 +109,6 @@ def form_of(path: Path) -> Form:
         hint = f"known are {', '.join(SUFFIXES)} and {BUNDLED}NAME"
         raise GridError(f"unknown kind of grid {path.suffix!r}", file=path, hint=hint)
     return form
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise GridError(f"can't be read: {error.strerror}", file=path) from None
 
 
 def _digest(facts: object) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors
-from .injections import KIND_OF, Factors, SharedTables, changed
+from .injections import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
 from .quantities import SCALARS
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
 
@@ -177,7 +177,8 @@ def _draws_at_a_time(variant: Variant) -> int:
     """So many that their injections take little memory."""
     quantities = sum(quantity.dimensions for quantity in variant.quantities)
     fixed = sum(len(one.positions) for many in variant.factors.values() for one in many)
-    return max(1, MOST_CELLS // max(1, (quantities + fixed) * max(1, len(variant.times))))
+    most = MOST_CELLS // max(1, (quantities + fixed) * max(1, len(variant.times)))
+    return min(max(1, most), MOST_NAMES // 2)
 
 
 def _names(variant: Variant, draw: int) -> list[tuple[str, str]]:

@@ -24,8 +24,8 @@ KIND_OF: dict[str, Kind] = {"load": "load", "gen": "gen", "sgen": "gen"}
 DECIMALS = 6
 """Power is written to the watt; what lies beyond differs between machines."""
 
-MOST_ROWS = 1_000_000
-"""Rows of one table."""
+MOST_NAMES, MOST_ROWS = 1000, 2_000_000
+"""Scenarios and rows of one table: a shard reads the tables of its members whole."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,7 @@ class SharedTables:
     keep: Callable[[str, Kind, pa.Table], None]
     _rows: dict[tuple[str, bool], list[pa.Table]] = field(default_factory=dict)
     _count: dict[tuple[str, bool], int] = field(default_factory=dict)
+    _names_in: dict[tuple[str, bool], int] = field(default_factory=dict)
     _names: dict[tuple[str, bool], str] = field(default_factory=dict)
     _tables: dict[str, int] = field(default_factory=dict)
 
@@ -189,15 +190,19 @@ class SharedTables:
             Name of the table that will hold them.
         """
         key = (block.element, bool(times))
-        if key in self._rows and self._count[key] + block.p_mw.size > MOST_ROWS:
+        if key in self._rows and (
+            self._names_in[key] + len(names) > MOST_NAMES
+            or self._count[key] + block.p_mw.size > MOST_ROWS
+        ):
             self._close(key)
         if key not in self._rows:
             plural = f"{block.element}s"
             self._tables[plural] = self._tables.get(plural, 0) + 1
-            self._rows[key], self._count[key] = [], 0
+            self._rows[key], self._count[key], self._names_in[key] = [], 0, 0
             self._names[key] = f"{plural}_{self._tables[plural]:04}.parquet"
         self._rows[key].append(_rows(names, times, block))
         self._count[key] += block.p_mw.size
+        self._names_in[key] += len(names)
         return self._names[key]
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..documents import read_document
+from ..documents import file_hash, read_document
 from ..errors import InputErrors, SpecificationError
 from ..grids import grid_ref
 from ..manifest import content_faults
@@ -223,21 +223,13 @@ def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]
     parent = specification.file.parent
     facts: list[Any] = [FORMAT, os.path.relpath(os.path.realpath(parent), os.path.realpath(folder))]
     names = [specification.file.name, *specification.named_files()]
-    facts += [[name, _file_hash(parent / name)] for name in names]
+    facts += [[name, file_hash(parent / name, SpecificationError)] for name in names]
     for reference in specification.grids():
         grid = grid_ref(reference, parent)
         facts.append([reference, grid.content_hash()])
         names += [os.path.relpath(path, parent) for path in grid.files]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return list(dict.fromkeys(names)), digest
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SpecificationError(f"can't be read: {error.strerror}", file=path) from None
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
