@@ -76,7 +76,7 @@ def main() -> None:
     )
     tail = '"solver": "dc",\n  "timeout_secs": 60,\n  "max_jobs": 8'
     manifest = f'{{\n  "scenarios": [\n{lines}\n  ],\n  {tail}\n}}\n'
-    (FOLDER / "manifest.json").write_text(manifest, encoding="utf-8")
+    (FOLDER / "ieee118.json").write_text(manifest, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
@@ -27,7 +29,7 @@ def code_blocks(indent=""):
 def study(workspace):
     """The files of README's chapter about a batch of one's own."""
     manifest, table = code_blocks("   ")[:2]
-    workspace.write("study/manifest.json", manifest)
+    workspace.write("study/study.json", manifest)
     workspace.write("study/loads_peak.csv", table)
     return workspace
 
@@ -53,9 +55,9 @@ def test_a_job_is_checked_when_it_is_made(study):
     with pytest.raises(GatBatchError, match="unknown key"):
         BatchJob.powerflow(study.path / "study" / "bad.json")
     with pytest.raises(ManifestError, match=r"ac is no study for BatchJob\.opf"):
-        BatchJob.opf(study.path / "study" / "manifest.json")
+        BatchJob.opf(study.path / "study" / "study.json")
     with pytest.raises(ManifestError, match="'base': contingencies: missing"):
-        BatchJob.contingency(study.path / "study" / "manifest.json")
+        BatchJob.contingency(study.path / "study" / "study.json")
     content = {"scenarios": [{"id": "a", "grid": "pandapower:case9"}], "contingencies": "n-1"}
     study.write("study/n-1.json", content)
     assert BatchJob.contingency(study.path / "study" / "n-1.json").folder.name == "n-1"
@@ -63,12 +65,39 @@ def test_a_job_is_checked_when_it_is_made(study):
         BatchJob.resume(study.path)
 
 
+def test_an_interrupted_run_can_be_resumed(study, monkeypatch):
+    monkeypatch.chdir(study.path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    study.write("loads_slow.csv", "load,p_mw\n0,30\n")
+    scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(20)]
+    study.write("slow.json", {"grid": "pandapower:case9", "scenarios": scenarios})
+    script = "from gat_batch.api import BatchJob; BatchJob.powerflow('slow.json').run()"
+    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests" / "faults")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folder = study.path / "runs" / "batch" / "slow"
+    while len(list(folder.glob("job_*/result.parquet"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    job = BatchJob.resume("runs/batch/slow")
+    status = job.status()
+    assert not status.active
+    assert 3 <= status.completed < 20
+    assert job.run().completed == 20
+
+
 def test_a_failed_run_raises_and_can_be_resumed(study, monkeypatch):
     monkeypatch.chdir(study.path)
     table = study.path / "study" / "loads_peak.csv"
     good = table.read_text()
     table.write_text("load,p_mw\n999,1\n")
-    job = BatchJob.powerflow("study/manifest.json", 2, name="mine")
+    job = BatchJob.powerflow("study/study.json", 2, name="mine")
     with pytest.raises(ResultError, match="exit code 1"):
         job.run()
     table.write_text(good)

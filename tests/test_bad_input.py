@@ -49,6 +49,7 @@ CASES = {
     "ids differ by case": (manifest(scenario(), {"id": "A"}), {}, ["upper and lower case"]),
     "unknown solver": (manifest(solver="acdc"), {}, ["solver", "acdc"]),
     "negative timeout": (manifest(timeout_secs=-1), {}, ["timeout_secs", "more than 0"]),
+    "timeout without end": (manifest(timeout_secs=1e308), {}, ["timeout_secs", "31536000"]),
     "timeout of zero": (manifest(scenario(timeout_secs=0)), {}, ["'a'", "timeout_secs"]),
     "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
     "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs", "integer"]),
@@ -169,6 +170,7 @@ def test_faulty_input_is_refused_in_one_line(workspace, name):
     [
         ({"retry_attempts": 0}, ["config", "retry_attempts", "at least 1"]),
         ({"max_workers": 3}, ["config", "max_workers", "unknown key"]),
+        ({"output_dir": "runs/{batch}"}, ["config", "output_dir", "braces"]),
         ({"name": "../elsewhere"}, ["config", "name", "not a safe name"]),
         ({"scenarios_per_job": "some"}, ["config", "scenarios_per_job"]),
         ({"voltage_band_pu": [1.1, 0.9]}, ["config", "voltage_band_pu"]),
@@ -203,5 +205,5 @@ def test_all_faults_are_reported_together(workspace):
 def test_manifest_in_json_and_yaml_is_the_same(workspace):
     content = manifest(scenario(load_scale=1.1, outages=[{"type": "line", "id": 2}]), solver="ac")
     paths = [workspace.write("m.json", json.dumps(content)), workspace.write("m.yaml", content)]
-    plans = [open_batch({"manifest": str(path)}, main=False, dry_run=True) for path in paths]
+    plans = [open_batch({"manifest": str(path)}, main=False) for path in paths]
     assert plans[0].batch.scenarios == plans[1].batch.scenarios

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from gat_batch.monitor import read_status
 from gat_batch.results import read_metadata
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
@@ -165,6 +166,17 @@ def test_three_bad_scenarios_of_two_hundred_are_named_and_tried_again(workspace,
     assert not ids_in_errors(workspace)
 
 
+def test_a_result_that_was_asked_for_and_failed_ends_the_run_with_exit_code_1(workspace):
+    write_batch(workspace, {"b": "loads_kill.csv", "a": None})
+    workspace.configure(retry_attempts=1, scenarios_per_job=1)
+    run = workspace.run("runs/batch/study/job_b/result.parquet")
+    assert run.returncode == 1
+    assert "asked for have failed" in run.stderr
+    assert not workspace.result("b").exists()
+    assert ids_in_errors(workspace) == {"b"}
+    assert workspace.status()["failed"] == 1
+
+
 def test_some_failures_can_be_permitted(workspace):
     write_batch(workspace, {"b": "loads_kill.csv", "a": None})
     workspace.configure(max_failures=1, retry_attempts=1)
@@ -243,6 +255,7 @@ def test_an_ended_run_goes_on_where_it_was(workspace, ending):
     wait_for_silence(workspace)
     before = workspace.solved()
     assert len(before) >= 6
+    assert read_status(workspace.batch)["completed"] == len(before)
     assert len(before) < 40 or ending == "kill -9"
     if ending in ("kill -9", "power failure"):
         assert workspace.run("--unlock").returncode == 0
@@ -252,6 +265,25 @@ def test_an_ended_run_goes_on_where_it_was(workspace, ending):
     assert len(after) == 40
     assert {name: after[name] for name in before} == before
     assert not list(workspace.batch.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("meanwhile", ["more scenarios", "fewer scenarios", "not even JSON"])
+def test_a_manifest_edited_during_a_run_is_for_the_next_one(workspace, meanwhile):
+    write_batch(workspace, slow(20))
+    workspace.configure(scenarios_per_job=5)
+    process = workspace.start(cores=1)
+    wait_for_results(workspace, 3, process)
+    match meanwhile:
+        case "more scenarios":
+            write_batch(workspace, slow(33))
+        case "fewer scenarios":
+            write_batch(workspace, slow(4))
+        case _:
+            workspace.write("manifest.json", "{")
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert len(workspace.solved()) == 20
+    assert workspace.status()["total"] == 20
 
 
 @pytest.mark.parametrize("victim", ["worker", "shard"])

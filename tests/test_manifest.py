@@ -19,7 +19,7 @@ def plan(tmp_path, content, **config):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(content))
     values = {"manifest": str(path), "output_dir": str(tmp_path), **config}
-    return open_batch(values, main=False, dry_run=True)
+    return open_batch(values, main=False)
 
 
 def many(count, **top):

@@ -84,7 +84,7 @@ def test_example_is_what_its_script_writes(tmp_path):
     }
     assert made == kept
     assert (
-        len(json.loads(made[next(p for p in made if p.name == "manifest.json")])["scenarios"])
+        len(json.loads(made[next(p for p in made if p.name == "ieee118.json")])["scenarios"])
         >= 200
     )
 
@@ -100,7 +100,7 @@ def test_planning_imports_no_heavy_package():
     code = """
 import sys
 from gat_batch.front import open_batch
-plan = open_batch({"manifest": "examples/ieee118/manifest.json"}, main=False, dry_run=True)
+plan = open_batch({"manifest": "examples/ieee118/ieee118.json"}, main=False)
 assert plan.shards
 print(*{"numpy", "pandas", "pyarrow", "pandapower"} & set(sys.modules))
 """

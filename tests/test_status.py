@@ -103,7 +103,7 @@ def plan(workspace):
     content = {"grid": "pandapower:case9", "scenarios": [{"id": f"s{n}"} for n in range(5)]}
     manifest = workspace.write("manifest.json", content)
     values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
-    plan = open_batch(values, main=False, dry_run=False)
+    plan = open_batch(values, main=False)
     plan.journal("x").parent.mkdir(parents=True)
     return plan
 

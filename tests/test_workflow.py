@@ -172,6 +172,49 @@ def test_grid_replaced_between_runs_is_noticed(workspace):
     assert all(after[name] != before[name] for name in "ab")
 
 
+def test_outdated_results_are_replaced_though_snakemake_has_lost_its_record(workspace):
+    write_small_batch(workspace, count=3)
+    succeed(workspace.run())
+    before = workspace.solved()
+    shutil.rmtree(workspace.path / ".snakemake")
+    batch = small_batch(3)
+    batch["scenarios"][1]["load_scale"] = 1.2
+    workspace.write("manifest.json", batch)
+    output = succeed(workspace.run("-n"))
+    assert "1 to solve (s1)" in output
+    assert "1 of these have a result that is damaged or outdated" in output
+    assert workspace.solved() == before
+    succeed(workspace.run("--rerun-triggers", "mtime"))
+    after = workspace.solved()
+    assert {name for name in after if after[name] != before[name]} == {"s1"}
+
+
+@pytest.mark.parametrize("question", ["--summary", "--lint", "--list-rules", "--unlock"])
+def test_questions_change_nothing(workspace, question):
+    write_small_batch(workspace, count=2)
+    workspace.configure(name=2024)
+    workspace.run(question)
+    assert not (workspace.path / "runs").exists()
+
+
+def test_no_configuration_file_is_needed(workspace):
+    write_small_batch(workspace, count=2)
+    (workspace.path / "manifest.json").rename(workspace.path / "winter.json")
+    (workspace.path / "config" / "config.yaml").unlink()
+    succeed(workspace.run("--config", "manifest=winter.json"))
+    assert (workspace.path / "runs" / "batch" / "winter" / "summary" / "scenarios.csv").exists()
+
+
+def test_paths_with_braces_are_no_wildcards(workspace):
+    write_small_batch(workspace, count=2)
+    batch = small_batch(2)
+    batch["scenarios"][0]["loads"] = "loads_{0}.csv"
+    workspace.write("loads_{0}.csv", "load,p_mw\n0,80\n")
+    workspace.write("manifest.json", batch)
+    succeed(workspace.run())
+    assert len(workspace.solved()) == 2
+
+
 def test_snapshots_make_one_scenario_of_many_states(workspace):
     rows = [f"{load},{90 + hour},h{hour}" for hour in range(5) for load in range(3)]
     workspace.write("hours.csv", "\n".join(["load,p_mw,snapshot", *rows]) + "\n")
@@ -235,9 +278,9 @@ def test_bare_commands_work_in_a_clone(tmp_path):
     clone = tmp_path / "clone"
     ignored = shutil.ignore_patterns(".git", ".venv", "runs", ".snakemake", "*cache*")
     shutil.copytree(ROOT, clone, ignore=ignored)
-    manifest = json.loads((clone / "examples" / "ieee118" / "manifest.json").read_text())
+    manifest = json.loads((clone / "examples" / "ieee118" / "ieee118.json").read_text())
     manifest["scenarios"] = manifest["scenarios"][::40]
-    (clone / "examples" / "ieee118" / "manifest.json").write_text(json.dumps(manifest))
+    (clone / "examples" / "ieee118" / "ieee118.json").write_text(json.dumps(manifest))
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2"]
     run = subprocess.run(
         command, cwd=clone, capture_output=True, text=True, check=False, timeout=300

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -164,14 +165,22 @@ class BatchJob:
         settings = self._plan().config.values()
         order = json.dumps({"settings": settings, "cores": self.max_workers})
         path = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
-        run = subprocess.run(  # noqa: S603 - our own module
+        run = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", __name__, order],
             env=os.environ | {"PYTHONPATH": path},
-            check=False,
+            # Interrupts of a terminal reach this process, which hands them on, once.
+            start_new_session=True,
         )
-        if run.returncode:
+        try:
+            code = run.wait()
+        except BaseException:
+            # Snakemake ends its jobs and gives up its lock, if it is given the time.
+            os.killpg(run.pid, signal.SIGINT)
+            run.wait()
+            raise
+        if code:
             raise ResultError(
-                f"the run ended with exit code {run.returncode}",
+                f"the run ended with exit code {code}",
                 file=self.folder,
                 hint="what was wrong stands above; status() tells how far it came",
             )
@@ -253,7 +262,10 @@ def execute(settings: dict[str, Any], cores: int) -> bool:
                 ),
             ).dag(DAGSettings(force_incomplete=True))
             dag.execute_workflow(
-                execution_settings=ExecutionSettings(keep_going=True, keep_incomplete=True),
+                # The batch has a lock of its own, which the kernel lets go of however a run ends.
+                execution_settings=ExecutionSettings(
+                    keep_going=True, keep_incomplete=True, lock=False
+                ),
                 scheduling_settings=SchedulingSettings(scheduler="greedy", subsample=20),
                 scheduler_settings=GreedySettings(),
             )

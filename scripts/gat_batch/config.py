@@ -75,9 +75,14 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         InputErrors: if any value has a fault: all of them.
         ConfigError: if the values contradict each other.
     """
-    faults = schema_faults(dict(values), schema, Path("config"))
+    # On the command line, name=2024 comes as a number.
+    values = {**values, "name": _as_text(values.get("name"))}
+    faults = schema_faults(values, schema, Path("config"))
     if faults:
         raise InputErrors(faults)
+    if not {"{", "}"}.isdisjoint(values.get("output_dir", "")):
+        hint = "Snakemake takes what stands in braces for a wildcard"
+        raise ConfigError("has braces in it", file="config", field="output_dir", hint=hint)
     properties = schema["properties"]
     filled = {key: values.get(key, entry["default"]) for key, entry in properties.items()}
     low, high = filled["voltage_band_pu"]
@@ -99,3 +104,7 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             "voltage_band_pu": (float(low), float(high)),
         }
     )
+
+
+def _as_text(name: Any) -> Any:
+    return str(name) if type(name) is int else name

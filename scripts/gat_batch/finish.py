@@ -63,6 +63,22 @@ def release(plan: Plan) -> None:
             result.unlink(missing_ok=True)
 
 
+def conclude(plan: Plan) -> int:
+    """Leave the batch in order after the last job of a run, however the run ended.
+
+    Args:
+        plan: the batch.
+
+    Returns:
+        Number of scenarios that failed for good.
+    """
+    release(plan)
+    content = StatusBoard(plan).update(force=True)
+    assert content is not None  # noqa: S101 - a forced update has a result
+    failed: int = content["failed"]
+    return failed
+
+
 def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
     failures = [job for job in content["jobs"] if job["state"] == "failed"]
     not_converged = [job["id"] for job in content["jobs"] if job["status"] == "not_converged"]

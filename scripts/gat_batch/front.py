@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from .config import Config, read_config
 from .documents import read_document
 from .errors import ResultError
-from .footer import read_fingerprint
 from .journal import Journal
 from .manifest import batch_of, read_manifest
 from .plan import Plan
@@ -50,15 +51,15 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
     return Plan(batch_of(manifest, product.manifest), config, product)
 
 
-def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
-    """Read configuration and manifest and plan the batch.
+def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) -> Plan:
+    """Read configuration and manifest and plan the batch; nothing is changed on disk.
 
     Args:
         values: configuration values.
         main: whether this is the process that a user started. Only there all of the input is
-            checked, damaged results are taken away, and what is to be done is announced; jobs,
-            which parse the same workflow again, do without.
-        dry_run: whether nothing may be changed on disk.
+            checked, and what is to be done is announced; jobs, which parse the same workflow
+            again, do without, and take the manifest as it was when their run began.
+        dry_run: whether the announcement is for a dry run.
 
     Returns:
         The plan.
@@ -74,22 +75,36 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool) -> Plan:
 
     check_files(plan)
     check_folders(plan)
-    looked = time.time()
-    unsolved = [scenario for scenario in plan.batch.scenarios if not plan.is_solved(scenario)]
+    unsolved = plan.unsolved()
     check_studies(plan, unsolved)
-    if not dry_run:
-        begin(plan, unsolved, looked)
     _announce(plan, unsolved)
+    if dry_run:
+        _announce_outdated(plan, unsolved)
     return plan
 
 
 def _plan_again(config: Config) -> Plan:
     """The plan of a run that has begun, so that its input has passed all checks."""
-    document = read_document(config.manifest)
+    kept = manifest_as_begun(config)
+    document = read_document(kept if kept.is_file() else config.manifest)
     if not is_specification(document):
         return Plan(batch_of(document, config.manifest), config)
     product = read_product(config.manifest, _product_folder(config))
     return Plan(read_manifest(product.manifest), config, product)
+
+
+def manifest_as_begun(config: Config) -> Path:
+    """Where a run keeps the manifest as it began with it: people edit theirs meanwhile."""
+    return config.output_dir / config.name / "logs" / f"manifest{config.manifest.suffix}"
+
+
+def keep_manifest(config: Config) -> None:
+    """Keep the manifest, or the specification, as it is now for the jobs of this run."""
+    target = manifest_as_begun(config)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(config.manifest, temporary)
+    temporary.replace(target)
 
 
 def _product_folder(config: Config) -> Path:
@@ -118,28 +133,29 @@ def job_plan(settings: str) -> Plan:
     Raises:
         GatBatchError: if the input is at fault, as it may be if it was edited during the run.
     """
-    return open_batch(json.loads(settings), main=False, dry_run=False)
+    return open_batch(json.loads(settings), main=False)
 
 
 def _schema(name: str) -> Any:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
-def begin(plan: Plan, unsolved: Sequence[Scenario], looked: float) -> None:
+def begin(plan: Plan) -> None:
     """Claim the batch for this process, and let files tell that a run begins.
 
     Args:
         plan: the batch.
-        unsolved: scenarios without a right result.
-        looked: when that was found, in seconds since the epoch: jobs that outlived an earlier run
-            may still be at work.
 
     Raises:
         ResultError: if another run is at work on it, or its folder can't be written to.
     """
     hold(plan.lock)
+    # What jobs that outlived an earlier run do from now on is news.
+    looked = time.time()
+    unsolved = plan.unsolved()
     try:
-        _discard_damaged(plan, unsolved)
+        keep_manifest(plan.config)
+        _discard_outdated(plan, unsolved)
         names = {scenario.id for scenario in unsolved}
         board = StatusBoard(plan)
         for shard in plan.shards:
@@ -157,11 +173,14 @@ def begin(plan: Plan, unsolved: Sequence[Scenario], looked: float) -> None:
         raise ResultError(reason, file=error.filename or plan.folder) from None
 
 
-def _discard_damaged(plan: Plan, unsolved: Sequence[Scenario]) -> None:
-    """Remove what is not a whole result, so that Snakemake counts it as missing."""
+def _discard_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """Remove what is not the right result, so that Snakemake counts it as missing.
+
+    Its own record of changed parameters may be lost, or not be asked for.
+    """
     for scenario in unsolved:
         result = plan.result(scenario.id)
-        if result.is_file() and read_fingerprint(result) is None:
+        if result.is_file() and not plan.is_solved(scenario):
             result.unlink()
 
 
@@ -175,5 +194,15 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         todo = f"{len(names)} to solve ({shown}{more})"
     done = total - len(names)
-    text = f"gat-batch: {plan.config.name}: {total} scenarios, {done} solved already, {todo}"
-    print(text, file=sys.stderr, flush=True)
+    _say(f"{plan.config.name}: {total} scenarios, {done} solved already, {todo}")
+
+
+def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """What Snakemake can't know in a dry run, which takes no result away."""
+    count = sum(plan.result(scenario.id).is_file() for scenario in unsolved)
+    if count:
+        _say(f"{count} of these have a result that is damaged or outdated, which a run replaces")
+
+
+def _say(text: str) -> None:
+    print(f"gat-batch: {text}", file=sys.stderr, flush=True)

@@ -72,6 +72,17 @@ class JournalReader:
     folder: Path
     _offsets: dict[str, int] = field(default_factory=dict)
 
+    def update(self, last: dict[str, dict[str, Any]]) -> None:
+        """Replace what was last known of scenarios by what is new.
+
+        Args:
+            last: scenario -> its last event.
+        """
+        for event in self.news():
+            known = last.get(event["id"])
+            if known is None or event["time"] >= known["time"]:
+                last[event["id"]] = event
+
     def news(self) -> Iterator[dict[str, Any]]:
         """Events that were not there at the last call, in the order of each file."""
         try:

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .errors import ResultError
+from .journal import JournalReader
 from .run_lock import is_held
-from .status import span
+from .status import counted, job_record, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +57,11 @@ def read_status(folder: Path) -> dict[str, Any]:
     active = is_held(folder / "logs" / "run.lock")
     if not active:
         # What a run was at when it was killed waits for the next one.
-        for job in jobs:
-            if job["state"] == "running":
-                job["state"] = "pending"
-        content |= {"running": 0, "pending": content["pending"] + content["running"]}
+        jobs = [
+            job | {"state": "pending"} if job["state"] == "running" else job
+            for job in _from_journals(folder, jobs)
+        ]
+        content |= {"jobs": jobs, **counted(jobs)}
     rate = _rate(content)
     left = content["total"] - content["completed"] - content["failed"]
     slowest = sorted(jobs, key=lambda job: job["duration_ms"] or 0.0, reverse=True)
@@ -76,6 +78,21 @@ def read_status(folder: Path) -> dict[str, Any]:
             {"id": job["id"], "error": job["error"]} for job in jobs if job["state"] == "failed"
         ],
     }
+
+
+def _from_journals(folder: Path, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records as the journals have them: a run that was killed couldn't replace the file."""
+    last: dict[str, dict[str, Any]] = {}
+    JournalReader(folder / "logs" / "journal").update(last)
+    return [
+        job_record(
+            job["id"],
+            job["solver"],
+            last.get(job["id"], {}),
+            folder / f"job_{job['id']}" / "result.parquet",
+        )
+        for job in jobs
+    ]
 
 
 def _rate(content: dict[str, Any]) -> float | None:

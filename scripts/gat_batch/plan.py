@@ -16,7 +16,7 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from .errors import TableError
+from .errors import ManifestError, TableError
 from .footer import read_fingerprint
 from .grids import GridRef, grid_ref
 
@@ -150,8 +150,16 @@ class Plan:
         return tuple(Shard(f"{piece[0].solver}_{n:04}", piece) for n, piece in enumerate(pieces, 1))
 
     def shard(self, name: str) -> Shard:
-        """The shard of that name."""
-        return next(shard for shard in self.shards if shard.name == name)
+        """The shard of that name.
+
+        Raises:
+            ManifestError: if there is none, as another run has begun with another manifest.
+        """
+        for shard in self.shards:
+            if shard.name == name:
+                return shard
+        hint = "start the run again"
+        raise ManifestError(f"makes no job {name} any more", file=self.batch.file, hint=hint)
 
     def _shard_size(self, solver: Solver, *, contingent: bool) -> int:
         wanted = self.config.scenarios_per_job
@@ -260,6 +268,10 @@ class Plan:
         ]
         limits = [self.config.loading_limit_percent, self.config.voltage_band_pu]
         return _digest([facts, limits])
+
+    def unsolved(self) -> list[Scenario]:
+        """The scenarios without a right result."""
+        return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
 
     def is_solved(self, scenario: Scenario) -> bool:
         """Whether a whole result with the right fingerprint is there already."""

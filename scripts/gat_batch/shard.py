@@ -65,11 +65,10 @@ class ShardRun:
         path = self.journal.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.with_suffix(".lock"), self.log):
+            with _alone(path.with_suffix(".lock"), self.log), self._true_status():
                 unsolved = [member for member in self.shard.scenarios if not self._skip(member)]
                 if unsolved:
                     self._solve(unsolved)
-                self.board.update(force=True)
         except OSError as error:
             raise ResultError(
                 f"can't be written: {error.strerror or error}",
@@ -77,6 +76,14 @@ class ShardRun:
                 hint="finished results are untouched; free the space or permit writing, "
                 "then run again",
             ) from error
+
+    @contextlib.contextmanager
+    def _true_status(self) -> Iterator[None]:
+        """Leave the status true, also where the shard is interrupted."""
+        try:
+            yield
+        finally:
+            self.board.update(force=True)
 
     def _skip(self, member: Scenario) -> bool:
         """Whether a member is solved; if so, its result is made newer than its inputs."""

@@ -25,11 +25,10 @@ from . import __version__
 from .journal import JournalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from .journal import Journal
-    from .manifest import Scenario
     from .plan import Plan
 
 SHORTEST_INTERVAL_SECS = 1.0
@@ -64,10 +63,7 @@ class StatusBoard:
         return self._last.get(scenario_id, {})
 
     def _read_news(self) -> None:
-        for event in self._reader.news():
-            known = self._last.get(event["id"])
-            if known is None or event["time"] >= known["time"]:
-                self._last[event["id"]] = event
+        self._reader.update(self._last)
 
     def restore_record(self, scenario_id: str, journal: Journal) -> None:
         """Tell the journal of a result that it lost, or that came from elsewhere.
@@ -126,20 +122,22 @@ class StatusBoard:
         """The state of the batch as it is now."""
         self._read_news()
         now = _timestamp(time.time())
-        jobs = [self._job(scenario) for scenario in self.plan.batch.scenarios]
-        states = [job["state"] for job in jobs]
-        counts = {state: states.count(state) for state in ("completed", "failed", "running")}
-        counts["pending"] = len(states) - sum(counts.values())
-        durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
+        jobs = [
+            job_record(
+                scenario.id,
+                scenario.solver,
+                self._last.get(scenario.id, {}),
+                self.plan.result(scenario.id),
+            )
+            for scenario in self.plan.batch.scenarios
+        ]
         return {
             "name": self.plan.config.name,
             "created": self._lasting.get("created", now),
             "updated": now,
             "run": self._lasting.get("run", {"started": now, "done_before": 0}),
-            "total": len(states),
-            **counts,
             "verified": self._verified(),
-            "duration_ms": _spread([value for value in durations if value is not None]),
+            **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
             "manifest_sha256": _sha256(self.plan.batch.file),
@@ -166,36 +164,63 @@ class StatusBoard:
             "largest_pu": max((one["pu"] for one in found), default=0.0),
         }
 
-    def _job(self, scenario: Scenario) -> dict[str, Any]:
-        event = self._last.get(scenario.id, {})
-        result = self.plan.result(scenario.id)
-        state = self._state(event, result)
-        solved = state == "completed" and event.get("event") == "solved"
-        status = event.get("status") if solved else None
-        return {
-            "id": scenario.id,
-            "state": state,
-            "solver": scenario.solver,
-            "status": status,
-            "converged": status in ("ok", "islanded") if status else None,
-            "attempts": event.get("attempt"),
-            "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
-            "iterations": event.get("iterations") if solved else None,
-            "error": event.get("error") if state == "failed" else None,
-            "output": str(result) if state == "completed" else None,
-        }
 
-    def _state(self, event: dict[str, Any], result: Path) -> str:
-        match event.get("event"):
-            case "failed":
-                return "failed"
-            case "solved" if result.exists():
-                return "completed"
-            case "started" | "retry" if time.time() < event.get("until", 0):
-                return "running"
-            case None if result.exists():
-                return "completed"
-        return "pending"
+def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts by state, and the spread of durations, of records of scenarios.
+
+    Args:
+        jobs: the records, as from :func:`job_record`.
+    """
+    states = [job["state"] for job in jobs]
+    counts = {state: states.count(state) for state in ("completed", "failed", "running")}
+    durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
+    return {
+        "total": len(states),
+        **counts,
+        "pending": len(states) - sum(counts.values()),
+        "duration_ms": _spread([value for value in durations if value is not None]),
+    }
+
+
+def job_record(
+    scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
+) -> dict[str, Any]:
+    """What the status says of one scenario.
+
+    Args:
+        scenario_id: the scenario.
+        solver: its solver.
+        event: what the journals last said of it; empty if nothing.
+        result: its result file.
+    """
+    state = _state(event, result)
+    solved = state == "completed" and event.get("event") == "solved"
+    status = event.get("status") if solved else None
+    return {
+        "id": scenario_id,
+        "state": state,
+        "solver": solver,
+        "status": status,
+        "converged": status in ("ok", "islanded") if status else None,
+        "attempts": event.get("attempt"),
+        "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
+        "iterations": event.get("iterations") if solved else None,
+        "error": event.get("error") if state == "failed" else None,
+        "output": str(result) if state == "completed" else None,
+    }
+
+
+def _state(event: Mapping[str, Any], result: Path) -> str:
+    match event.get("event"):
+        case "failed":
+            return "failed"
+        case "solved" if result.exists():
+            return "completed"
+        case "started" | "retry" if time.time() < event.get("until", 0):
+            return "running"
+        case None if result.exists():
+            return "completed"
+    return "pending"
 
 
 def replace_json(path: Path, content: Any) -> None:

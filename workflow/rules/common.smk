@@ -7,6 +7,7 @@ Faults of the input end the run here, before anything is written.
 
 import json
 import sys
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -18,7 +19,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from gat_batch import front
 from gat_batch.errors import GatBatchError
-from gat_batch.finish import release
+from gat_batch.finish import conclude
 from gat_batch.plan import JOB_RETRIES
 
 try:
@@ -30,6 +31,31 @@ try:
     )
 except GatBatchError as error:
     raise WorkflowError(str(error))
+
+
+def inputs(shard):
+    """Grid and tables of a shard. In a run, the first question after them is its beginning.
+
+    Snakemake asks when it knows that it is to run something: a dry run and questions such as
+    --summary or --lint change nothing on disk.
+    """
+    if (
+        workflow.is_main_process
+        and workflow.execution_settings is not None
+        and not workflow.output_settings.dryrun
+    ):
+        begin_once()
+    return PLAN.inputs(shard)
+
+
+@cache
+def begin_once():
+    """Claim the batch."""
+    try:
+        front.begin(PLAN)
+    except GatBatchError as error:
+        raise WorkflowError(str(error))
+
 
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
 # reason to run a job that comes after one that runs. Else fingerprints say what has changed.

@@ -13,7 +13,7 @@ for shard in PLAN.shards:
         name:
             f"solve_{shard.name}"
         input:
-            PLAN.inputs(shard),
+            lambda wildcards, shard=shard: inputs(shard),
             FOLLOWING(PLAN.made(shard)),
         output:
             update([PLAN.result(member.id) for member in shard.scenarios]),
