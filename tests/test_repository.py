@@ -14,6 +14,7 @@ from conftest import ROOT
 
 from gat_batch import __version__
 from gat_batch.front import SCHEMAS
+from gat_batch.scenarios.product import make
 from gat_batch.solvers.options import OPTIONS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -87,6 +88,13 @@ def test_example_is_what_its_script_writes(tmp_path):
         len(json.loads(made[next(p for p in made if p.name == "ieee118.json")])["scenarios"])
         >= 200
     )
+
+
+def test_page_of_the_readme_makes_a_thousand_scenarios(tmp_path):
+    file = ROOT / "examples" / "ieee118_study" / "study.yaml"
+    assert len(file.read_text().splitlines()) < 30
+    assert make(file, tmp_path) == 1000
+    assert str(file.relative_to(ROOT)) in (ROOT / "README.md").read_text()
 
 
 def test_only_the_facade_imports_snakemake():

@@ -76,6 +76,8 @@ def test_each_slice_is_a_scenario_and_slices_are_chosen(tmp_path):
     own = pandapower.networks.case9().load["p_mw"]
     assert np.allclose(table["p_mw"], own * 1.25, rtol=0, atol=1e-6)
     assert last.metadata["time"] == "2030-01-01T02:00:00"
+    one = made(tmp_path, study({"id": "h", "time_slices": ["2030-01-01T01:00"]}, **top))["h"]
+    assert set(rows_of(one.loads, "load", one.load_rows)["snapshot"]) == {"2030-01-01T01:00:00"}
     other = made(tmp_path, study({"id": "h", "time_slices": {"every": 2}}, **top))["h"]
     assert rows_of(other.loads, "load", other.load_rows)["snapshot"].nunique() == 2
     with pytest.raises(GatBatchError, match="has no time 2031"):

@@ -224,3 +224,34 @@ def test_all_faults_are_told_together(made):
         {"id": "c"},
     )
     assert [line.split("'")[1] for line in message.splitlines()] == ["a", "b"]
+
+
+def test_fault_found_late_leaves_the_product_as_it_was(made, tmp_path):
+    many = {"id": "m", "scale": {"x": {"of": "load"}}, "sweep": {"scale.x": [1.0] * 3}}
+    draws = {"count": 1100, "random": {"noise": {"of": "load", "std": 0.1}}}
+    made(specification({"id": "d", "draws": draws}, grid="pandapower:case9"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert {"loads_0001.parquet", "loads_0002.parquet"} <= set(before)
+    wrong = {"id": "w", "outages": [{"type": "branch", "id": "none"}]}
+    message = fault_of(
+        made, {"id": "d", "draws": draws}, many, wrong, grid="pandapower:case9", seed=2
+    )
+    assert "no branch 'none'" in message
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    made(specification({"id": "d"}, grid="pandapower:case9"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "manifest.json",
+        "made_from.json",
+    }
+
+
+def test_what_is_out_anyway_is_no_further_outage(made):
+    own = [{"type": "line", "id": 1}]
+    each = {"types": ["line"]}
+    scenarios = made(
+        specification({"id": "s", "outages": own, "each_outage": each}, grid="pandapower:case9")
+    )
+    lines = len(pandapower.networks.case9().line)
+    assert [outages(s) for s in scenarios.values()] == [
+        [("line", 1), ("line", n)] for n in range(lines) if n != 1
+    ]

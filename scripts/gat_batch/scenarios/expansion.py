@@ -203,7 +203,7 @@ def _tables(variant: Variant, draws: _Draws, tables: SharedTables) -> dict[str, 
     named = {}
     for kind in kinds:
         factors = [*variant.factors.get(kind, []), *draws.factors.get(kind, [])]
-        over_time = any(one.active.shape[1] > 1 for one in factors)
+        over_time = any(one.over_time for one in factors)
         each = len(members) // len(draws.numbers)
         block = changed(
             variant.elements,
@@ -247,11 +247,15 @@ def _common(variant: Variant, out: Path) -> dict[str, Any]:
     for key in PATHS:
         if key in values:
             common[key] = _seen_from(out, variant.specification, key, values[key])
-    if any(outage["type"] == "branch" for outage in values.get("outages", ())):
+    others = "each_outage" in values or "draws" in values
+    if others or any(outage["type"] == "branch" for outage in values.get("outages", ())):
+        # By index, so that none of them is taken for another one.
         common["outages"] = [
             {"type": kind, "id": int(variant.elements.ids(kind)[at])}
             for kind, at in variant.outages
         ]
+    if not common.get("outages", True):
+        del common["outages"]
     if variant.times and not variant.factors:
         common["metadata"] = {**common.get("metadata", {}), "time_slices": list(variant.times)}
     return common

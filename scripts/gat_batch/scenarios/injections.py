@@ -36,11 +36,13 @@ class Factors:
         positions: the elements, shape (elements,).
         active: factors of active power, to be broadcast to (draws, times, elements).
         reactive: the same of reactive power.
+        over_time: whether they are those of time slices, of one perhaps.
     """
 
     positions: NDArray[np.int64]
     active: NDArray[np.float64]
     reactive: NDArray[np.float64]
+    over_time: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from .selection import Elements
 
 OutageSet = tuple[tuple[str, int], ...]
@@ -100,8 +102,10 @@ class Supply:
     """
 
     elements: Elements
-    _edges: np.ndarray = field(init=False)
+    _edges: NDArray[np.int64] = field(init=False)
     _owner: dict[tuple[str, int], list[int]] = field(init=False)
+    _slack: list[int] = field(init=False)
+    _before: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         from pandapower.topology import create_nxgraph
@@ -121,9 +125,9 @@ class Supply:
         slack += [*net.gen.bus[net.gen.slack.astype(bool) & net.gen.in_service.astype(bool)]]
         self._slack = [at[bus] for bus in slack if bus in at]
         self._before = self._supplied(np.ones(len(self._edges), dtype=bool))
-        self._at = at
 
-    def _supplied(self, kept: np.ndarray) -> np.ndarray:
+    def _supplied(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether each bus has a path to a slack over the edges that are kept."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 

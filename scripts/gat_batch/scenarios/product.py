@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,34 +151,36 @@ def make(file: Path, folder: Path) -> int:
     specification = specified(read_document(file), file)
     names, digest = _origin(specification, folder)
     written: list[str] = []
-
-    def keep(name: str, kind: Kind, table: pa.Table) -> None:  # noqa: ARG001 - the name tells it
-        folder.mkdir(parents=True, exist_ok=True)
-        written.append(name)
-        with _replaced(folder / name) as path:
-            pq.write_table(table, path, compression="zstd")
-
     try:
-        manifest = expanded(specification, folder, keep)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _replaced(folder / MANIFEST) as path:
-            path.write_text(_as_text(manifest), encoding="utf-8")
-        record = {
-            "specification": file.name,
-            "digest": digest,
-            "inputs": names,
-            "tables": written,
-            "gat_batch": __version__,
-        }
-        with _replaced(folder / RECORD) as path:
-            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        for path in folder.iterdir():
-            if TABLE_NAME.fullmatch(path.name) and path.name not in written:
-                path.unlink()
+        with ExitStack() as tables:
+
+            def keep(name: str, kind: Kind, table: pa.Table) -> None:  # noqa: ARG001 - it is in the name
+                folder.mkdir(parents=True, exist_ok=True)
+                written.append(name)
+                path = tables.enter_context(_replaced(folder / name))
+                pq.write_table(table, path, compression="zstd")
+
+            manifest = expanded(specification, folder, keep)
+            # Without a record, files that are new only in part are taken for no product.
+            (folder / RECORD).unlink(missing_ok=True)
+        _write(folder, manifest, {"digest": digest, "inputs": names, "tables": written})
     except OSError as error:
         what = f"can't be written: {error.strerror}"
         raise SpecificationError(what, file=error.filename or folder) from None
     return len(manifest["scenarios"])
+
+
+def _write(folder: Path, manifest: Any, record: dict[str, Any]) -> None:
+    """Write manifest and record, in this order, and remove tables of an earlier product."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _replaced(folder / MANIFEST) as path:
+        path.write_text(_as_text(manifest), encoding="utf-8")
+    for path in folder.iterdir():
+        if TABLE_NAME.fullmatch(path.name) and path.name not in record["tables"]:
+            path.unlink()
+    with _replaced(folder / RECORD) as path:
+        text = json.dumps({**record, "gat_batch": __version__}, indent=1)
+        path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def specified(document: Any, file: Path) -> Specification:

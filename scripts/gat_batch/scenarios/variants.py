@@ -125,13 +125,13 @@ class Variant:
             positions, active, reactive = profile_factors(
                 self.elements, entry, profiles, self.times
             )
-            factors = Factors(positions, active[None], reactive[None])
+            factors = Factors(positions, active[None], reactive[None], over_time=True)
             result.setdefault(entry["of"], []).append(factors)
         if self.snapshots and not self.specification.profiles and len(self.times) > 1:
             # Times that nothing varies over are still as many states.
             positions = self.elements.chosen("load", None)
             ones = np.ones((1, len(self.times), 1))
-            result.setdefault("load", []).append(Factors(positions, ones, ones))
+            result.setdefault("load", []).append(Factors(positions, ones, ones, over_time=True))
         return result
 
     @cached_property
@@ -142,20 +142,29 @@ class Variant:
 
     @cached_property
     def sets(self) -> list[tuple[str, OutageSet]]:
-        """Names of outage sets and their outages; one without either if there are none."""
+        """Names of outage sets and their outages; one without either if there are none.
+
+        What is out anyway is left out.
+        """
         entry = self.values.get("each_outage")
         if entry is None:
             return [("", ())]
         folder = self.specification.file.parent
         try:
-            return list(outage_sets(self.elements, entry, folder))
+            own = set(self.outages)
+            return [
+                (name, outages)
+                for name, outages in outage_sets(self.elements, entry, folder)
+                if own.isdisjoint(outages)
+            ]
         except GatBatchError as fault:
             raise fault.at(field="each_outage") from None
 
     @cached_property
     def outages(self) -> OutageSet:
-        """Its own outages, as far as they name branches of an unknown type."""
-        return found(self.elements, self.values["outages"])
+        """Its own outages, whatever it names them by."""
+        own = self.values.get("outages")
+        return found(self.elements, own) if own else ()
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
