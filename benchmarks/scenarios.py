@@ -63,7 +63,8 @@ def measure(what: str, folder: Path) -> None:
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = sum(path.stat().st_size for path in folder.rglob("*.*")) / 1e6
-    print(f"{what}: {seconds:.1f} s, {peak:.0f} MiB at most, {size:.0f} MB on disk")
+    used = f"{seconds:.1f} s, {time.process_time():.1f} s of CPU with imports"
+    print(f"{what}: {used}, {peak:.0f} MiB at most, {size:.0f} MB on disk")
 
 
 if __name__ == "__main__":
