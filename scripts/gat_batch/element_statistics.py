@@ -68,6 +68,7 @@ class _Grid:
     element: pa.Array
     index: pa.Array
     name: pa.Array
+    places: dict[str, NDArray[np.int64]]
     file: IO[bytes]
     scenarios: list[str] = field(default_factory=list)
     snapshots: list[str | None] = field(default_factory=list)
@@ -109,28 +110,37 @@ class ElementStatistics:
         Raises:
             ResultError: if the rows aren't those of other results on the same grid.
         """
-        kinds = pa.array(list(QUANTITY))
-        rows = _one_batch(table.filter(pc.is_in(table["element"], value_set=kinds)))
-        system = table.filter(pc.equal(table["element"], "system"))
+        kinds = table["element"].combine_chunks().dictionary_encode()
+        told = np.array([kind in QUANTITY for kind in kinds.dictionary.to_pylist()], bool)
+        rows = np.flatnonzero(told[kinds.indices.to_numpy()])
+        system = table.select(["snapshot", "load_mw"]).filter(pc.equal(kinds, "system"))
         solved = system.filter(pc.is_valid(system["load_mw"]))["snapshot"].to_pylist()
         if not len(rows) or not solved:
             return
-        size = len(rows) // len(solved)
         grid = self._grids.get(scenario.grid)
         if grid is None:
-            first = rows.slice(0, size)
-            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
-            grid = _Grid(first["element"], first["id"], first["name"], file)
+            grid = self._first_seen(table, rows[: len(rows) // len(solved)])
             self._grids[scenario.grid] = grid
-        values = _values(rows, grid)
-        if values.shape != (len(solved), len(grid.index)):
+        if len(rows) != len(solved) * len(grid.index):
             hint = "results of two versions of the grid are mixed; run again"
             what = f"its rows don't fit those of other results on {scenario.grid}"
             raise ResultError(what, scenario=scenario.id, hint=hint)
-        grid.file.write(np.ascontiguousarray(values).tobytes())
+        values = np.empty((len(solved), len(grid.index)))
+        for quantity, places in grid.places.items():
+            column = table[quantity].to_numpy()[rows].reshape(values.shape)
+            values[:, places] = column[:, places]
+        grid.file.write(values.tobytes())
         grid.scenarios += [scenario.id] * len(solved)
         grid.snapshots += solved
         grid.weights += [scenario.weight / len(system)] * len(solved)
+
+    def _first_seen(self, table: pa.Table, rows: NDArray[np.int64]) -> _Grid:
+        labels = table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
+        element, index, name = (column.chunk(0) for column in labels.columns)
+        quantity = np.array([QUANTITY[kind] for kind in element.to_pylist()])
+        places = {name: np.flatnonzero(quantity == name) for name in np.unique(quantity).tolist()}
+        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
+        return _Grid(element, index, name, places, file)
 
     def table(self) -> pa.Table:
         """The statistics of all elements seen."""
@@ -206,25 +216,3 @@ class ElementStatistics:
                 "worst_state": worst,
                 "violation_probability": np.where(unlimited, np.nan, share),
             }
-
-
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
-    batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
-
-
-def _values(rows: pa.RecordBatch, grid: _Grid) -> NDArray[np.float64]:
-    """The quantity of each row, shape (states, elements)."""
-    element = np.array(grid.element.to_pylist())
-    columns = {
-        quantity: rows[quantity].to_numpy(zero_copy_only=False).reshape(-1, len(element))
-        for quantity in set(QUANTITY.values())
-        if len(rows) % len(element) == 0
-    }
-    if not columns:
-        return np.empty((0, 0))
-    result = np.full(columns["p_mw"].shape, np.nan)
-    for kind, quantity in QUANTITY.items():
-        here = element == kind
-        result[:, here] = columns[quantity][:, here]
-    return result

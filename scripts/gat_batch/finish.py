@@ -91,6 +91,7 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
         lines.append(f"  and {len(failures) - MOST_NAMED} more failed")
     lines += [
         "Look at:",
+        f"  {plan.summary('report.html')}  the report, for a browser",
         f"  {plan.summary('scenarios.csv')}  one row a scenario",
         f"  {plan.summary('elements.parquet')}  one row an element",
         *_contingency_line(plan),

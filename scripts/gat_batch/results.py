@@ -169,7 +169,7 @@ def open_result(path: Path) -> tuple[dict[str, Any], pa.Table]:
     """
     try:
         # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=True) as file:
             content = _metadata(file.metadata, path)
             table = file.read(use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:

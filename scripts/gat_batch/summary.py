@@ -10,7 +10,7 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .errors import ResultError
-from .results import REPEATING, RESULT_SCHEMA, open_result
+from .results import REPEATING, RESULT_SCHEMA, SYSTEM, open_result
 from .solvers.solution import SEVERITY
 
 if TYPE_CHECKING:
@@ -65,11 +65,16 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "duration_secs": (pa.float64(), "time of the last attempt, s"),
     "error": (pa.string(), "why the scenario failed"),
     "result": (pa.string(), "its result file"),
+    "fingerprint": (pa.string(), "hash of all that the result depends on"),
 }
 """Columns of the table of scenarios: type and meaning."""
 
 READ_AHEAD = 3
 """Results read before they are summed up."""
+
+MOST_ROW_GROUPS = 1000
+"""Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
+reads about 3 kB a row group before anything else, and whoever writes it holds ten times that."""
 
 _SCENARIO_SCHEMA = pa.schema([(name, kind) for name, (kind, _) in SCENARIO_COLUMNS.items()])
 
@@ -146,13 +151,7 @@ def _aggregate(
 ) -> list[dict[str, Any]]:
     rows = []
     statistics, ranking = collectors
-    written: Future[None] | None = None
-    with (
-        pq.ParquetWriter(
-            target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
-        ) as writer,
-        ThreadPoolExecutor(1) as scribe,
-    ):
+    with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups:
         for (scenario, path), (metadata, table) in zip(results, _read_ahead(results), strict=True):
             row = _about(scenario, path)
             if "failed" in metadata:
@@ -164,21 +163,58 @@ def _aggregate(
                     "result": None,
                 }
             else:
-                # Written while it is summed up; no more than one at a time.
-                if written is not None:
-                    written.result()
-                written = scribe.submit(writer.write_table, table)
-                base = table.filter(pc.is_null(table["contingency"]))
+                groups.add(table)
+                base = table
+                if table["contingency"].null_count < len(table):
+                    base = table.filter(pc.is_null(table["contingency"]))
+                    ranking.add(table)
                 statistics.add(scenario, base)
-                ranking.add(table)
                 row |= _figures(table, base, limits) | {
+                    "fingerprint": metadata.get("fingerprint"),
                     "attempts": metadata.get("attempt"),
                     "duration_secs": metadata.get("duration_secs"),
                 }
             rows.append(row)
-        if written is not None:
-            written.result()
     return rows
+
+
+class _RowGroups:
+    """Writes results into one file, some in each row group, while others are summed up."""
+
+    def __init__(self, target: Path, size: int) -> None:
+        self._size = size
+        self._tables: list[pa.Table] = []
+        self._written: Future[None] | None = None
+        self._writer = pq.ParquetWriter(
+            target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
+        )
+        self._scribe = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._writer, self._scribe:
+            if kind is None:
+                self._write()
+                self._wait()
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        if len(self._tables) >= self._size:
+            self._write()
+
+    def _write(self) -> None:
+        if self._tables:
+            self._wait()  # no more than one at a time: what waits is in memory
+            self._written = self._scribe.submit(
+                self._writer.write_table, pa.concat_tables(self._tables)
+            )
+        self._tables = []
+
+    def _wait(self) -> None:
+        if self._written is not None:
+            self._written.result()
 
 
 def _read_ahead(
@@ -213,21 +249,18 @@ def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
 
 def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
     """What a result says in one row."""
-    system = base.filter(pc.equal(base["element"], "system"))
+    kinds = base["element"].combine_chunks()
+    system = base.select(["snapshot", *SYSTEM]).filter(pc.equal(kinds, "system"))
     statuses = system["status"].to_pylist()
-    contingencies = pc.sum(
-        pc.and_(pc.equal(table["element"], "system"), pc.is_valid(table["contingency"]))
-    )
-    loading = base["loading_percent"]
-    vm = base.filter(pc.equal(base["element"], "bus"))["vm_pu"]
+    loading = base["loading_percent"].to_numpy()
+    vm = base["vm_pu"].to_numpy()[pc.equal(kinds, "bus").to_numpy(zero_copy_only=False)]
     low, high = limits.voltage_band_pu
-    outside = pc.or_(pc.less(vm, low), pc.greater(vm, high))
     return {
         "status": max(statuses, key=SEVERITY.index),
         "snapshots": len(system),
         "not_converged": statuses.count("not_converged"),
         "islanded": statuses.count("islanded"),
-        "contingencies": contingencies.as_py() or 0,
+        "contingencies": 0 if base is table else _contingencies(table),
         **{
             name: pc.mean(system[name]).as_py()
             for name in ("load_mw", "generation_mw", "loss_mw", "unserved_mw")
@@ -237,11 +270,16 @@ def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
         **_extreme(system, "max_loading", "percent", "element", highest=True),
         **_extreme(system, "min_vm", "pu", "bus", highest=False),
         **_extreme(system, "max_vm", "pu", "bus", highest=True),
-        "loading_violations": pc.sum(pc.greater(loading, limits.loading_percent)).as_py() or 0,
-        "voltage_violations": pc.sum(outside).as_py() or 0,
+        "loading_violations": int((loading > limits.loading_percent).sum()),
+        "voltage_violations": int(((vm < low) | (vm > high)).sum()),
         "iterations": pc.max(system["iterations"]).as_py(),
         "engine": ";".join(sorted(pc.unique(system["engine"].drop_null()).to_pylist())),
     }
+
+
+def _contingencies(table: pa.Table) -> int:
+    rows = table.select(["element"]).filter(pc.is_valid(table["contingency"]))
+    return int(pc.sum(pc.equal(rows["element"], "system")).as_py() or 0)
 
 
 def _extreme(

@@ -36,6 +36,7 @@ rule summarise:
 rule finish:
     input:
         rules.summarise.output,
+        PLAN.summary("report.html"),
     output:
         PLAN.finished,
     log:

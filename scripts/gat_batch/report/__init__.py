@@ -1,0 +1,77 @@
+"""The report of a batch: ``summary/report.html`` and the figures under ``summary/plots``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from ..errors import GatBatchError, ResultError
+from ..grids import read_grid
+from ..violations import Limits
+from .one_line import one_line
+from .page import MOST_BRANCHES_DRAWN, MOST_MAPS, page, read_summary, sections_of, svg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..manifest import Scenario
+    from ..plan import Plan
+    from .one_line import OneLine
+
+
+def write_report(plan: Plan) -> None:
+    """Write the report of a batch from its summary.
+
+    Args:
+        plan: the batch; its summary is there.
+
+    Raises:
+        ResultError: if the summary can't be read or the report can't be written.
+    """
+    folder = plan.summary("report.html").parent
+    try:
+        limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
+        summary = read_summary(folder, limits)
+        status = json.loads(plan.status.read_text(encoding="utf-8"))
+        first: dict[str, Scenario] = {}
+        for scenario in plan.batch.scenarios:
+            first.setdefault(scenario.grid, scenario)
+        hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
+        sections = sections_of(summary, status, _maps(plan, first), hashes)
+        _replace(folder / "report.html", page(summary, status, sections))
+        plots = folder / "plots"
+        shutil.rmtree(plots, ignore_errors=True)
+        plots.mkdir()
+        for section in sections:
+            for figure in section.figures:
+                _replace(plots / f"{figure.name}.svg", svg(figure.spec))
+    except OSError as error:
+        raise ResultError(
+            f"the report can't be made: {error.strerror or error}",
+            file=error.filename or folder,
+            hint="the results are untouched; free the space or permit reading, then run again",
+        ) from error
+
+
+def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLine]:
+    """Maps of the grids that aren't too large to be looked at; the report goes without others."""
+    maps = {}
+    for grid, scenario in list(first.items())[:MOST_MAPS]:
+        try:
+            drawn = one_line(read_grid(plan.grid(scenario)))
+        except GatBatchError:
+            continue  # every scenario on it failed for the same reason, which the report tells
+        if len(drawn.branches) <= MOST_BRANCHES_DRAWN:
+            maps[grid] = drawn
+    return maps
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,253 @@
+"""What the report's figures show, from the summary's files, in bounded memory.
+
+The rows of all results are read once, in batches; what is kept depends on the grids, not on the
+number of scenarios, but for the states of the few scenarios whose duration curves are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..violations import BRANCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ..violations import Limits
+
+COLUMNS = ("scenario", "snapshot", "contingency", "element", "id")
+QUANTITIES = ("vm_pu", "loading_percent", "lam_p")
+SYSTEM = ("load_mw", "max_loading_percent", "min_vm_pu")
+"""Columns of the ``system`` rows that have duration curves."""
+
+BATCH_ROWS = 200_000
+BINS = 40
+MOST_CURVES = 6
+"""Scenarios whose duration curves are drawn."""
+
+STEPS = (1, 2, 2.5, 5, 10)
+
+AT_LIMIT = 0.999
+"""Part of the limit from which a branch counts as congested: optima lie on it, but for rounding."""
+
+
+@dataclass
+class Histogram:
+    """How often values occur, between edges at round numbers.
+
+    Attributes:
+        edges: borders of the bins, ascending, shape (bins + 1,); a value on one counts above it.
+        counts: kind of element -> values in each bin, shape (bins,).
+    """
+
+    edges: NDArray[np.float64]
+    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def add(self, kind: str, values: NDArray[np.float64]) -> None:
+        """Count values; those that aren't finite don't count."""
+        values = values[np.isfinite(values)]
+        if len(values):
+            found = np.searchsorted(self.edges, values, side="right") - 1
+            counted = np.bincount(
+                np.clip(found, 0, len(self.edges) - 2), minlength=len(self.edges) - 1
+            )
+            self.counts[kind] = self.counts.get(kind, np.zeros_like(counted)) + counted
+
+
+@dataclass
+class Digest:
+    """What the rows of all results come to, base case only.
+
+    Attributes:
+        loading: loadings of branches in percent, by element; None without any.
+        voltage: voltages of buses in p.u.; None without any.
+        curves: a row a state of the scenarios with duration curves: ``scenario``, ``snapshot``
+            and the columns of the ``system`` row.
+        prices: a row a bus with prices, ``lam_p`` over all states: ``grid``, ``id``, ``count``,
+            ``mean``, ``low``, ``low_scenario``, ``high``, ``high_scenario``, cost/MW.
+        congestion: a row a branch that was at its limit at least once: ``grid``, ``element``,
+            ``id``, ``states`` and ``probability``, the weight of those states over that of all
+            states in which it was computed.
+    """
+
+    loading: Histogram | None
+    voltage: Histogram | None
+    curves: pd.DataFrame
+    prices: pd.DataFrame
+    congestion: pd.DataFrame
+
+
+def digest(
+    aggregated: Path, scenarios: pd.DataFrame, elements: pd.DataFrame, limits: Limits
+) -> Digest:
+    """Read the rows of all results once.
+
+    Args:
+        aggregated: ``aggregated_results.parquet``.
+        scenarios: the table of scenarios, indexed by id.
+        elements: the table of elements.
+        limits: what counts as a violation.
+
+    Returns:
+        The digest.
+    """
+    loading = _histogram(elements[elements["quantity"] == "loading_percent"], from_zero=True)
+    voltage = _histogram(elements[elements["quantity"] == "vm_pu"], from_zero=False)
+    varying = scenarios[scenarios["snapshots"] > 1]
+    drawn = varying.nlargest(MOST_CURVES, "max_loading_percent", keep="first").index
+    curves, prices, loads = [], pd.DataFrame(), pd.DataFrame()
+    for rows in _base_rows(aggregated):
+        if loading:
+            for kind in BRANCHES:
+                loading.add(kind, _of(rows, kind)["loading_percent"].to_numpy())
+        if voltage:
+            voltage.add("bus", _of(rows, "bus")["vm_pu"].to_numpy())
+        system = _of(rows, "system")
+        curves.append(system[system["scenario"].isin(drawn)][["scenario", "snapshot", *SYSTEM]])
+        prices = _added(prices, _prices(_of(rows, "bus"), scenarios))
+        loads = _added(loads, _congestion(rows, scenarios, limits))
+    return Digest(
+        loading,
+        voltage,
+        pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["scenario"]),
+        _mean_prices(prices),
+        _share_congested(loads),
+    )
+
+
+def round_edges(low: float, high: float) -> NDArray[np.float64]:
+    """Edges of about :data:`BINS` bins at round numbers that enclose a range."""
+    raw = max(high - low, 1e-6) / BINS
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = power * next(step for step in STEPS if step * power >= raw * (1 - 1e-9))
+    first, last = np.floor(low / step + 1e-9), np.floor(high / step + 1e-9) + 1
+    # Rounded, so that an edge is the number that is written: 0.95, not 0.9500000000000001.
+    edges: NDArray[np.float64] = np.round(np.arange(first, last + 1) * step, 9)
+    return edges
+
+
+def _histogram(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None:
+    seen = elements.dropna(subset=["min"])
+    if not len(seen):
+        return None
+    low = 0.0 if from_zero else float(seen["min"].min())
+    return Histogram(round_edges(low, float(seen["max"].max())))
+
+
+def _base_rows(aggregated: Path) -> Iterator[pd.DataFrame]:
+    columns = [*COLUMNS, *QUANTITIES, *SYSTEM]
+    with pq.ParquetFile(aggregated) as file:
+        for groups in _runs(file.metadata):
+            table = file.read_row_groups(groups, columns=columns, use_threads=False)
+            table = table.filter(pc.is_null(table["contingency"])).drop_columns("contingency")
+            for place, name in enumerate(table.column_names):
+                if name in ("scenario", "element"):
+                    table = table.set_column(place, name, table[name].dictionary_encode())
+            yield table.to_pandas()
+
+
+def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
+    """Row groups that are read together."""
+    run, rows = [], 0
+    for group in range(metadata.num_row_groups):
+        run.append(group)
+        rows += metadata.row_group(group).num_rows
+        if rows >= BATCH_ROWS:
+            yield run
+            run, rows = [], 0
+    if run:
+        yield run
+
+
+def _of(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    return rows[rows["element"] == kind]
+
+
+def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Sums and extremes of two tables, row by row of their index."""
+    if known.empty or new.empty:
+        return new if known.empty else known
+    both = pd.concat([known, new])
+    keys = list(both.index.names)
+    sums = both[[name for name in ("count", "sum", "weight", "at_limit", "states") if name in both]]
+    total = sums.groupby(level=keys, sort=False).sum()
+    for extreme, better in (("low", "idxmin"), ("high", "idxmax")):
+        if extreme in both:
+            flat = both.reset_index()
+            best = flat.loc[getattr(flat.groupby(keys, sort=False)[extreme], better)()]
+            best = best.set_index(keys)[[extreme, f"{extreme}_scenario"]]
+            total = total.join(best)
+    return total
+
+
+def _prices(buses: pd.DataFrame, scenarios: pd.DataFrame) -> pd.DataFrame:
+    buses = buses.dropna(subset=["lam_p"]).reset_index(drop=True)
+    if not len(buses):
+        return pd.DataFrame()
+    buses["grid"] = _of_scenario(buses["scenario"], scenarios["grid"])
+    buses["scenario"] = _plain(buses["scenario"])
+    buses["id"] = buses["id"].astype(np.int64)
+    groups = buses.groupby(["grid", "id"], sort=False)["lam_p"]
+    found = groups.agg(["count", "sum"])
+    for extreme, better in (("low", groups.idxmin()), ("high", groups.idxmax())):
+        found[extreme] = buses["lam_p"].to_numpy()[better.to_numpy()]
+        found[f"{extreme}_scenario"] = buses["scenario"].to_numpy()[better.to_numpy()]
+    return found
+
+
+def _mean_prices(prices: pd.DataFrame) -> pd.DataFrame:
+    if prices.empty:
+        return prices
+    prices["mean"] = prices.pop("sum") / prices["count"]
+    return prices.reset_index()
+
+
+def _congestion(rows: pd.DataFrame, scenarios: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    branches = rows[rows["element"].isin(BRANCHES)].dropna(subset=["loading_percent"])
+    if not len(branches):
+        return pd.DataFrame()
+    share = scenarios["weight"] / scenarios["snapshots"]
+    at_limit = branches["loading_percent"].to_numpy() >= AT_LIMIT * limits.loading_percent
+    weight = _of_scenario(branches["scenario"], share)
+    told = pd.DataFrame(
+        {
+            "grid": _of_scenario(branches["scenario"], scenarios["grid"]),
+            "element": _plain(branches["element"]),
+            "id": branches["id"].astype(np.int64),
+            "weight": weight,
+            "at_limit": weight * at_limit,
+            "states": at_limit.astype(np.int64),
+        }
+    )
+    return told.groupby(["grid", "element", "id"], sort=False).sum()
+
+
+def _plain(column: pd.Series) -> NDArray[Any]:
+    """A column of categories as text."""
+    text: NDArray[Any] = column.cat.categories.to_numpy()[column.cat.codes.to_numpy()]
+    return text
+
+
+def _of_scenario(scenario: pd.Series, values: pd.Series) -> NDArray[Any]:
+    """What belongs to the scenario of each row."""
+    known: NDArray[Any] = values.reindex(scenario.cat.categories).to_numpy()
+    return known[scenario.cat.codes.to_numpy()]
+
+
+def _share_congested(loads: pd.DataFrame) -> pd.DataFrame:
+    if loads.empty:
+        return loads
+    found = loads[loads["states"] > 0].copy()
+    weight: Any = found.pop("weight")
+    found["probability"] = (found.pop("at_limit") / weight.where(weight > 0)).fillna(0.0)
+    order = found.sort_values(["probability", "states"], ascending=False, kind="stable")
+    return order.reset_index()

@@ -1,0 +1,399 @@
+"""The report's figures, as Vega-Lite specifications that carry their data.
+
+One specification is drawn twice: by the browser that opens the report, and into an SVG file for
+Snakemake's own report. Colours are told apart by the colour-blind and on light and dark paper;
+text, axes and grids get theirs from the page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..violations import Limits
+    from .digest import Histogram
+    from .one_line import OneLine
+
+Spec = dict[str, Any]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+
+BLUE, ORANGE, RED, GREY = "#3d85c6", "#e08a00", "#d1432b", "#8795a8"
+KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": "#7a6fc0", "bus": BLUE}
+STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": "#7a6fc0", "not_converged": RED}
+SERIES = (BLUE, ORANGE, "#2a9d8f", RED, "#7a6fc0", GREY)
+
+HEIGHT = 240
+MAP_WIDTH = 960
+MOST_BARS = 15
+SHARE_OF_LIMIT = (0.5, 0.8, 1.0)
+"""Parts of the loading limit at which the map's colours change."""
+
+
+def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
+    """A figure as wide as its place."""
+    return {
+        "$schema": SCHEMA,
+        "width": "container",
+        "height": height,
+        "data": {"values": values},
+        **spec,
+    }
+
+
+def axis(field: str, title: str, **more: Any) -> dict[str, Any]:
+    """A quantitative channel with its title and unit."""
+    return {"field": field, "type": "quantitative", "title": title, **more}
+
+
+def histogram(found: Histogram, title: str, limits: Sequence[float]) -> Spec:
+    """How often values occur, stacked by kind of element, with lines at the limits."""
+    edges = found.edges.tolist()
+    values = [
+        {"from": edges[n], "to": edges[n + 1], "element": kind, "count": int(count)}
+        for kind, counts in found.counts.items()
+        for n, count in enumerate(counts)
+        if count
+    ]
+    inside = [limit for limit in limits if edges[0] <= limit <= edges[-1]]
+    bars = {
+        "mark": {"type": "bar", "binSpacing": 1},
+        "encoding": {
+            "x": axis("from", title, bin={"binned": True}, scale={"zero": False, "nice": False}),
+            "x2": {"field": "to"},
+            "y": axis("count", "elements in all states"),
+            "color": _kinds(list(found.counts)),
+            "tooltip": [
+                axis("from", "from", format="~g"),
+                axis("to", "to", format="~g"),
+                {"field": "element", "title": "element"},
+                axis("count", "count", format=","),
+            ],
+        },
+    }
+    return figure(values, layer=[bars, *_limit_lines("x", inside)])
+
+
+def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
+    """Every scenario by its load and its worst loading."""
+    known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
+    columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
+    values = records(known[columns])
+    for row in values:
+        row["href"] = anchor(row["scenario"])
+    top = known["max_loading_percent"].max() if len(known) else 0.0
+    seen = [status for status in STATUS if (known["status"] == status).any()]
+    points = {
+        "mark": {"type": "point", "filled": True, "size": 34, "opacity": 0.75, "cursor": "pointer"},
+        "encoding": {
+            "x": axis("load_mw", "load supplied, mean over snapshots (MW)", scale={"zero": False}),
+            "y": axis("max_loading_percent", "worst loading (%)"),
+            "color": {
+                "field": "status",
+                "scale": {"domain": seen, "range": [STATUS[status] for status in seen]},
+                "legend": {"title": None} if seen[1:] else None,
+            },
+            "href": {"field": "href"},
+            "tooltip": [
+                {"field": "scenario", "title": "scenario"},
+                axis("load_mw", "load (MW)", format=",.1f"),
+                axis("max_loading_percent", "worst loading (%)", format=".1f"),
+                {"field": "max_loading_element", "title": "at"},
+            ],
+        },
+    }
+    lines = _limit_lines("y", [limits.loading_percent] if top > limits.loading_percent / 2 else [])
+    return figure(values, layer=[points, *lines])
+
+
+def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
+    """The branches with the highest loading, from their lowest to their highest."""
+    branches = elements[elements["quantity"] == "loading_percent"]
+    worst = branches.nlargest(MOST_BARS, "max", keep="first")
+    columns = ["min", "mean", "p95", "max", "worst_scenario"]
+    values = records(worst[columns])
+    for row, label in zip(values, labels(worst), strict=True):
+        row |= {"branch": label, "href": anchor(row["worst_scenario"])}
+    y = {"field": "branch", "type": "nominal", "sort": None, "title": None}
+    tips = [
+        {"field": "branch"},
+        *(axis(name, f"{name} (%)", format=".1f") for name in ("min", "mean", "p95", "max")),
+        {"field": "worst_scenario", "title": "worst scenario"},
+    ]
+    shared = {"tooltip": tips, "href": {"field": "href"}, "y": y}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.35, "color": BLUE},
+            "encoding": {**shared, "x": axis("min", "loading (%)"), "x2": {"field": "max"}},
+        }
+    ]
+    for name, shape in (("mean", "circle"), ("p95", "diamond"), ("max", "triangle-right")):
+        mark = {"type": "point", "filled": True, "shape": shape, "size": 60}
+        mark["color"] = RED if name == "max" else BLUE
+        layers.append({"mark": mark, "encoding": {**shared, "x": axis(name, "loading (%)")}})
+    inside = [limits.loading_percent] if worst["max"].max() > limits.loading_percent / 2 else []
+    return figure(values, 22 * max(len(values), 1), layer=[*layers, *_limit_lines("x", inside)])
+
+
+def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bool) -> Spec:
+    """Values of each scenario's states, sorted, over the share of states."""
+    values: list[dict[str, Any]] = []
+    names = list(dict.fromkeys(curves["scenario"].astype(str)))
+    for name in names:
+        own = curves[curves["scenario"] == name][column].dropna().to_numpy()
+        ordered = np.sort(own) if rising else np.sort(own)[::-1]
+        places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 200)).round())
+        values += [
+            {
+                "share": rounded(100 * (place + 0.5) / len(ordered)),
+                "value": rounded(ordered[int(place)]),
+                "scenario": name,
+                "href": anchor(name),
+            }
+            for place in places
+        ]
+    encoding = {
+        "x": axis("share", "share of snapshots (%)", scale={"domain": [0, 100]}),
+        "y": axis("value", title, scale={"zero": False}),
+        "color": {
+            "field": "scenario",
+            "scale": {"domain": names, "range": list(SERIES[: len(names)])},
+            "legend": {"title": None, "columns": 3} if names[1:] else None,
+        },
+        "href": {"field": "href"},
+        "tooltip": [
+            {"field": "scenario"},
+            axis("share", "share of snapshots (%)", format=".1f"),
+            axis("value", title, format=".4~g"),
+        ],
+    }
+    mark = {"type": "line", "strokeWidth": 2, "interpolate": "linear", "point": {"size": 12}}
+    return figure(values, mark=mark, encoding=encoding)
+
+
+def bars(
+    rows: Iterable[Mapping[str, Any]], label: str, value: str, title: str, color: str = BLUE
+) -> Spec:
+    """A bar a row, the first on top; ``scenario`` is what it links to."""
+    values = [dict(row) for row in rows]
+    for row in values:
+        row["href"] = anchor(row["scenario"]) if row.get("scenario") else None
+    encoding = {
+        "y": {"field": label, "type": "nominal", "sort": None, "title": None},
+        "x": axis(value, title),
+        "href": {"field": "href"},
+        "tooltip": [
+            {"field": label},
+            axis(value, title, format=".4~g"),
+            *([{"field": "scenario"}] if values and values[0].get("scenario") else []),
+        ],
+    }
+    mark = {"type": "bar", "color": color, "height": 13}
+    return figure(values, 22 * max(len(values), 1), mark=mark, encoding=encoding)
+
+
+def spread(found: Histogram, title: str) -> Spec:
+    """How many scenarios have a value."""
+    spec = histogram(found, title, ())
+    layer = spec["layer"][0]
+    layer["encoding"]["y"]["title"] = "scenarios"
+    layer["encoding"]["color"] = {"value": BLUE}
+    layer["encoding"]["tooltip"].pop(2)
+    return spec
+
+
+def prices(buses: pd.DataFrame) -> Spec:
+    """Price at each bus, the dearest first: mean, and the range over all states."""
+    ordered = buses.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
+    values = records(ordered[["id", "low", "mean", "high", "high_scenario"]])
+    for place, row in enumerate(values, 1):
+        row |= {"place": place, "href": anchor(row["high_scenario"])}
+    tips = [
+        axis("id", "bus"),
+        *(axis(name, f"{name} (cost/MWh)", format=".4~g") for name in ("low", "mean", "high")),
+        {"field": "high_scenario", "title": "highest in"},
+    ]
+    x = axis("place", "buses, the dearest first")
+    y = "price at the bus, lam_p (cost/MWh)"
+    band = {
+        "mark": {"type": "rule", "opacity": 0.4, "color": BLUE, "strokeWidth": 3},
+        "encoding": {
+            "x": x,
+            "y": axis("low", y, scale={"zero": False}),
+            "y2": {"field": "high"},
+            "tooltip": tips,
+            "href": {"field": "href"},
+        },
+    }
+    mean = {
+        "mark": {"type": "point", "filled": True, "size": 16, "color": ORANGE},
+        "encoding": {"x": x, "y": axis("mean", y), "tooltip": tips},
+    }
+    return figure(values, layer=[band, mean])
+
+
+def grid_map(drawn: OneLine, elements: pd.DataFrame, limits: Limits) -> Spec:
+    """The grid, its branches coloured by their highest loading."""
+    known = elements.set_index(["element", "id"])
+    low, high = drawn.position.min(axis=0), drawn.position.max(axis=0)
+    size = np.maximum(high - low, (high - low).max() / 5)
+    height = int(np.clip(MAP_WIDTH * size[1] / size[0], 240, 760))
+    places = np.round((drawn.position - low) * (MAP_WIDTH / size[0]), 1)
+    return {
+        "$schema": SCHEMA,
+        "width": MAP_WIDTH,
+        "height": height,
+        "view": {"stroke": None},
+        "layer": [
+            {
+                "data": {"values": list(_branches(drawn, places, known, limits))},
+                "mark": {"type": "rule", "strokeCap": "round"},
+                "encoding": {
+                    "x": _place("x"),
+                    "y": _place("y"),
+                    "x2": {"field": "x2"},
+                    "y2": {"field": "y2"},
+                    "color": {"field": "color", "scale": None},
+                    "strokeWidth": {"field": "width", "type": "quantitative", "scale": None},
+                    "href": {"field": "href"},
+                    "tooltip": [
+                        {"field": "branch"},
+                        axis("max", "highest loading (%)", format=".1f"),
+                        axis("mean", "mean loading (%)", format=".1f"),
+                        {"field": "scenario", "title": "worst scenario"},
+                    ],
+                },
+            },
+            {
+                "data": {"values": list(_buses(drawn, places, known))},
+                "mark": {"type": "point", "filled": True, "opacity": 1},
+                "encoding": {
+                    "x": _place("x"),
+                    "y": _place("y"),
+                    "color": {"field": "color", "scale": None},
+                    "size": {"field": "size", "type": "quantitative", "scale": None},
+                    "href": {"field": "href"},
+                    "tooltip": [
+                        {"field": "bus"},
+                        axis("low", "lowest voltage (p.u.)", format=".4f"),
+                        axis("high", "highest voltage (p.u.)", format=".4f"),
+                        {"field": "scenario", "title": "worst scenario"},
+                    ],
+                },
+            },
+        ],
+    }
+
+
+def map_colour(loading: float, limits: Limits) -> tuple[str, float]:
+    """Colour and width in pixels of a branch with that highest loading in percent."""
+    rank = sum(loading > part * limits.loading_percent for part in SHARE_OF_LIMIT)
+    return (GREY, BLUE, ORANGE, RED)[rank], (1.4, 1.8, 2.6, 3.6)[rank]
+
+
+def _branches(
+    drawn: OneLine, places: NDArray[np.float64], known: pd.DataFrame, limits: Limits
+) -> Iterable[dict[str, Any]]:
+    facts = known[["max", "mean", "worst_scenario"]].to_dict("index")
+    for branch, (start, end) in zip(drawn.branches, drawn.ends, strict=True):
+        fact = facts.get(branch, {"max": np.nan, "mean": np.nan, "worst_scenario": None})
+        color, width = map_colour(fact["max"], limits)
+        yield {
+            "branch": f"{branch[0]} {branch[1]}",
+            "x": places[start, 0],
+            "y": places[start, 1],
+            "x2": places[end, 0],
+            "y2": places[end, 1],
+            "max": rounded(fact["max"]),
+            "mean": rounded(fact["mean"]),
+            "scenario": fact["worst_scenario"],
+            "href": anchor(fact["worst_scenario"]),
+            "color": color,
+            "width": width,
+        }
+
+
+def _buses(
+    drawn: OneLine, places: NDArray[np.float64], known: pd.DataFrame
+) -> Iterable[dict[str, Any]]:
+    columns = ["min", "max", "worst_scenario", "violation_probability"]
+    facts = known[columns].to_dict("index")
+    small = 9 if len(drawn.buses) > 1000 else 18
+    for bus, feeding, place in zip(drawn.buses, drawn.feeding, places, strict=True):
+        fact = facts.get(("bus", int(bus)), dict.fromkeys(columns))
+        violated = (fact["violation_probability"] or 0) > 0
+        yield {
+            "bus": f"bus {bus}",
+            "x": place[0],
+            "y": place[1],
+            "low": rounded(fact["min"]),
+            "high": rounded(fact["max"]),
+            "scenario": fact["worst_scenario"],
+            "href": anchor(fact["worst_scenario"]),
+            "color": RED if violated else GREY,
+            "size": small * (3 if feeding else 1),
+        }
+
+
+def labels(elements: pd.DataFrame) -> list[str]:
+    """Name the elements: kind and index, and the grid where there are several."""
+    several = len(elements["grid"].unique()) > 1
+    return [
+        f"{row.element} {row.id}{f' · {row.grid}' if several else ''}"
+        for row in elements[["element", "id", "grid"]].itertuples()
+    ]
+
+
+def anchor(scenario: Any) -> str | None:
+    """Where the page tells of a scenario."""
+    return f"#s-{scenario}" if isinstance(scenario, str) else None
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, without what JSON doesn't know."""
+    return [
+        {key: rounded(value) if isinstance(value, float) else _plain(value) for key, value in row}
+        for row in (zip(table.columns, line, strict=True) for line in table.itertuples(index=False))
+    ]
+
+
+def rounded(value: Any) -> float | None:
+    """A number with seven digits, or None for one that isn't finite."""
+    return float(f"{value:.7g}") if value is not None and np.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _place(field: str) -> dict[str, Any]:
+    scale = {"zero": False, "nice": False, "padding": 12}
+    return {"field": field, "type": "quantitative", "axis": None, "scale": scale}
+
+
+def _kinds(kinds: list[str]) -> dict[str, Any]:
+    return {
+        "field": "element",
+        "scale": {"domain": kinds, "range": [KINDS.get(kind, BLUE) for kind in kinds]},
+        "legend": {"title": None} if len(kinds) > 1 else None,
+    }
+
+
+def _limit_lines(channel: str, limits: Sequence[float]) -> list[Spec]:
+    return [
+        {
+            "data": {"values": [{"limit": limit}]},
+            "mark": {"type": "rule", "color": RED, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "encoding": {channel: {"field": "limit", "type": "quantitative"}},
+        }
+        for limit in limits
+    ]

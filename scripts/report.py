@@ -1,0 +1,27 @@
+"""Write a batch's report from its summary: python scripts/report.py --settings '{...}'."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from gat_batch.errors import GatBatchError
+from gat_batch.front import job_plan
+from gat_batch.report import write_report
+
+
+def main() -> int:
+    """Parse the arguments and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="configuration values as JSON")
+    arguments = parser.parse_args()
+    try:
+        write_report(job_plan(arguments.settings))
+    except GatBatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

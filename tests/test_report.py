@@ -1,0 +1,296 @@
+"""The report's figures equal what pandas computes from the rows of all results."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandapower.networks
+import pandas as pd
+import pytest
+from test_summary import files_in, write_result
+
+from gat_batch.manifest import Scenario
+from gat_batch.report.layout import laid_out
+from gat_batch.report.one_line import one_line
+from gat_batch.report.page import page, read_summary, sections_of, svg
+from gat_batch.results import write_placeholder
+from gat_batch.summary import summarise
+from gat_batch.violations import Limits
+
+LIMITS = Limits(90.0, (0.95, 1.05))
+NET = pandapower.networks.case9()
+BRANCHES = ("line", "trafo", "trafo3w")
+NASTY = "</script><b>&"
+STATUS = {
+    "name": "study",
+    "updated": "2026-01-02T03:04:05.678+00:00",
+    "created": "2026-01-02T03:04:05.678+00:00",
+    "manifest": "manifest.json",
+    "manifest_sha256": "ab" * 32,
+    "git_commit": None,
+    "versions": {"gat-batch": "0"},
+    "settings": {"engine": "auto"},
+}
+
+
+def optimal_rows(rng, scenario, snapshots, contingencies):
+    """Rows as an optimal power flow of case9 with contingencies might leave them."""
+    rows = []
+    for snapshot in snapshots:
+        for contingency in (None, *contingencies):
+            loading = rng.uniform(10, 100, len(NET.line))
+            loading[loading > 85] = 90.0
+            vm = rng.uniform(0.93, 1.07, len(NET.bus))
+            keys = {"scenario": scenario, "snapshot": snapshot, "contingency": contingency}
+            rows.append(
+                keys
+                | {
+                    "element": "system",
+                    "status": "ok",
+                    "objective": rng.uniform(4000, 6000),
+                    "load_mw": rng.uniform(250, 350),
+                    "unserved_mw": float(rng.integers(0, 3)),
+                    "max_loading_percent": loading.max(),
+                    "max_loading_element": f"line:{loading.argmax()}",
+                    "min_vm_pu": vm.min(),
+                    "max_vm_pu": vm.max(),
+                }
+            )
+            rows += [
+                keys | {"element": "bus", "id": n, "vm_pu": v, "lam_p": rng.uniform(10, 40)}
+                for n, v in enumerate(vm)
+            ]
+            rows += [
+                keys | {"element": "line", "id": n, "loading_percent": v}
+                for n, v in enumerate(loading)
+            ]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """Twelve scenarios, some time-varying, one with contingencies, two failed: rows and page."""
+    folder = tmp_path_factory.mktemp("report")
+    rng = np.random.default_rng(3)
+    results, rows = [], []
+    for n in range(12):
+        scenario = Scenario(f"s{n}", "case9", "ac_opf", weight=float(n % 3 + 1), description=NASTY)
+        snapshots = [f"h{hour}" for hour in range(30)] if n % 5 == 0 else [None]
+        own = optimal_rows(rng, scenario.id, snapshots, ["line:1", "line:2"] if n == 3 else [])
+        path = folder / f"job_s{n}" / "result.parquet"
+        write_result(path, own)
+        rows += [row | {"weight": scenario.weight / len(snapshots)} for row in own]
+        results.append((scenario, path))
+    for name, reason in (("gone", "took too long"), ("odd", NASTY)):
+        path = folder / f"job_{name}" / "result.parquet"
+        path.parent.mkdir()
+        write_placeholder(path, {"error": reason, "attempts": 3})
+        results.append((Scenario(name, "case9", "ac_opf"), path))
+    files = files_in(folder)
+    summarise(results, files, LIMITS)
+    files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
+    summary = read_summary(files.aggregated.parent, LIMITS)
+    sections = sections_of(summary, STATUS, {"case9": one_line(NET)}, {"case9": "cd" * 32})
+    text = page(summary, STATUS, sections)
+    stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
+    weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
+    return stored.assign(weight=stored["scenario"].map(weights)), text, sections
+
+
+@pytest.fixture(scope="module")
+def rows(batch):
+    return batch[0]
+
+
+@pytest.fixture(scope="module")
+def base(rows):
+    return rows[rows["contingency"].isna()]
+
+
+@pytest.fixture(scope="module")
+def figures(batch):
+    return embedded(batch[1], "figure")
+
+
+def embedded(text, kind):
+    """What the page says, read from the page alone."""
+    pattern = rf'<script type="application/json" id="{kind}-(\w+)">(.*?)</script>'
+    return {name: json.loads(content) for name, content in re.findall(pattern, text, re.DOTALL)}
+
+
+def values(spec):
+    return pd.DataFrame(spec["data"]["values"])
+
+
+def test_every_figure_is_checked_here(figures):
+    checked = {"map_1", "loadings", "voltages", "load_and_loading", "worst_branches", "congestion"}
+    checked |= {"duration_max_loading_percent", "duration_load_mw", "duration_min_vm_pu"}
+    assert set(figures) == checked | {"contingencies", "costs", "prices", "durations"}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "kinds"),
+    [("loadings", "loading_percent", BRANCHES), ("voltages", "vm_pu", ("bus",))],
+)
+def test_distributions(figures, base, name, column, kinds):
+    told = values(figures[name])
+    for kind in kinds:
+        own = base.loc[base["element"] == kind, column].dropna()
+        bars = told[told["element"] == kind]
+        assert bars["count"].sum() == len(own)
+        for bar in bars.itertuples():
+            assert bar.count == ((own >= bar[1]) & (own < bar.to)).sum()
+    assert len(told) > 5
+
+
+def test_map(figures, base):
+    lines, buses = (pd.DataFrame(layer["data"]["values"]) for layer in figures["map_1"]["layer"])
+    own = base[base["element"] == "line"].groupby("id")["loading_percent"]
+    assert len(lines) == len(NET.line)
+    for index, line in enumerate(lines.itertuples()):
+        assert line.branch == f"line {index}"
+        assert line.max == pytest.approx(own.max()[index], rel=1e-6)
+        assert line.mean == pytest.approx(own.mean()[index], rel=1e-6)
+        assert line.scenario == base.loc[own.idxmax()[index], "scenario"]
+        assert line.href == f"#s-{line.scenario}"
+        part = line.max / LIMITS.loading_percent
+        assert line.width == (1.4 if part <= 0.5 else 1.8 if part <= 0.8 else 2.6)
+    voltages = base[base["element"] == "bus"].groupby("id")["vm_pu"]
+    assert np.allclose(buses["low"], voltages.min(), rtol=1e-6)
+    assert np.allclose(buses["high"], voltages.max(), rtol=1e-6)
+
+
+def test_scenarios_by_load_and_loading(figures, base):
+    told = pd.DataFrame(figures["load_and_loading"]["data"]["values"]).set_index("scenario")
+    system = base[base["element"] == "system"].groupby("scenario")
+    assert np.allclose(told["load_mw"], system["load_mw"].mean()[told.index], rtol=1e-6)
+    worst = system["max_loading_percent"].max()[told.index]
+    assert np.allclose(told["max_loading_percent"], worst, rtol=1e-6)
+
+
+def test_worst_branches(figures, base):
+    told = values(figures["worst_branches"])
+    own = base[base["element"] == "line"].groupby("id")["loading_percent"]
+    for row in told.itertuples():
+        mine = own.get_group(int(row.branch.removeprefix("line ")))
+        expected = (mine.min(), mine.mean(), mine.quantile(0.95), mine.max())
+        assert (row.min, row.mean, row.p95, row.max) == pytest.approx(expected, rel=1e-6)
+    assert told["max"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("column", ["max_loading_percent", "load_mw", "min_vm_pu"])
+def test_duration_curves(figures, base, column):
+    told = values(figures[f"duration_{column}"])
+    assert set(told["scenario"]) == {"s0", "s5", "s10"}
+    system = base[base["element"] == "system"]
+    for name, curve in told.groupby("scenario"):
+        own = np.sort(system.loc[system["scenario"] == name, column])
+        expected = own if column == "min_vm_pu" else own[::-1]
+        assert np.allclose(curve["value"], expected, rtol=1e-6)
+        assert np.allclose(curve["share"], (np.arange(30) + 0.5) / 0.3)
+
+
+def test_contingencies(figures, rows):
+    told = values(figures["contingencies"])
+    system = rows[(rows["element"] == "system") & rows["contingency"].notna()]
+    worst = system.groupby(["contingency", "max_loading_element"])["max_loading_percent"].max()
+    expected = {f"{outage} → {branch}": value for (outage, branch), value in worst.items()}
+    assert 1 < len(told) <= 15
+    assert dict(zip(told["outage"], told["loading"], strict=True)) == pytest.approx(expected)
+
+
+def test_costs_and_times(figures, base):
+    cost = base.groupby("scenario")["objective"].sum(min_count=1).dropna()
+    told = values(figures["costs"])
+    for bar in told.itertuples():
+        assert bar.count == ((cost >= bar[1]) & (cost < bar.to)).sum()
+    assert told["count"].sum() == len(cost) == 12
+    assert values(figures["durations"])["count"].sum() == 12
+
+
+def test_prices(figures, base):
+    told = values(figures["prices"]).set_index("id")
+    own = base[base["element"] == "bus"].groupby("id")["lam_p"]
+    for name, expected in (("low", own.min()), ("mean", own.mean()), ("high", own.max())):
+        assert np.allclose(told[name], expected[told.index], rtol=1e-6)
+    assert list(told["high_scenario"]) == list(base.loc[own.idxmax()[told.index], "scenario"])
+    assert told["mean"].is_monotonic_decreasing
+
+
+def test_congestion(figures, base):
+    told = values(figures["congestion"])
+    lines = base[base["element"] == "line"]
+    for row in told.itertuples():
+        own = lines[lines["id"] == int(row.branch.removeprefix("line "))]
+        full = own["loading_percent"] >= 0.999 * 90.0
+        share = own.loc[full, "weight"].sum() / own["weight"].sum()
+        assert row.probability == pytest.approx(share, rel=1e-6)
+    assert len(told) > 1
+
+
+def test_tables_hold_the_summary_and_link(batch, base):
+    tables = embedded(batch[1], "table")
+    scenarios = tables["scenarios"]
+    keys = [column["key"] for column in scenarios["columns"]]
+    listed = pd.DataFrame(scenarios["rows"]).iloc[:, : len(keys)].set_axis(keys, axis=1)
+    listed = listed.set_index("scenario")
+    assert len(listed) == 14
+    assert list(listed.loc[["gone", "odd"], "status"]) == ["failed", "failed"]
+    worst = base.groupby("scenario")["loading_percent"].max()
+    solved = listed.loc[worst.index, "max_loading_percent"].astype(float)
+    assert np.allclose(solved, worst, rtol=1e-6)
+    reasons = {row[0]: row[-1] for row in tables["troubles"]["rows"]}
+    assert reasons == {"gone": "took too long", "odd": NASTY}
+    congested = {(row[0], row[1]): row[3] for row in tables["congested"]["rows"]}
+    full = base[(base["element"] == "line") & (base["loading_percent"] >= 0.999 * 90.0)]
+    assert congested == {("line", n): len(own) for n, own in full.groupby("id")}
+
+
+def test_page_is_whole_and_data_stay_data(batch):
+    text = batch[1]
+    assert NASTY not in text
+    own, *scripts = text.split("<script>")
+    assert len(scripts) == 2
+    assert not re.search(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=", own)
+    assert len(text) < 1_500_000
+
+
+def test_figures_become_svg_files(batch):
+    for section in batch[2]:
+        for figure in section.figures:
+            assert re.fullmatch(r"<svg .*</svg>", svg(figure.spec).strip(), re.DOTALL)
+
+
+def test_batch_in_which_everything_failed_has_a_report(tmp_path):
+    path = tmp_path / "job_a" / "result.parquet"
+    path.parent.mkdir()
+    write_placeholder(path, {"error": "no luck", "attempts": 1})
+    files = files_in(tmp_path)
+    summarise([(Scenario("a", "case9"), path)], files, LIMITS)
+    files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
+    summary = read_summary(files.aggregated.parent, LIMITS)
+    text = page(summary, STATUS, sections_of(summary, STATUS, {}, {}))
+    assert embedded(text, "table")["troubles"]["rows"] == [["a", "failed", "no luck"]]
+
+
+def test_grid_without_coordinates_is_laid_out_the_same_way_each_time():
+    net = pandapower.networks.case118()
+    assert one_line(net).given
+    net.bus["geo"] = None
+    first, second = one_line(net), one_line(net)
+    assert not first.given
+    assert np.array_equal(first.position, second.position)
+    apart = np.linalg.norm(first.position[:, None] - first.position[None], axis=2)
+    assert apart[np.triu_indices(118, 1)].min() > 0.2
+    length = np.linalg.norm(np.diff(first.position[first.ends], axis=1), axis=2)
+    assert length.max() < 4
+
+
+def test_parts_of_a_grid_lie_side_by_side():
+    ends = np.array([[0, 1], [1, 2], [2, 0], [3, 4]])
+    position = laid_out(6, ends)
+    right = [position[part, 0].max() for part in ([0, 1, 2], [3, 4])]
+    assert position[[3, 4], 0].min() > right[0]
+    assert position[5, 0] > right[1]

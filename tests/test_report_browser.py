@@ -1,0 +1,103 @@
+"""A report made by a run, opened in a browser. Without Chromium skipped, but in CI it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+pytestmark = [pytest.mark.workflow, pytest.mark.browser]
+
+ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+
+
+@pytest.fixture
+def browser():
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        reason = "no Chromium with its driver: tests/browser.sh installs them on Debian"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def requests(browser):
+    """Addresses that the page asked for."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+
+
+def test_report_of_a_run_with_a_failure(workspace, browser):
+    hours = "".join(f"0,{60 + hour},h{hour}\n" for hour in range(24))
+    workspace.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
+    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + n / 100} for n in range(60)]
+    scenarios += [{"id": "day", "loads": "loads.csv", "description": "</script><i>"}]
+    scenarios += [{"id": "n-1", "contingencies": "n-1", "solver": "dc"}]
+    slow = {"grid": "pandapower:case118", "contingencies": "n-2", "timeout_secs": 0.2}
+    scenarios += [{"id": "slow", **slow}]
+    workspace.write(
+        "manifest.json", {"grid": "pandapower:case9", "solver": "ac", "scenarios": scenarios}
+    )
+    workspace.configure(retry_attempts=1)
+    assert workspace.run().returncode == 1  # one scenario fails, and has its place in the report
+    report = workspace.batch / "summary" / "report.html"
+    plots = {path.stem for path in (workspace.batch / "summary" / "plots").glob("*.svg")}
+    assert {"map_1", "loadings", "voltages", "contingencies", "duration_load_mw"} <= plots
+
+    browser.get(report.as_uri())
+    WebDriverWait(browser, 60).until(
+        lambda _: browser.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+    drawn = browser.find_elements(By.CSS_SELECTOR, "[data-figure] svg, [data-figure] canvas")
+    assert len(drawn) == len(plots)
+
+    table = browser.find_element(By.CSS_SELECTOR, "[data-table=scenarios]")
+
+    def column(title):
+        heads = [head.text.rstrip(" ↑↓") for head in table.find_elements(By.TAG_NAME, "th")]
+        place = heads.index(title)
+        rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+        return place, [row.find_elements(By.TAG_NAME, "td")[place].text for row in rows]
+
+    place, _ = column("worst loading (%)")
+    heading = table.find_elements(By.TAG_NAME, "th")[place]
+    heading.find_element(By.TAG_NAME, "button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    falling = [float(text) for text in column("worst loading (%)")[1]]
+    assert len(falling) == 25
+    assert falling == sorted(falling, reverse=True)
+    heading.find_element(By.TAG_NAME, "button").click()
+    rising = [float(text) for text in column("worst loading (%)")[1]]
+    assert rising == sorted(rising)
+    assert rising[0] < falling[-1]
+
+    filters = table.find_elements(By.CSS_SELECTOR, ".filters input")
+    filters[column("status")[0]].send_keys("fail")
+    assert column("scenario")[1] == ["slow"]
+    browser.find_element(By.CSS_SELECTOR, "[data-table=branches] tbody a").click()
+    marked = browser.find_element(By.CSS_SELECTOR, "tr.marked td").text
+    assert marked in {scenario["id"] for scenario in scenarios}
+    filters[column("load (MW)")[0]].send_keys("> 330")
+    assert column("load (MW)")[1]
+    assert all(float(text) > 330 for text in column("load (MW)")[1])
+
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    asked = [url for url in requests(browser) if not url.startswith("data:")]
+    assert asked == [report.as_uri()]

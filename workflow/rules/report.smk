@@ -1,0 +1,37 @@
+"""Writes what people look at.
+
+In: the summary. Out: summary/report.html, one file for a browser, and its figures under
+summary/plots, which `snakemake --report` takes into Snakemake's own report.
+"""
+
+
+rule report:
+    input:
+        rules.summarise.output,
+    output:
+        page=report(
+            PLAN.summary("report.html"),
+            caption="../report/page.rst",
+            category="Summary",
+            labels={"what": "report of the batch"},
+        ),
+        plots=report(
+            directory(PLAN.summary("plots")),
+            patterns=["{figure}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        PLAN.log("report"),
+    conda:
+        "../envs/gat-batch.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
+        runtime=60,
+    params:
+        script=lambda wildcards, threads: SCRIPTS / "report.py",
+        settings=lambda wildcards, threads: SETTINGS,
+        python=lambda wildcards, threads: PYTHON,
+    shell:
+        "{params.python:q} {params.script:q} --settings {params.settings:q} 2> {log:q}"
