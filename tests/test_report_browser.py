@@ -13,7 +13,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = [pytest.mark.workflow, pytest.mark.browser]
 
-ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+ARGUMENTS = (
+    "--force-prefers-reduced-motion",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+)
 
 
 @pytest.fixture

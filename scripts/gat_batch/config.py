@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .analysis import analyses_of
 from .documents import schema_faults
 from .errors import ConfigError, InputErrors
 
@@ -34,6 +35,7 @@ class Config:
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
         mem_mb: memory of a job's first attempt, in MB.
+        analytics: analyses across scenarios, as the schema describes them.
     """
 
     manifest: Path
@@ -52,6 +54,7 @@ class Config:
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]
     mem_mb: int
+    analytics: tuple[dict[str, Any], ...]
 
     def values(self) -> dict[str, Any]:
         """The values as plain ones, from which the same configuration can be read again."""
@@ -93,6 +96,7 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             field="voltage_band_pu",
             hint="the lower voltage comes first",
         )
+    analyses_of(filled["analytics"])
     manifest = Path(filled["manifest"])
     return Config(
         **{
@@ -102,6 +106,7 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             "output_dir": Path(filled["output_dir"]),
             "ac_ladder": tuple(filled["ac_ladder"]),
             "voltage_band_pu": (float(low), float(high)),
+            "analytics": tuple(filled["analytics"]),
         }
     )
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from .analysis import analyses_of
 from .errors import ManifestError, TableError
 from .footer import read_fingerprint
 from .grids import GridRef, grid_ref
@@ -23,6 +24,7 @@ from .grids import GridRef, grid_ref
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .analysis import Analysis
     from .config import Config
     from .manifest import Batch, Contingencies, Scenario, Solver
     from .scenarios.product import Product
@@ -45,6 +47,9 @@ FEWEST_PER_JOB = 250
 
 JOB_RETRIES = 2
 """How often Snakemake starts a job again that died or lacked memory, each time with more of it."""
+
+ANALYSIS_WORKERS = 4
+"""Parts of an analysis that are done at the same time, as far as there are cores."""
 
 EXPECTED_SHARE = 0.1
 """Part of its timeout that a scenario may be expected to take: a limit is no estimate, and clusters
@@ -129,6 +134,28 @@ class Plan:
     def summary(self, name: str) -> Path:
         """A file of the summary."""
         return self.folder / "summary" / name
+
+    @cached_property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """What the configuration asks of the analytics stage."""
+        return analyses_of(self.config.analytics)
+
+    def analysis(self, name: str) -> Analysis:
+        """The analysis of that name."""
+        return next(analysis for analysis in self.analyses if analysis.name == name)
+
+    def analytics(self, name: str) -> Path:
+        """The table of an analysis."""
+        return self.summary("analytics") / f"{name}.parquet"
+
+    @property
+    def analysis_workers(self) -> int:
+        """Parts of an analysis that one job does at the same time."""
+        return min(ANALYSIS_WORKERS, self.batch.max_jobs or ANALYSIS_WORKERS)
+
+    def analysis_fingerprint(self, analysis: Analysis) -> str:
+        """Hash of what an analysis is asked to do, beside the results that it reads."""
+        return _digest([asdict(analysis), self.summary_fingerprint()])
 
     def grid(self, scenario: Scenario) -> GridRef:
         """The grid of a scenario."""

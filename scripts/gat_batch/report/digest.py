@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..congestion import AT_LIMIT, congestion_shares, congestion_sums
 from ..violations import BRANCHES
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ MOST_CURVES = 6
 """Scenarios whose duration curves are drawn."""
 
 STEPS = (1, 2, 2.5, 5, 10)
-
-AT_LIMIT = 0.999
-"""Part of the limit from which a branch counts as congested: optima lie on it, but for rounding."""
 
 
 @dataclass
@@ -120,7 +118,7 @@ def digest(
         voltage,
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["scenario"]),
         _mean_prices(prices),
-        _share_congested(loads),
+        congestion_shares(loads) if len(loads) else loads,
     )
 
 
@@ -215,20 +213,10 @@ def _congestion(rows: pd.DataFrame, scenarios: pd.DataFrame, limits: Limits) -> 
     branches = rows[rows["element"].isin(BRANCHES)].dropna(subset=["loading_percent"])
     if not len(branches):
         return pd.DataFrame()
-    share = scenarios["weight"] / scenarios["snapshots"]
-    at_limit = branches["loading_percent"].to_numpy() >= AT_LIMIT * limits.loading_percent
-    weight = _of_scenario(branches["scenario"], share)
-    told = pd.DataFrame(
-        {
-            "grid": _of_scenario(branches["scenario"], scenarios["grid"]),
-            "element": _plain(branches["element"]),
-            "id": branches["id"].astype(np.int64),
-            "weight": weight,
-            "at_limit": weight * at_limit,
-            "states": at_limit.astype(np.int64),
-        }
-    )
-    return told.groupby(["grid", "element", "id"], sort=False).sum()
+    weight = _of_scenario(branches["scenario"], scenarios["weight"] / scenarios["snapshots"])
+    grid = _of_scenario(branches["scenario"], scenarios["grid"])
+    told = branches.assign(element=_plain(branches["element"]))
+    return congestion_sums(told, grid, weight, AT_LIMIT * limits.loading_percent)
 
 
 def _plain(column: pd.Series) -> NDArray[Any]:
@@ -241,13 +229,3 @@ def _of_scenario(scenario: pd.Series, values: pd.Series) -> NDArray[Any]:
     """What belongs to the scenario of each row."""
     known: NDArray[Any] = values.reindex(scenario.cat.categories).to_numpy()
     return known[scenario.cat.codes.to_numpy()]
-
-
-def _share_congested(loads: pd.DataFrame) -> pd.DataFrame:
-    if loads.empty:
-        return loads
-    found = loads[loads["states"] > 0].copy()
-    weight: Any = found.pop("weight")
-    found["probability"] = (found.pop("at_limit") / weight.where(weight > 0)).fillna(0.0)
-    order = found.sort_values(["probability", "states"], ascending=False, kind="stable")
-    return order.reset_index()

@@ -1,0 +1,56 @@
+"""Compare two batches: python scripts/compare_batches.py runs/batch/a runs/batch/b [--out FILE]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gat_batch.analytics.comparison import compare_results
+from gat_batch.errors import GatBatchError
+
+
+def main() -> int:
+    """Parse the arguments; exit code 0 if nothing changed, 1 if something did, 2 for a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("here", type=Path, help="folder of a batch")
+    parser.add_argument("there", type=Path, help="folder of the other")
+    parser.add_argument("--tolerance", type=float, default=1e-6, help="difference that is none")
+    parser.add_argument("--out", type=Path, help="Parquet file for what changed")
+    arguments = parser.parse_args()
+    files = [
+        {path.parent.name: path for path in folder.glob("job_*/result.parquet")}
+        for folder in (arguments.here, arguments.there)
+    ]
+    jobs = sorted({*files[0], *files[1]})
+    if not all(files):
+        print("error: one of the folders holds no results", file=sys.stderr)
+        return 2
+    try:
+        changes = pa.concat_tables(
+            compare_results(
+                job.removeprefix("job_"),
+                arguments.here / job / "result.parquet",
+                arguments.there / job / "result.parquet",
+                arguments.tolerance,
+            )
+            for job in jobs
+        )
+    except GatBatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if arguments.out:
+        pq.write_table(changes, arguments.out, compression="zstd")
+    table = changes.to_pandas()
+    print(f"{len(jobs)} scenarios, {table['scenario'].nunique()} with changes")
+    for (change, quantity), rows in table.groupby(["change", "quantity"], dropna=False):
+        what = quantity if isinstance(quantity, str) else "rows or scenarios"
+        print(f"  {change}, {what}: {len(rows)}, by {rows['difference'].abs().max():.6g} at most")
+    return int(len(table) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Analyses across scenarios and batches, one table each under ``summary/analytics``."""

@@ -1,0 +1,135 @@
+"""PTDF and LODF of a grid, from the equations of pandapower's own DC power flow.
+
+PTDF: MW more on a branch, from its first bus to its second, for a MW more injected at a bus and
+taken out at the reference. LODF: MW more on a branch for a MW that another carried before it
+failed (Wood and Wollenberg, Power Generation, Operation, and Control, chapter on security).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.sparse.linalg import splu
+
+from ..errors import SolverError
+from ..solvers.equations import kept_equations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ..model import Model
+    from ..solvers.arrays import Arrays
+
+BLOCK = 500
+"""Branches whose factors are in memory at once."""
+
+BRIDGE = 1e-8
+"""A branch that keeps less than this part of a shift between its own ends to itself has no way
+around: its outage splits the grid."""
+
+
+def ptdf(model: Model, least: float) -> pd.DataFrame:
+    """Power transfer distribution factors of lines and transformers in service.
+
+    Args:
+        model: the grid as given.
+        least: factors of a smaller size are left out.
+
+    Returns:
+        ``element``, ``id``, ``bus``, ``ptdf``.
+
+    Raises:
+        SolverError: if the grid has no such equations.
+    """
+    arrays = _equations(model)
+    rows = arrays.row["bus"]
+    supplied = np.flatnonzero(rows < arrays.buses)
+    parts = []
+    for places, labels in _blocks(model, arrays):
+        factors = _factors(arrays, places)[:, rows[supplied]]
+        branch, bus = np.nonzero(np.abs(factors) >= least)
+        part = labels.iloc[branch].reset_index(drop=True)
+        part["bus"] = model.ids["bus"][supplied[bus]]
+        parts.append(part.assign(ptdf=factors[branch, bus]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def lodf(model: Model, least: float) -> pd.DataFrame:
+    """Line outage distribution factors of lines and transformers in service.
+
+    Args:
+        model: the grid as given.
+        least: factors of a smaller size are left out.
+
+    Returns:
+        ``element``, ``id``, ``outage_element``, ``outage_id``, ``lodf``. Outages that split the
+        grid have no factors; a branch on itself is left out.
+
+    Raises:
+        SolverError: if the grid has no such equations.
+    """
+    arrays = _equations(model)
+    blocks = list(_blocks(model, arrays))
+    every = pd.concat([labels for _, labels in blocks], ignore_index=True)
+    order = np.concatenate([places for places, _ in blocks])
+    ends = arrays.ends[arrays.live[order]]
+    own = np.concatenate(
+        [_between(_factors(arrays, places), arrays, places).diagonal() for places, _ in blocks]
+    )
+    splits = np.abs(1 - own) < BRIDGE
+    scale = np.where(splits, 0.0, 1 / np.where(splits, 1.0, 1 - own))
+    parts = []
+    for places, labels in blocks:
+        factors = _factors(arrays, places)
+        found = (factors[:, ends[:, 0]] - factors[:, ends[:, 1]]) * scale
+        found[places[:, None] == order] = 0.0
+        branch, outage = np.nonzero(np.abs(found) >= max(least, np.finfo(float).tiny))
+        part = labels.iloc[branch].reset_index(drop=True)
+        failed = every.iloc[outage].reset_index(drop=True).add_prefix("outage_")
+        parts.append(pd.concat([part, failed], axis=1).assign(lodf=found[branch, outage]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _equations(model: Model) -> Arrays:
+    arrays = kept_equations(model, "dc", {})
+    if isinstance(arrays, str):
+        raise SolverError(
+            f"the grid has no shift factors: {arrays}",
+            hint="take the analysis out, or that element",
+        )
+    return arrays
+
+
+def _blocks(model: Model, arrays: Arrays) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
+    """Positions of lines and transformers among the live branches, and their names."""
+    for element in ("line", "trafo"):
+        first, last = arrays.span.get(element, (0, 0))
+        places = np.flatnonzero((arrays.live >= first) & (arrays.live < last))
+        index = model.ids[element][arrays.live[places] - first]
+        for start in range(0, len(places), BLOCK):
+            labels = pd.DataFrame({"element": element, "id": index[start : start + BLOCK]})
+            yield places[start : start + BLOCK], labels
+
+
+def _factors(arrays: Arrays, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Factors of some branches, shape (branches, buses supplied)."""
+    free = np.concatenate([arrays.pv, arrays.pq])
+    if "transposed" not in arrays.solvers:
+        arrays.solvers["transposed"] = splu(arrays.bus[free][:, free].T.tocsc())
+    factors = np.zeros((len(places), arrays.buses))
+    flows = arrays.at_from[places][:, free].toarray()
+    factors[:, free] = arrays.solvers["transposed"].solve(flows.T).T
+    return factors
+
+
+def _between(
+    factors: NDArray[np.float64], arrays: Arrays, places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Factors for a shift between the ends of some branches, shape (branches, branches)."""
+    ends = arrays.ends[arrays.live[places]]
+    between: NDArray[np.float64] = factors[:, ends[:, 0]] - factors[:, ends[:, 1]]
+    return between

@@ -1,0 +1,315 @@
+"""The analytics stage: one analysis cut into parts, done under supervision, kept, put together.
+
+A part is a few scenarios, one scenario, a grid or the batch. Each is done in a worker that may hang
+or die, and written with a fingerprint of all that it depends on, so that the next run does only
+what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..congestion import AT_LIMIT, BRANCH, congestion_shares, congestion_sums
+from ..errors import ResultError, SolverError
+from ..footer import METADATA_KEY, read_fingerprint
+from ..grids import read_grid
+from ..model import prepare
+from ..results import read_result
+from ..supervise import RetryPolicy, Task, supervise
+from ..violations import BRANCHES
+from .comparison import CHANGES, compare_results
+from .own_function import call, source_hash
+from .reliability import indices, shortfall
+from .shift_factors import lodf, ptdf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..analysis import Analysis
+    from ..manifest import Scenario
+    from ..plan import Plan
+    from ..supervise import Failure
+
+CHUNK = 200
+"""Scenarios in a part of an analysis that takes a millisecond for each."""
+
+MOST_NAMED = 10
+
+
+@dataclass
+class Stage:
+    """One analysis of a batch.
+
+    Attributes:
+        plan: the batch.
+        analysis: what to do.
+        workers: parts done at the same time.
+        memory_mb: memory of the job, which its workers share, in MB.
+        log: writes a line into the log.
+    """
+
+    plan: Plan
+    analysis: Analysis
+    workers: int
+    memory_mb: float
+    log: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.parts = self._parts()
+
+    def run(self) -> None:
+        """Do what is missing, and write the table.
+
+        Raises:
+            ResultError: if parts failed for good: all of them; what is done stays.
+        """
+        folder = self.part("any").parent
+        table = self.plan.analytics(self.analysis.name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            table.unlink(missing_ok=True)
+            failed = self._do([name for name in self.parts if not self._is_done(name)])
+            if failed:
+                raise self._failure(failed)
+            _write(table, self._together(), {})
+        except (OSError, pa.ArrowException) as error:
+            raise ResultError(f"analysis {self.analysis.name}: {error}", file=table) from error
+
+    def part(self, name: str) -> Path:
+        """The file of a part."""
+        return self.plan.folder / "analytics" / self.analysis.name / f"{name}.parquet"
+
+    def work(self, name: str) -> int:
+        """Do a part and keep it.
+
+        Returns:
+            Its number of rows.
+        """
+        done = getattr(self, f"_{self.analysis.kind}")(self.parts[name])
+        _write(self.part(name), done, {"fingerprint": self._fingerprint(name)})
+        return int(done.num_rows)
+
+    def _do(self, missing: list[str]) -> dict[str, Failure]:
+        global _stage  # noqa: PLW0603 - forked workers inherit it; only names cross
+        _stage = self
+        config = self.plan.config
+        policy = RetryPolicy(
+            config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs
+        )
+        self.log(f"{len(self.parts)} parts, {len(missing)} to do, {self.workers} at a time")
+
+        def note(task: Task, failure: Failure, wait_secs: float | None) -> None:
+            then = "given up" if wait_secs is None else f"tried again in {wait_secs:.1f} s"
+            self.log(f"{task.name}: {failure.verdict}: {failure.message}; {then}")
+            if failure.detail:
+                self.log(failure.detail)
+
+        outcomes = supervise(
+            [Task(name, self.analysis.timeout_secs) for name in missing],
+            _work,
+            workers=self.workers,
+            policy=policy,
+            memory_mb=self.memory_mb / self.workers,
+            on_failure=note,
+        )
+        return {one.task.name: one.failures[-1] for one in outcomes if one.failed}
+
+    def _failure(self, failed: dict[str, Failure]) -> ResultError:
+        what = self.analysis.function or self.analysis.kind
+        named = [f"{name}: {one.message}" for name, one in list(failed.items())[:MOST_NAMED]]
+        more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+        return ResultError(
+            f"analysis {self.analysis.name} ({what}) failed for {len(failed)} of "
+            f"{len(self.parts)} parts: {'; '.join(named)}{more}",
+            file=self.plan.analytics(self.analysis.name),
+            hint="the other parts are kept; the next run tries these again",
+        )
+
+    def _parts(self) -> dict[str, list[Scenario]]:
+        """Name -> the scenarios that a part is about."""
+        plan, analysis = self.plan, self.analysis
+        if analysis.kind in ("ptdf", "lodf"):
+            first: dict[str, Scenario] = {}
+            for scenario in plan.batch.scenarios:
+                first.setdefault(scenario.grid, scenario)
+            return {f"grid_{n}": [one] for n, one in enumerate(first.values(), 1)}
+        scenarios = [
+            scenario
+            for scenario in plan.batch.scenarios
+            if analysis.kind == "compare" or read_fingerprint(plan.result(scenario.id))
+        ]
+        if analysis.kind == "compare":
+            known = {scenario.id for scenario in scenarios}
+            self._elsewhere = sorted(
+                path.parent.name.removeprefix("job_")
+                for path in Path(analysis.options["other"]).glob("job_*/result.parquet")
+                if path.parent.name.removeprefix("job_") not in known
+            )
+        if analysis.kind == "function" and analysis.over == "scenario":
+            return {scenario.id: [scenario] for scenario in scenarios}
+        size = CHUNK if analysis.kind != "function" else max(len(scenarios), 1)
+        return {
+            f"{n + 1}_to_{min(n + size, len(scenarios))}": scenarios[n : n + size]
+            for n in range(0, len(scenarios), size)
+        }
+
+    def _is_done(self, name: str) -> bool:
+        return read_fingerprint(self.part(name)) == self._fingerprint(name)
+
+    def _fingerprint(self, name: str) -> str:
+        plan, analysis = self.plan, self.analysis
+        facts: dict[str, Any] = {
+            "kind": analysis.kind,
+            "options": dict(analysis.options),
+            "function": [analysis.function, source_hash(analysis.function, self._folders)],
+            "weights": [[one.id, one.grid, one.weight] for one in self.parts[name]],
+            "limit": plan.config.loading_limit_percent,
+        }
+        if analysis.kind in ("ptdf", "lodf"):
+            facts["grid"] = plan.grid(self.parts[name][0]).content_hash()
+            facts["pandapower"] = version("pandapower")
+        else:
+            facts["results"] = [read_fingerprint(plan.result(one.id)) for one in self.parts[name]]
+        if analysis.kind == "compare":
+            facts["other"] = [read_fingerprint(self._there(one.id)) for one in self.parts[name]]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        return self.plan.batch.folder, Path.cwd()
+
+    def _there(self, scenario: str) -> Path:
+        return Path(self.analysis.options["other"]) / f"job_{scenario}" / "result.parquet"
+
+    # One method a kind: the scenarios of a part in, its table out.
+
+    def _ptdf(self, part: list[Scenario]) -> pa.Table:
+        return self._factors(part[0], ptdf)
+
+    def _lodf(self, part: list[Scenario]) -> pa.Table:
+        return self._factors(part[0], lodf)
+
+    def _factors(self, scenario: Scenario, made: Callable[..., pd.DataFrame]) -> pa.Table:
+        model = prepare(read_grid(self.plan.grid(scenario)))
+        table = made(model, self.analysis.options["least"])
+        table.insert(0, "grid", scenario.grid)
+        return pa.Table.from_pandas(table, preserve_index=False)
+
+    def _congestion(self, part: list[Scenario]) -> pa.Table:
+        threshold = self.analysis.options["threshold_percent"]
+        if threshold is None:
+            threshold = AT_LIMIT * self.plan.config.loading_limit_percent
+        columns = ["element", "id", "loading_percent"]
+        sums = []
+        for scenario in part:
+            result = read_result(self.plan.result(scenario.id))
+            base = result.filter(pc.is_null(result["contingency"]))
+            states = pc.sum(pc.equal(base["element"], "system")).as_py()
+            asked = pc.is_in(base["element"], value_set=pa.array(BRANCHES))
+            rows = base.select(columns).filter(asked).to_pandas().dropna()
+            weight = np.full(len(rows), scenario.weight / states)
+            sums.append(congestion_sums(rows, scenario.grid, weight, threshold))
+        return pa.Table.from_pandas(_summed(sums).reset_index(), preserve_index=False)
+
+    def _reliability(self, part: list[Scenario]) -> pa.Table:
+        tolerance = self.analysis.options["tolerance_mw"]
+        rows = [
+            {
+                "scenario": scenario.id,
+                "weight": scenario.weight,
+                **shortfall(read_result(self.plan.result(scenario.id)), tolerance),
+            }
+            for scenario in part
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def _compare(self, part: list[Scenario]) -> pa.Table:
+        tolerance = self.analysis.options["tolerance"]
+        return pa.concat_tables(
+            compare_results(one.id, self.plan.result(one.id), self._there(one.id), tolerance)
+            for one in part
+        )
+
+    def _function(self, part: list[Scenario]) -> pa.Table:
+        rows = pa.concat_tables(read_result(self.plan.result(one.id)) for one in part)
+        analysis = self.analysis
+        made = call(analysis.function, self._folders, rows, analysis.options)
+        if analysis.over == "scenario" and "scenario" not in made.column_names:
+            names = pa.array([part[0].id] * len(made), pa.string())
+            made = made.add_column(0, "scenario", names)
+        return made
+
+    def _together(self) -> pa.Table:
+        parts = [_read(self.part(name)) for name in self.parts]
+        match self.analysis.kind:
+            case "congestion" if parts:
+                sums = _summed([part.to_pandas().set_index(BRANCH) for part in parts])
+                return pa.Table.from_pandas(congestion_shares(sums), preserve_index=False)
+            case "reliability" if parts:
+                scenarios = pa.concat_tables(parts).to_pandas()
+                table = indices(scenarios, self.analysis.options["hours"])
+                return pa.Table.from_pandas(table, preserve_index=False)
+            case "compare":
+                new = [{"scenario": one, "change": "only there"} for one in self._elsewhere]
+                return pa.concat_tables([*parts, pa.Table.from_pylist(new, CHANGES)])
+        if not parts:
+            raise SolverError("no scenario was solved, so there is nothing to analyse")
+        return _concatenated(dict(zip(self.parts, parts, strict=True)))
+
+
+_stage: Stage | None = None
+
+
+def _work(name: str, _attempt: int) -> int:
+    assert _stage is not None  # noqa: S101 - set before the workers are forked
+    return _stage.work(name)
+
+
+def _summed(sums: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(sums).groupby(level=BRANCH, sort=False).sum()
+
+
+def _concatenated(parts: dict[str, pa.Table]) -> pa.Table:
+    """Tables below each other; a column may be missing or empty in some."""
+    try:
+        return pa.concat_tables(parts.values(), promote_options="permissive")
+    except pa.ArrowException:
+        (first, expected), *others = parts.items()
+        for name, table in others:
+            try:
+                pa.unify_schemas([expected.schema, table.schema], promote_options="permissive")
+            except pa.ArrowException as error:
+                what = f"the tables of {first} and {name} don't fit together: {error}"
+                raise SolverError(what, hint="give each column one type") from None
+        raise
+
+
+def _read(path: Path) -> pa.Table:
+    # Not pq.read_table: it takes "a=b" in a folder's name for a column.
+    with pq.ParquetFile(path) as file:
+        return file.read()
+
+
+def _write(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
+    """Write a table so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata)})
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
