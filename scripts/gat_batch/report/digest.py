@@ -124,7 +124,8 @@ def digest(
 
 def round_edges(low: float, high: float) -> NDArray[np.float64]:
     """Edges of about :data:`BINS` bins at round numbers that enclose a range."""
-    raw = max(high - low, 1e-6) / BINS
+    # Values that are all the same still get bins that one can read.
+    raw = max(high - low, 0.05 * abs(high), 1e-6) / BINS
     power = 10.0 ** np.floor(np.log10(raw))
     step = power * next(step for step in STEPS if step * power >= raw * (1 - 1e-9))
     first, last = np.floor(low / step + 1e-9), np.floor(high / step + 1e-9) + 1

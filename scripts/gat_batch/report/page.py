@@ -284,7 +284,7 @@ def _loadings(summary: Summary) -> Section | None:
             "loadings",
             figures.histogram(found, "loading (%)", [limits.loading_percent]),
             "Loadings of all branches in all states, contingencies left out. "
-            f"Dashed: the limit of {limits.loading_percent:g} %.",
+            f"Dashed, where in sight: the limit of {limits.loading_percent:g} %.",
         ),
         Figure(
             "worst_branches",
