@@ -30,7 +30,8 @@ CASES = {
     "empty manifest": ("", {}, ["manifest.json", "line 1, column 1"]),
     "malformed json": ('{"scenarios": [\n  {"id": "a",}\n]}', {}, ["line 2, column"]),
     "not utf-8": (b"\xff\xfe{}", {}, ["manifest.json", "UTF-8"]),
-    "a list": ([], {}, ["manifest.json", "is not of type object"]),
+    "a text": ('"x"', {}, ["manifest.json", "is not of type object"]),
+    "an empty list": ([], {}, ["manifest.json", "scenarios", "too few"]),
     "key twice": ('{"scenarios": [{"id": "a", "id": "b"}]}', {}, ["id", "given twice"]),
     "nan": ('{"scenarios": [{"id": "a", "load_scale": NaN}]}', {}, ["NaN"]),
     "infinite": ('{"scenarios": [{"id": "a", "load_scale": 1e999}]}', {}, ["1e999"]),
@@ -109,6 +110,11 @@ CASES = {
     # tables
     "missing table": (manifest(scenario(loads="x.csv")), {}, ["'a'", "loads", "x.csv"]),
     "table a folder": (manifest(scenario(loads="config")), {}, ["'a'", "loads", "folder"]),
+    "table with braces": (
+        manifest(scenario(loads="loads_{0}.csv")),
+        table(["load,p_mw", "1,1"], "loads_{0}.csv"),
+        ["'a'", "manifest.json", "braces"],
+    ),
     "empty table": (manifest(scenario(loads="loads.csv")), {"loads.csv": ""}, ["'a'", "loads.csv"]),
     "unknown column": (
         manifest(scenario(loads="loads.csv")),

@@ -85,8 +85,7 @@ def test_example_is_what_its_script_writes(tmp_path):
     }
     assert made == kept
     assert (
-        len(json.loads(made[next(p for p in made if p.name == "ieee118.json")])["scenarios"])
-        >= 200
+        len(json.loads(made[next(p for p in made if p.name == "ieee118.json")])["scenarios"]) >= 200
     )
 
 

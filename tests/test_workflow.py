@@ -205,16 +205,6 @@ def test_no_configuration_file_is_needed(workspace):
     assert (workspace.path / "runs" / "batch" / "winter" / "summary" / "scenarios.csv").exists()
 
 
-def test_paths_with_braces_are_no_wildcards(workspace):
-    write_small_batch(workspace, count=2)
-    batch = small_batch(2)
-    batch["scenarios"][0]["loads"] = "loads_{0}.csv"
-    workspace.write("loads_{0}.csv", "load,p_mw\n0,80\n")
-    workspace.write("manifest.json", batch)
-    succeed(workspace.run())
-    assert len(workspace.solved()) == 2
-
-
 def test_snapshots_make_one_scenario_of_many_states(workspace):
     rows = [f"{load},{90 + hour},h{hour}" for hour in range(5) for load in range(3)]
     workspace.write("hours.csv", "\n".join(["load,p_mw,snapshot", *rows]) + "\n")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from .errors import GatBatchError, InputErrors, ResultError, TableError
+from .errors import GatBatchError, InputErrors, ManifestError, ResultError, TableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +32,12 @@ def check_files(plan: Plan) -> None:
     faults: list[GatBatchError] = []
     made = set(plan.made())
     for scenario in plan.batch.scenarios:
+        if not {"{", "}"}.isdisjoint("".join(map(str, (scenario.grid, *scenario.tables)))):
+            what = "the name of its grid or of a table has braces in it"
+            hint = "Snakemake takes what stands in braces for a wildcard"
+            faults.append(
+                ManifestError(what, file=plan.batch.file, scenario=scenario.id, hint=hint)
+            )
         try:
             plan.grid(scenario)
         except GatBatchError as fault:
