@@ -44,8 +44,8 @@ ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "quantity": (pa.string(), "what the statistics are about: vm_pu, loading_percent or p_mw"),
     "count": (pa.int64(), "scenarios and snapshots in which the quantity was computed"),
     "min": (pa.float64(), "lowest value"),
-    "mean": (pa.float64(), "mean value"),
-    "p95": (pa.float64(), "value that 95 % of all values don't exceed"),
+    "mean": (pa.float64(), "mean value, by the weights of the states"),
+    "p95": (pa.float64(), "value that 95 % of all values don't exceed, each counted once"),
     "max": (pa.float64(), "highest value"),
     "worst": (pa.float64(), "highest loading or power, or voltage furthest from 1 p.u."),
     "worst_scenario": (pa.string(), "scenario of the worst value"),
@@ -203,13 +203,16 @@ class ElementStatistics:
         weight = (weights[:, None] * there).sum(axis=0)
         unlimited = np.isin(kinds, ("gen", "ext_grid")) | (weight == 0)
         share = (weights[:, None] * violated).sum(axis=0) / np.where(unlimited, 1.0, weight)
+        total = (weights[:, None] * np.where(there, values, 0.0)).sum(axis=0)
         with warnings.catch_warnings():
             # Elements that were never computed, voltages of a DC batch say, come out as NaN.
             warnings.simplefilter("ignore", RuntimeWarning)
             return {
                 "count": there.sum(axis=0),
                 "min": np.nanmin(values, axis=0),
-                "mean": np.nanmean(values, axis=0),
+                "mean": np.divide(
+                    total, weight, out=np.full(len(kinds), np.nan), where=weight > 0
+                ),
                 "p95": np.nanquantile(values, 0.95, axis=0),
                 "max": np.nanmax(values, axis=0),
                 "worst": values[worst, np.arange(len(kinds))],

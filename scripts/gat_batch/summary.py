@@ -6,6 +6,7 @@ and what the statistics need is kept on disk.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,6 +39,7 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "weight": (pa.float64(), "weight in statistics"),
     "tags": (pa.string(), "tags, joined by semicolons"),
     "description": (pa.string(), "description from the manifest"),
+    "metadata": (pa.string(), "metadata from the manifest, as JSON"),
     "snapshots": (pa.int64(), "snapshots solved, with or without convergence"),
     "not_converged": (pa.int64(), "snapshots without convergence"),
     "islanded": (pa.int64(), "snapshots in which buses were cut off"),
@@ -243,6 +245,7 @@ def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
         "weight": scenario.weight,
         "tags": ";".join(scenario.tags),
         "description": scenario.description,
+        "metadata": json.dumps(scenario.metadata, sort_keys=True) if scenario.metadata else None,
         "result": str(path),
     }
 
