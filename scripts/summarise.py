@@ -24,6 +24,7 @@ def main() -> int:
             scenarios_csv=plan.summary("scenarios.csv"),
             elements=plan.summary("elements.parquet"),
             contingencies=plan.summary("contingencies.parquet"),
+            overloads=plan.summary("overloads.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
         results = [(scenario, plan.result(scenario.id)) for scenario in plan.batch.scenarios]

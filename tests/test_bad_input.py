@@ -85,6 +85,16 @@ CASES = {
         {},
         ["'a'", "contingencies", "n-1, n-2"],
     ),
+    "contingencies of voltages upside down": (
+        manifest(contingencies={"depth": 1, "vn_kv": [400, 200]}),
+        {},
+        ["'a'", "contingencies", "400 is above 200"],
+    ),
+    "contingencies screened by what solves them": (
+        manifest(contingencies={"depth": 1, "screen": "dc"}),
+        {},
+        ["'a'", "contingencies", "screen", "solver dc"],
+    ),
     "contingencies too deep": (manifest(contingencies={"depth": 3}), {}, ["contingencies"]),
     "missing outage sets": (
         manifest(contingencies="x.csv"),

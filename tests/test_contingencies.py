@@ -1,124 +1,63 @@
-"""Contingencies equal pandapower with the elements switched off, one by one."""
+"""Contingencies from the manifest to the summary."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 
-import networkx as nx
 import numpy as np
-import pandapower.topology
 import pandas as pd
 import pytest
-from test_solvers import AS_GIVEN, assert_same, grid, plain_solution
+from test_solvers import AS_GIVEN, grid
 
-from gat_batch.contingencies import contingencies_of, contingent_states
+from gat_batch.contingencies import contingencies_of, is_possible, service_of
 from gat_batch.elements import ElementIndex
-from gat_batch.manifest import Contingencies, Outage
+from gat_batch.manifest import Contingencies
 from gat_batch.model import prepare
 from gat_batch.results import read_result
 from gat_batch.solvers import solve
 from gat_batch.violations import Limits, violations, voltage_bands
 
-ALL = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
-
-
-@dataclass(frozen=True)
-class Study:
-    """A state of outages only."""
-
-    outages: tuple[Outage, ...]
-    load_scale: float = 1.0
-    gen_scale: float = 1.0
-
-
-def cases(model, asked, sample=None):
-    index = ElementIndex(model.net)
-    found = list(contingent_states(index, AS_GIVEN, contingencies_of(index, asked)))
-    if sample is None:
-        return found
-    chosen = np.random.default_rng(5).choice(len(found), sample, replace=False)
-    return [found[n] for n in chosen]
-
-
-def outages(name):
-    parts = (part.split(":") for part in name.split("+"))
-    return tuple(Outage(element, int(number)) for element, number in parts)
-
-
-def assert_equal_to_pandapower(name, types, solver, depth=1, sample=None):
-    model = prepare(grid(name))
-    net = grid(name)
-    engines = set()
-    for n, (contingency, state) in enumerate(cases(model, Contingencies(depth, types), sample)):
-        solution = solve(model, state, solver, {})
-        plain = solve(model, state, solver, {}, engine="pandapower")
-        assert solution.status == plain.status, contingency
-        engines.add(solution.engine)
-        if solution.status == "not_converged" or not solution.elements:
-            continue
-        assert solution.system["unserved_mw"] == pytest.approx(plain.system["unserved_mw"])
-        # plain is our reading of pandapower; every tenth is held against pandapower itself.
-        if n % 10 == 0 or name == "case14":
-            # What is left to pandapower is as exact as pandapower is.
-            fast = solver == "ac" and solution.engine != "pandapower"
-            tight = {"tolerance_mva": 1e-10} if fast else {}
-            study = Study(outages(contingency))
-            assert_same(solution, plain_solution(net, study, solver, **tight), solver)
-    return engines
-
-
-@pytest.mark.parametrize("solver", ["dc", "ac"])
-@pytest.mark.parametrize("name", ["case14", "case118"])
-def test_every_single_outage_is_solved_as_by_pandapower(name, solver):
-    engines = assert_equal_to_pandapower(name, ALL, solver)
-    assert engines == {"pandapower", {"dc": "scipy", "ac": "lightsim2grid"}[solver]}
-
-
-@pytest.mark.parametrize("solver", ["dc", "ac"])
-@pytest.mark.parametrize("name", ["case300", "case1354pegase", "example_multivoltage"])
-def test_outages_of_larger_grids_are_solved_as_by_pandapower(name, solver):
-    sample = None if name == "example_multivoltage" else 60
-    assert_equal_to_pandapower(name, ("line", "trafo", "trafo3w", "gen"), solver, sample=sample)
-
-
-def test_pairs_are_solved_as_by_pandapower():
-    assert_equal_to_pandapower("case118", ("line", "trafo"), "dc", depth=2, sample=80)
-    model = prepare(grid("case118"))
-    assert len(cases(model, Contingencies(2))) == 186 * 185 // 2
-
-
-@pytest.mark.parametrize("name", ["mv_oberrhein", "create_cigre_network_mv"])
-def test_radial_feeders_lose_what_lies_behind_the_outage(name):
-    net = grid(name)
-    model = prepare(grid(name))
-    supplied = set(net.bus.index) - pandapower.topology.unsupplied_buses(net)
-    sources = set(net.ext_grid["bus"])
-    some = False
-    for contingency, state in cases(model, Contingencies()):
-        (outage,) = outages(contingency)
-        net[outage.type].loc[outage.id, "in_service"] = False
-        graph = pandapower.topology.create_nxgraph(net)
-        net[outage.type].loc[outage.id, "in_service"] = True
-        reached = set().union(*(nx.node_connected_component(graph, s) for s in sources))
-        lost = net.load["bus"].isin(supplied - reached) & net.load["in_service"]
-        unserved = float((net.load["p_mw"] * net.load["scaling"])[lost].sum())
-        solution = solve(model, state, "dc", {})
-        assert solution.system["unserved_mw"] == pytest.approx(unserved, abs=1e-9), contingency
-        some |= unserved > 0
-    assert some
-
 
 def test_elements_that_are_out_already_are_no_contingency():
     net = grid("case14")
     net.line.loc[3, "in_service"] = False
-    index = ElementIndex(net)
-    names = [
-        name
-        for name, _ in contingent_states(index, AS_GIVEN, contingencies_of(index, Contingencies()))
-    ]
+    service = service_of(net, AS_GIVEN)
+    found = contingencies_of(ElementIndex(net), Contingencies())
+    names = [one.name for one in found if is_possible(one, service)]
     assert "line:3" not in names
     assert len(names) == len(net.line) + len(net.trafo) - 1
+
+
+def test_filters_leave_what_is_of_a_voltage_or_a_name():
+    net = grid("case118")
+    index = ElementIndex(net)
+    net.line["name"] = [f"{'tie' if n % 5 else 'own'} {n}" for n in range(len(net.line))]
+
+    def names(**asked):
+        return [one.name for one in contingencies_of(index, Contingencies(**asked))]
+
+    high = net.bus.index[net.bus["vn_kv"] > 200]
+    types = ("line", "trafo", "load", "bus")
+    assert names(types=types, vn_kv=(200, 400)) == [
+        *(f"line:{n}" for n in net.line.index[net.line["from_bus"].isin(high)]),
+        *(f"trafo:{n}" for n in net.trafo.index[net.trafo["hv_bus"].isin(high)]),
+        *(f"load:{n}" for n in net.load.index[net.load["bus"].isin(high)]),
+        *(f"bus:{n}" for n in high),
+    ]
+    assert 0 < len(high) < len(net.bus)
+    own = [f"line:{n}" for n in range(0, len(net.line), 5)]
+    assert names(types=types, names="own *") == own
+    assert names(depth=2, names="own 1?") == ["line:10+line:15"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_pairs_are_all_pairs_each_once(count):
+    net = grid("case118")
+    net.load = net.load.iloc[:count]
+    pairs = contingencies_of(ElementIndex(net), Contingencies(2, ("load",)))
+    expected = ["+".join(pair) for pair in combinations([f"load:{n}" for n in range(count)], 2)]
+    assert [pair.name for pair in pairs] == expected
+    assert [pair.name for pair in pairs[2:5]] == expected[2:5]
 
 
 def test_sets_fail_together_under_names_in_a_fixed_order(tmp_path):
@@ -128,6 +67,7 @@ def test_sets_fail_together_under_names_in_a_fixed_order(tmp_path):
     assert [contingency.name for contingency in found] == ["line:3+line:7+trafo:2", "gen:1"]
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
@@ -164,6 +104,7 @@ def test_violations_are_those_of_branches_and_of_each_bus_own_band():
     assert list(found.get("line", [])) == [n for n, v in enumerate(loading) if v > 90]
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("rows", ["violations", "all"])
 def test_a_batch_with_contingencies_ranks_them(workspace, rows):
     hours = [f"{load},{factor},h{hour}" for hour, factor in enumerate((20, 60)) for load in (0, 3)]
@@ -195,6 +136,7 @@ def test_a_batch_with_contingencies_ranks_them(workspace, rows):
     lost = (ranking["status"] == "not_converged").to_numpy()
     assert (np.diff(worst[~lost]) <= 1e-12).all()
     aggregated = pd.read_parquet(workspace.batch / "summary" / "aggregated_results.parquet")
+    assert_overloads_are_counted(workspace, aggregated)
     assert len(aggregated) == sum(
         len(read_result(workspace.result(scenario["id"]))) for scenario in scenarios
     )
@@ -202,16 +144,29 @@ def test_a_batch_with_contingencies_ranks_them(workspace, rows):
     assert "Nothing to be done" in rerun.stdout + rerun.stderr
 
 
+def assert_overloads_are_counted(workspace, aggregated):
+    """The table of overloaded branches, by hand."""
+    rows = aggregated[aggregated["contingency"].notna() & (aggregated["loading_percent"] > 0.05)]
+    table = pd.read_parquet(workspace.batch / "summary" / "overloads.parquet")
+    assert (np.diff(table["overloads"]) <= 0).all()
+    assert set(zip(table["element"], table["id"], strict=True)) == set(
+        zip(rows["element"], rows["id"], strict=True)
+    )
+    for row in table.itertuples():
+        own = rows[(rows["element"] == row.element) & (rows["id"] == row.id)]
+        assert row.overloads == len(own)
+        worst = own.loc[own["loading_percent"].idxmax()]
+        assert row.max_loading_percent == worst["loading_percent"]
+        times = own["contingency"].value_counts()
+        named = row.contingencies.split(";")
+        assert len(named) == min(5, len(times))
+        assert [times[name] for name in named] == sorted(times, reverse=True)[: len(named)]
+
+
+@pytest.mark.workflow
 def test_a_base_case_without_solution_is_told_once(workspace):
     scenario = {"id": "a", "solver": "ac", "load_scale": 50, "contingencies": "n-1"}
     workspace.write("manifest.json", {"grid": "pandapower:case14", "scenarios": [scenario]})
     assert workspace.run().returncode == 0
     table = read_result(workspace.result("a")).to_pandas()
     assert list(table["status"]) == ["not_converged"]
-
-
-def test_pairs_are_all_pairs_of_single_outages():
-    index = ElementIndex(grid("case14"))
-    single, pairs = (contingencies_of(index, Contingencies(depth)) for depth in (1, 2))
-    names = [contingency.name for contingency in single]
-    assert [pair.name for pair in pairs] == ["+".join(pair) for pair in combinations(names, 2)]

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, Workspace
 from nbclient import NotebookClient
 
-from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
+from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS
 from gat_batch.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary import SCENARIO_COLUMNS
 
@@ -86,6 +86,7 @@ def test_page_of_tables_is_true():
         ("scenarios.parquet", SCENARIO_COLUMNS),
         ("elements.parquet", ELEMENT_COLUMNS),
         ("contingencies.parquet", CONTINGENCY_COLUMNS),
+        ("overloads.parquet", OVERLOAD_COLUMNS),
     ):
         (section,) = (text for text in sections if text.startswith(name))
         lines = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", section, re.MULTILINE)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-Table = Literal["aggregated_results", "scenarios", "elements", "contingencies"]
+Table = Literal["aggregated_results", "scenarios", "elements", "contingencies", "overloads"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,8 @@ class BatchJob:
         """A table of the summary.
 
         Args:
-            table: every row of every result, or one row a scenario, an element, a contingency.
+            table: every row of every result, or one row a scenario, an element, a contingency, a
+                branch that contingencies overload.
             filters: as in :func:`pyarrow.parquet.read_table`.
             columns: names of the columns to read.
 

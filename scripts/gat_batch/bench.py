@@ -7,22 +7,24 @@ worker, on the bench that it inherited. Only names and small records cross betwe
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .contingencies import contingencies_of, contingent_states
+from .contingencies import contingencies_of
+from .contingency_run import Run, solved_in_parts
 from .elements import ElementIndex
 from .grids import read_grid
 from .model import Model
 from .model import prepare as prepare_model
 from .plan import solver_versions
 from .results import ResultWriter
-from .solvers import solve
+from .solvers.contingency import Study
 from .solvers.solution import SEVERITY
 from .solvers.verify import Deviation, chosen, verified
 from .state import scenario_states
 from .tables import read_injections
-from .violations import Limits, violations, voltage_bands
+from .violations import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from .manifest import Scenario
     from .plan import Plan
     from .solvers.solution import Solution
-    from .state import State
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
@@ -61,18 +62,29 @@ class _Bench:
     members: dict[str, Scenario]
     model: Model
     index: ElementIndex
+    threads: int
+    memory_mb: float | None
 
 
 _bench: _Bench | None = None
 
 
-def prepare(plan: Plan, members: Sequence[Scenario], journal: Journal) -> None:
+def prepare(
+    plan: Plan,
+    members: Sequence[Scenario],
+    journal: Journal,
+    *,
+    threads: int = 1,
+    memory_mb: float | None = None,
+) -> None:
     """Read and prepare the grid that the members share.
 
     Args:
         plan: the batch.
         members: scenarios with the same grid.
         journal: where attempts are noted.
+        threads: processes that solve the contingencies of one scenario at the same time.
+        memory_mb: memory that one scenario may take, in MB; None for no limit.
 
     Raises:
         GridError: if the grid can't be read.
@@ -80,7 +92,8 @@ def prepare(plan: Plan, members: Sequence[Scenario], journal: Journal) -> None:
     global _bench  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     net = read_grid(plan.grid(members[0]))
     by_id = {member.id: member for member in members}
-    _bench = _Bench(plan, journal, by_id, prepare_model(net), ElementIndex(net))
+    prepared = prepare_model(net), ElementIndex(net)
+    _bench = _Bench(plan, journal, by_id, *prepared, threads, memory_mb)
 
 
 def solve_member(scenario_id: str, attempt: int) -> Solved:
@@ -114,42 +127,60 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "attempt": attempt,
         "versions": solver_versions(),
     }
-    worst, iterations = 0, None
     asked = scenario.contingencies
-    contingencies = contingencies_of(_bench.index, asked) if asked else ()
-    limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-    bands = voltage_bands(model.net, limits)
-
-    deviation = Deviation()
-
-    def solved(state: State, contingency: str | None = None) -> Solution:
-        nonlocal deviation
-        study = (model, state, scenario.solver, scenario.options)
-        solution = solve(*study, engine=plan.config.engine, ladder=plan.config.ac_ladder)
-        if chosen(plan.config.verify, scenario_id, state.snapshot, contingency):
-            deviation |= verified(*study, solution)
-        return solution
-
+    states = partial(scenario_states, _bench.index, scenario, loads, gens)
+    run = Run(
+        scenario=scenario_id,
+        model=model,
+        study=Study(
+            scenario.solver, scenario.options, plan.config.engine, tuple(plan.config.ac_ladder)
+        ),
+        states=states,
+        contingencies=contingencies_of(_bench.index, asked) if asked else (),
+        limits=Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu),
+        whole=plan.config.contingency_rows == "all",
+        screen=asked is not None and asked.screen == "dc",
+        verify=plan.config.verify,
+        timeout_secs=scenario.timeout_secs,
+        threads=_bench.threads,
+        memory_mb=_bench.memory_mb,
+    )
+    summed = _Summed()
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
-        for state in scenario_states(_bench.index, scenario, loads, gens):
-            base = solved(state)
-            writer.add(state.snapshot, None, base)
-            worst = max(worst, SEVERITY.index(base.status))
-            if base.iterations is not None:
-                iterations = max(iterations or 0, base.iterations)
-            if not base.elements:
-                continue  # nothing can be said of what comes on top of no solution
-            for name, after in contingent_states(_bench.index, state, contingencies):
-                solution = solved(after, name)
-                kept = None
-                if plan.config.contingency_rows == "violations":
-                    kept = violations(solution, limits, bands)
-                writer.add(state.snapshot, name, solution, kept)
+        if run.contingencies:
+            for rows in solved_in_parts(run, summed.note, summed.verify):
+                writer.add_rows(rows)
+        else:
+            for state in states():
+                solution = run.study.solve(model, state)
+                summed.note(solution)
+                if chosen(run.verify, scenario_id, state.snapshot, None):
+                    study = (model, state, scenario.solver, scenario.options)
+                    summed.verify(verified(*study, solution))
+                writer.add(state.snapshot, None, solution)
         metadata |= {
-            "verified": asdict(deviation),
-            "status": SEVERITY[worst],
-            "iterations": iterations,
+            "verified": asdict(summed.deviation),
+            "status": SEVERITY[summed.worst],
+            "iterations": summed.iterations,
             "duration_secs": time.time() - began,
             "solved": began,
         }
-    return Solved(SEVERITY[worst], iterations, time.time() - began, asdict(deviation))
+    duration = time.time() - began
+    return Solved(SEVERITY[summed.worst], summed.iterations, duration, asdict(summed.deviation))
+
+
+@dataclass
+class _Summed:
+    """What is remembered of all states of a scenario."""
+
+    worst: int = 0
+    iterations: int | None = None
+    deviation: Deviation = field(default_factory=Deviation)
+
+    def note(self, solution: Solution) -> None:
+        self.worst = max(self.worst, SEVERITY.index(solution.status))
+        if solution.iterations is not None:
+            self.iterations = max(self.iterations or 0, solution.iterations)
+
+    def verify(self, deviation: Deviation) -> None:
+        self.deviation |= deviation

@@ -7,21 +7,32 @@ ids. Elements that are out of service anyway are no contingency.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
 
 from .errors import GatBatchError, InputErrors, TableError
 from .state import Change, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
 
     from .elements import ElementIndex
     from .manifest import Contingencies
 
 TYPES = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
+
+SIDE = {"line": "from_bus", "trafo": "hv_bus", "trafo3w": "hv_bus"} | dict.fromkeys(
+    ("gen", "sgen", "load"), "bus"
+)
+"""The bus whose nominal voltage counts as that of an element."""
 
 COLUMNS = ("contingency", "type", "id")
 
@@ -39,7 +50,37 @@ class Contingency:
     outages: tuple[tuple[str, int], ...]
 
 
-def contingencies_of(index: ElementIndex, asked: Contingencies) -> tuple[Contingency, ...]:
+class Pairs(Sequence["Contingency"]):
+    """All pairs of some outages, each made when it is asked for: large grids have millions.
+
+    Args:
+        index: the grid's elements.
+        single: the outages.
+    """
+
+    def __init__(self, index: ElementIndex, single: Sequence[tuple[str, int]]) -> None:
+        self._index, self._single = index, single
+        partners = np.arange(len(single) - 1, 0, -1)
+        self._ends = np.cumsum(partners)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @overload
+    def __getitem__(self, number: int) -> Contingency: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Contingency]: ...
+    def __getitem__(self, number: int | slice) -> Contingency | Sequence[Contingency]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(*number.indices(len(self)))]
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        first = int(np.searchsorted(self._ends, number, side="right"))
+        second = number - int(self._ends[first]) + len(self._single)
+        return _named(self._index, frozenset((self._single[first], self._single[second])))
+
+
+def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Contingency]:
     """The contingencies of a grid, in a fixed order.
 
     Args:
@@ -53,47 +94,67 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> tuple[Conting
         InputErrors: if a table of outage sets is at fault.
     """
     if asked.sets is not None:
-        found = _read_sets(asked.sets, index)
-    else:
-        single = [
-            (element, position)
-            for element in TYPES
-            if element in asked.types
-            for position in range(len(index.net[element]))
-        ]
-        found = [frozenset(outages) for outages in combinations(single, asked.depth)]
-    return tuple(dict.fromkeys(_named(index, outages) for outages in found))
+        sets = _read_sets(asked.sets, index)
+        return tuple(dict.fromkeys(_named(index, outages) for outages in sets))
+    single = [
+        (element, position)
+        for element in TYPES
+        if element in asked.types
+        for position in np.flatnonzero(_meant(index.net, element, asked)).tolist()
+    ]
+    if asked.depth == 1:
+        return tuple(_named(index, frozenset((outage,))) for outage in single)
+    return Pairs(index, single)
 
 
-def contingent_states(
-    index: ElementIndex, state: State, contingencies: tuple[Contingency, ...]
-) -> Iterator[tuple[str, State]]:
-    """The states that follow from a state by each contingency.
+def _meant(net: pandapowerNet, element: str, asked: Contingencies) -> NDArray[np.bool_]:
+    """Elements of a type that the filters leave."""
+    table = net[element]
+    meant = np.ones(len(table), bool)
+    if asked.vn_kv is not None:
+        low, high = asked.vn_kv
+        kv = net.bus.loc[table.index if element == "bus" else table[SIDE[element]], "vn_kv"]
+        meant &= (kv.to_numpy(float) >= low) & (kv.to_numpy(float) <= high)
+    if asked.names is not None:
+        names = table["name"] if "name" in table else [None] * len(table)
+        matching = [name is not None and fnmatchcase(str(name), asked.names) for name in names]
+        meant &= np.array(matching, bool)
+    return meant
 
-    Args:
-        index: the grid's elements.
-        state: the state before.
-        contingencies: what may happen.
 
-    Yields:
-        Name and state of each contingency of which every element is in service before.
-    """
-    service = {element: index.net[element]["in_service"].to_numpy(bool) for element in TYPES} | {
+def service_of(net: pandapowerNet, state: State) -> dict[str, NDArray[np.bool_]]:
+    """What is in service in a state, by element, shape (elements,)."""
+    given = {element: net[element]["in_service"].to_numpy(bool, copy=True) for element in TYPES}
+    return given | {
         change.element: change.values.astype(bool)
         for change in state.changes
         if change.column == "in_service"
     }
+
+
+def after(
+    contingency: Contingency, state: State, service: Mapping[str, NDArray[np.bool_]]
+) -> State:
+    """The state that follows from another one by a contingency.
+
+    Args:
+        contingency: what fails.
+        state: the state before.
+        service: what is in service then, as from :func:`service_of`.
+    """
     others = tuple(change for change in state.changes if change.column != "in_service")
     changed = {change.element for change in state.changes if change.column == "in_service"}
-    for contingency in contingencies:
-        if not all(service[element][position] for element, position in contingency.outages):
-            continue
-        failing = {element for element, _ in contingency.outages}
-        after = {element: service[element].copy() for element in sorted(changed | failing)}
-        for element, position in contingency.outages:
-            after[element][position] = False
-        outages = tuple(Change(element, "in_service", values) for element, values in after.items())
-        yield contingency.name, State(state.snapshot, (*others, *outages))
+    failing = {element for element, _ in contingency.outages}
+    left = {element: service[element].copy() for element in sorted(changed | failing)}
+    for element, position in contingency.outages:
+        left[element][position] = False
+    outages = tuple(Change(element, "in_service", values) for element, values in left.items())
+    return State(state.snapshot, (*others, *outages))
+
+
+def is_possible(contingency: Contingency, service: Mapping[str, NDArray[np.bool_]]) -> bool:
+    """Whether all that fails was in service before."""
+    return all(service[element][position] for element, position in contingency.outages)
 
 
 def _named(index: ElementIndex, outages: frozenset[tuple[str, int]]) -> Contingency:

@@ -1,4 +1,4 @@
-"""All contingencies of a batch in one table, the worst first."""
+"""All contingencies of a batch, the worst first, and what they overload, the most often first."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "contingency": (pa.string(), "what fails, as line:12, several joined by +"),
     "status": (pa.string(), "ok, islanded or not_converged"),
     "unserved_mw": (pa.float64(), "load cut off, MW"),
+    "lost_generation_mw": (pa.float64(), "generation cut off, MW"),
     "max_loading_percent": (pa.float64(), "worst loading of a branch, percent"),
     "max_loading_element": (pa.string(), "that branch"),
     "min_vm_pu": (pa.float64(), "lowest voltage, p.u."),
@@ -26,11 +27,30 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "loading_violations": (pa.int64(), "branches above the loading limit"),
     "voltage_violations": (pa.int64(), "buses outside their voltage band"),
     "engine": (pa.string(), "what solved it"),
+    "detail": (pa.string(), "why it isn't ok"),
 }
 """Columns of the table of contingencies: type and meaning."""
 
+OVERLOAD_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "element": (pa.string(), "kind of branch"),
+    "id": (pa.int64(), "its index"),
+    "name": (pa.string(), "its name"),
+    "overloads": (pa.int64(), "contingencies on top of any state that overload it"),
+    "max_loading_percent": (pa.float64(), "its worst loading in any of them, percent"),
+    "scenario": (pa.string(), "where that was"),
+    "snapshot": (pa.string(), "its snapshot"),
+    "contingency": (pa.string(), "the contingency that did it"),
+    "contingencies": (pa.string(), "those that overload it most often, joined by semicolons"),
+}
+"""Columns of the table of overloaded branches: type and meaning."""
+
+MOST_NAMED = 5
+"""Contingencies that are named for an overloaded branch."""
+
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CONTINGENCY_COLUMNS.items()])
+_OVERLOADS = pa.schema([(name, kind) for name, (kind, _) in OVERLOAD_COLUMNS.items()])
 _KEY = ["snapshot", "contingency"]
+_BRANCH = ["element", "id", "name"]
 
 
 class ContingencyRanking:
@@ -43,6 +63,7 @@ class ContingencyRanking:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[pa.Table] = []
+        self._overloads: list[pa.Table] = []
 
     def add(self, table: pa.Table) -> None:
         """Add the contingencies of one result."""
@@ -53,7 +74,10 @@ class ContingencyRanking:
             return
         others = rows.filter(pc.invert(is_system))
         loading = pc.greater(others["loading_percent"], self._limits.loading_percent)
-        part = _with_count(system, others.filter(loading), "loading_violations")
+        overloads = others.filter(loading)
+        if len(overloads):
+            self._overloads.append(_counted(overloads.append_column("times", _ones(overloads))))
+        part = _with_count(system, overloads, "loading_violations")
         part = _with_count(part, others.filter(self._bad_voltage(others)), "voltage_violations")
         part = part.append_column("rank", pa.nulls(len(part), pa.int64()))
         self._parts.append(part.select(_SCHEMA.names).cast(_SCHEMA))
@@ -84,6 +108,50 @@ class ContingencyRanking:
         )
         ranks = pa.array(range(1, len(table) + 1), pa.int64())
         return table.take(order).set_column(0, "rank", ranks)
+
+    def overloads(self) -> pa.Table:
+        """Branches that contingencies overload, those most often overloaded first."""
+        if not self._overloads:
+            return _OVERLOADS.empty_table()
+        pairs = _counted(pa.concat_tables(self._overloads))
+        branches: dict[tuple[Any, ...], dict[str, Any]] = {}
+        # The worst of each branch comes first, and so does what overloads it most often.
+        for row in pairs.sort_by([("loading_percent", "descending")]).to_pylist():
+            branch = branches.setdefault(tuple(row[name] for name in _BRANCH), row | {"times": 0})
+            branch["times"] += row["times"]
+        often: dict[tuple[Any, ...], list[str]] = {}
+        for row in pairs.sort_by([("times", "descending")]).to_pylist():
+            names = often.setdefault(tuple(row[name] for name in _BRANCH), [])
+            if len(names) < MOST_NAMED:
+                names.append(row["contingency"])
+        rows = [
+            row
+            | {
+                "overloads": row["times"],
+                "max_loading_percent": row["loading_percent"],
+                "contingencies": ";".join(often[branch]),
+            }
+            for branch, row in branches.items()
+        ]
+        table = pa.Table.from_pylist(rows, _OVERLOADS)
+        order = [("overloads", "descending"), ("max_loading_percent", "descending")]
+        return table.sort_by(order)
+
+
+def _ones(table: pa.Table) -> pa.Array:
+    return pa.repeat(pa.scalar(1, pa.int64()), len(table))
+
+
+def _counted(overloads: pa.Table) -> pa.Table:
+    """How often each contingency overloads each branch, and the worst time."""
+    worst = ["loading_percent", "scenario", "snapshot"]
+    grouped = (
+        overloads.sort_by([("loading_percent", "descending")])
+        .group_by([*_BRANCH, "contingency"], use_threads=False)
+        .aggregate([("times", "sum"), *((name, "first") for name in worst)])
+    )
+    names = {"times_sum": "times"} | {f"{name}_first": name for name in worst}
+    return grouped.rename_columns([names.get(name, name) for name in grouped.column_names])
 
 
 def _with_count(system: pa.Table, violations: pa.Table, name: str) -> pa.Table:

@@ -99,6 +99,10 @@ class SolverError(GatBatchError):
     """A study that can't be posed: bad data, not bad convergence."""
 
 
+class DeviationError(SolverError):
+    """A solution that pandapower contradicts."""
+
+
 class ResultError(GatBatchError):
     """A result file that is missing, damaged or can't be written."""
 

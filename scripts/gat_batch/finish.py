@@ -104,4 +104,7 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
 def _contingency_line(plan: Plan) -> list[str]:
     if not any(scenario.contingencies for scenario in plan.batch.scenarios):
         return []
-    return [f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first"]
+    return [
+        f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first",
+        f"  {plan.summary('overloads.parquet')}  one row a branch that contingencies overload",
+    ]

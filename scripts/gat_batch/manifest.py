@@ -53,12 +53,18 @@ class Contingencies:
     Attributes:
         depth: elements that fail together.
         types: element tables that they come from.
-        sets: table of outage sets in place of both, or None.
+        vn_kv: lowest and highest nominal voltage of what fails in kV, or None for any.
+        names: pattern that its names match, with ``*`` and ``?``, or None for any.
+        sets: table of outage sets in place of all that, or None.
+        screen: ``dc`` to solve by AC only what a DC power flow finds severe, or None.
     """
 
     depth: int = 1
     types: tuple[str, ...] = BRANCHES
+    vn_kv: tuple[float, float] | None = None
+    names: str | None = None
     sets: Path | None = None
+    screen: Literal["dc"] | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +244,10 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
                 field="contingencies",
                 hint="n-1, n-2, a depth with types, or a CSV file of outage sets",
             )
+        if isinstance(spec, dict):
+            for fault in _filter_faults(spec, _solver(entry, document)):
+                fault.file = str(file)
+                yield fault.at(scenario=name, field="contingencies")
         outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
         for (kind, element), count in Counter(outages).items():
             if count > 1:
@@ -247,6 +257,14 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
                     scenario=name,
                     field="outages",
                 )
+
+
+def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatchError]:
+    if "vn_kv" in spec and spec["vn_kv"][0] > spec["vn_kv"][1]:
+        what = f"vn_kv: {spec['vn_kv'][0]} is above {spec['vn_kv'][1]}"
+        yield ManifestError(what, hint="the lowest voltage comes first")
+    if "screen" in spec and solver != "ac":
+        yield ManifestError(f"screen means nothing to solver {solver}", hint="use it with ac")
 
 
 def _unbuilt(entry: Mapping[str, Any], file: Path, scenario: str | None) -> Iterator[GatBatchError]:
@@ -310,7 +328,13 @@ def _contingencies(entry: Any, folder: Path) -> Contingencies | None:
         return (
             Contingencies(sets=named_file(folder, entry)) if depth is None else Contingencies(depth)
         )
-    return Contingencies(int(entry["depth"]), tuple(entry.get("types", BRANCHES)))
+    return Contingencies(
+        depth=int(entry["depth"]),
+        types=tuple(entry.get("types", BRANCHES)),
+        vn_kv=tuple(entry["vn_kv"]) if "vn_kv" in entry else None,
+        names=entry.get("names"),
+        screen=entry.get("screen"),
+    )
 
 
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .scenarios.product import Product
     from .tables import Kind
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 """Raised when the same study would be written differently; old results are then solved again."""
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1000, "ac": 1000, "dc_opf": 50, "ac_opf": 1}
@@ -281,7 +281,8 @@ class Plan:
             return None
         config = self.config
         kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
-        return [asked.depth, sorted(asked.types), _table_hash(asked.sets), kept]
+        filters = [asked.vn_kv, asked.names, asked.screen]
+        return [asked.depth, sorted(asked.types), filters, _table_hash(asked.sets), kept]
 
     def shard_fingerprint(self, shard: Shard) -> str:
         """Hash over the members' fingerprints, for Snakemake to notice any change."""

@@ -32,10 +32,12 @@ SYSTEM: dict[str, pa.DataType] = {
     "iterations": pa.int32(),
     "objective": pa.float64(),
     "engine": pa.string(),
+    "detail": pa.string(),
     "load_mw": pa.float64(),
     "generation_mw": pa.float64(),
     "loss_mw": pa.float64(),
     "unserved_mw": pa.float64(),
+    "lost_generation_mw": pa.float64(),
     "max_loading_percent": pa.float64(),
     "max_loading_element": pa.string(),
     "min_vm_pu": pa.float64(),
@@ -55,6 +57,9 @@ RESULT_SCHEMA = pa.schema(
     ]
 )
 """Columns of every result, whatever solver it comes from."""
+
+VOLTAGES = ("vm_pu", "va_degree")
+"""What is kept of a bus in violation."""
 
 ROWS_PER_GROUP = 100_000
 """Rows kept in memory before they are written: a year of hours needn't fit."""
@@ -117,13 +122,13 @@ class ResultWriter:
             solution: the solution.
             kept: element -> positions of the rows to keep; all rows if None.
         """
-        keys = (self._scenario, snapshot, contingency)
-        if kept is None:
-            batch = _batch(self._model, keys, solution)
-        else:
-            batch = _part(self._model, keys, solution, kept)
-        self._batches.append(batch)
-        self._rows += len(batch)
+        rows = rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept)
+        self.add_rows(pa.Table.from_batches([rows]))
+
+    def add_rows(self, rows: pa.Table) -> None:
+        """Add rows as they are."""
+        self._batches += rows.to_batches()
+        self._rows += len(rows)
         if self._rows >= ROWS_PER_GROUP:
             self._flush()
 
@@ -248,7 +253,25 @@ def _json(metadata: Mapping[str, Any]) -> str:
     return json.dumps({**first, **metadata})
 
 
-def _batch(
+def rows_of(
+    model: Model,
+    keys: tuple[str | None, str | None, str | None],
+    solution: Solution,
+    kept: Mapping[str, NDArray[np.int64]] | None = None,
+) -> pa.RecordBatch:
+    """The rows of a solution.
+
+    Args:
+        model: the grid that it is of.
+        keys: scenario, snapshot and contingency.
+        solution: the solution.
+        kept: element -> positions of the rows to keep, of buses only their voltages; all rows and
+            quantities if None.
+    """
+    return _all(model, keys, solution) if kept is None else _part(model, keys, solution, kept)
+
+
+def _all(
     model: Model, keys: tuple[str | None, str | None, str | None], solution: Solution
 ) -> pa.RecordBatch:
     """The system row, followed by the rows of the elements."""
@@ -271,6 +294,8 @@ def _part(
         if positions is not None:
             places.append(first + positions)
             known = solution.elements[element]
+            if element == "bus":
+                known = {name: known[name] for name in VOLTAGES if name in known}
             for name, column in values.items():
                 missing = np.full(len(positions), np.nan)
                 column.append(known[name][positions] if name in known else missing)
@@ -294,7 +319,8 @@ def _assembled(
         "status": solution.status,
         "iterations": solution.iterations,
         "objective": solution.objective,
-        "engine": solution.engine,
+        "engine": solution.engine or None,
+        "detail": solution.detail or None,
         **solution.system,
     }
     columns += [

@@ -35,7 +35,7 @@ class ShardRun:
     Attributes:
         plan: the batch.
         shard: the members.
-        workers: scenarios solved at the same time.
+        workers: processes at work at the same time, on scenarios or on their contingencies.
         memory_mb: memory of the job, which its workers share, in MB.
         last: whether nobody will try again with more memory.
         say: shows a line of progress to whoever watches.
@@ -104,13 +104,22 @@ class ShardRun:
         for member in members:
             self.plan.job_folder(member.id).mkdir(parents=True, exist_ok=True)
             self.plan.error(member.id).unlink(missing_ok=True)
+        # Cores that scenarios leave are for the contingencies of each.
+        workers = min(self.workers, len(members))
+        memory_mb = self.memory_mb / workers
         try:
-            bench.prepare(self.plan, members, self.journal)
+            bench.prepare(
+                self.plan,
+                members,
+                self.journal,
+                threads=self.workers // workers,
+                memory_mb=memory_mb,
+            )
         except GatBatchError as fault:
             for member in members:
                 self._give_up(member, "bad data", str(fault), ())
             return
-        self.log(f"{len(members)} scenarios to solve, {self.workers} at a time")
+        self.log(f"{len(members)} scenarios to solve, {workers} at a time")
         config = self.plan.config
         policy = RetryPolicy(
             config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs
@@ -121,9 +130,9 @@ class ShardRun:
         for outcome in supervise(
             tasks,
             bench.solve_member,
-            workers=self.workers,
+            workers=workers,
             policy=policy,
-            memory_mb=self.memory_mb / self.workers,
+            memory_mb=memory_mb,
             on_failure=self._note_failure,
         ):
             if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:

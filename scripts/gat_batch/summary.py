@@ -91,6 +91,7 @@ class SummaryFiles:
         scenarios_csv: the same as text.
         elements: one row an element.
         contingencies: one row a contingency, the worst first.
+        overloads: one row a branch that contingencies overload.
     """
 
     aggregated: Path
@@ -98,6 +99,7 @@ class SummaryFiles:
     scenarios_csv: Path
     elements: Path
     contingencies: Path
+    overloads: Path
 
 
 def summarise(
@@ -120,6 +122,7 @@ def summarise(
         files.scenarios_csv,
         files.elements,
         files.contingencies,
+        files.overloads,
     )
     temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
     try:
@@ -132,6 +135,7 @@ def summarise(
             pyarrow.csv.write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
             pq.write_table(ranking.table(), temporary[4], compression="zstd")
+            pq.write_table(ranking.overloads(), temporary[5], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
     except OSError as error:

@@ -27,7 +27,7 @@ from .errors import GatBatchError, UnreadableError
 from .memory import limit_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 Verdict = Literal["timeout", "crash", "memory", "io", "bad data", "internal"]
 
@@ -127,7 +127,7 @@ class _Entry:
 
 
 def supervise(
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     work: Callable[[str, int], Any],
     *,
     workers: int,
@@ -139,7 +139,7 @@ def supervise(
     """Do tasks in worker processes, each under its deadline, and try transient failures again.
 
     Args:
-        tasks: what to do.
+        tasks: what to do; taken when a worker is free.
         work: called in a worker with the task's name and the number of the attempt, from 1; what
             it returns must not be None and can be pickled. Workers are forked, so what the
             caller prepared is theirs too.
@@ -157,7 +157,7 @@ def supervise(
     order = itertools.count()
     running: dict[Future[Any], _Entry] = {}
     pool = ProcessPool(
-        max_workers=min(workers, max(len(tasks), 1)),
+        max_workers=workers,
         initializer=_start_worker,
         initargs=(os.getpid(), memory_mb),
         context=multiprocessing.get_context("fork"),

@@ -15,6 +15,7 @@ rule summarise:
         scenarios_csv=PLAN.summary("scenarios.csv"),
         elements=PLAN.summary("elements.parquet"),
         contingencies=PLAN.summary("contingencies.parquet"),
+        overloads=PLAN.summary("overloads.parquet"),
     log:
         PLAN.log("summarise"),
     conda:

@@ -7,15 +7,13 @@ do: those in service first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pandapower.pypower import idx_brch as br
 from pandapower.pypower import idx_bus as bi
-from scipy import sparse
-from scipy.sparse import csgraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +44,8 @@ class Arrays:
         ends: row at either end of each branch, shape (branches, 2).
         live: branches that the equations have, among all.
         open: branches among the live ones that a state takes out, shape (live,).
+        dead: rows that it cuts off, shape (buses,).
+        hanging: lines that it leaves at one bus, as branch and side, shape (lines, 2).
         span: kind of branch -> its first branch and the one after its last.
         bus: square; admittance for AC, susceptance for DC, p.u.
         at_from, at_to: the same at either end, one row a live branch.
@@ -64,6 +64,8 @@ class Arrays:
     ends: NDArray[np.int64]
     live: Rows
     open: NDArray[np.bool_]
+    dead: NDArray[np.bool_]
+    hanging: NDArray[np.int64]
     span: dict[str, tuple[int, int]]
     bus: Any
     at_from: Any
@@ -76,37 +78,12 @@ class Arrays:
         """What solvers keep with these equations: factorisations."""
         return {}
 
-    def without(self, branches: Rows, holders: Rows) -> Arrays | None:
-        """The equations with branches and voltage setpoints taken out.
-
-        Args:
-            branches: branches among all.
-            holders: rows whose generator no longer holds the voltage.
-
-        Returns:
-            The equations, or None if a bus would be cut off or a reference lost.
-        """
-        if np.isin(holders, self.ref).any():
-            return None
-        gone = np.isin(self.live, branches) & ~self.open
-        kept = ~(self.open | gone)
-        ends = self.ends[self.live]
-        if not _all_supplied(self.buses, ends[kept], self.ref):
-            return None
-        first = np.flatnonzero(gone)
-        bus = self.bus - _blocks(self.at_from, first, ends[first, 0], self.buses)
-        bus = bus - _blocks(self.at_to, first, ends[first, 1], self.buses)
-        shift = self.bus_shift.copy()
-        np.subtract.at(shift, ends[first, 0], self.branch_shift[first])
-        np.add.at(shift, ends[first, 1], self.branch_shift[first])
-        return replace(
-            self,
-            bus=bus.tocsc(),
-            bus_shift=shift,
-            open=self.open | gone,
-            pv=np.setdiff1d(self.pv, holders),
-            pq=np.union1d(self.pq, np.intersect1d(self.pv, holders)),
-        )
+    @cached_property
+    def supplied(self) -> NDArray[np.bool_]:
+        """Which rows the equations supply, those of isolated buses included, shape (rows,)."""
+        supplied = np.arange(len(self.kv)) < self.buses
+        supplied[: self.buses] &= ~self.dead
+        return supplied
 
 
 def obstacle(net: pandapowerNet, *, dc: bool) -> str:
@@ -210,6 +187,8 @@ def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
         ends=ppc["branch"][:, [br.F_BUS, br.T_BUS]].real.astype(np.int64),
         live=live,
         open=np.zeros(len(live), bool),
+        dead=np.zeros(buses, bool),
+        hanging=np.empty((0, 2), np.int64),
         span=dict(lookups["branch"]),
         **matrices,
     )
@@ -219,16 +198,3 @@ def _bus_of(net: pandapowerNet, element: str) -> Rows:
     table = net[element]
     buses: Rows = (table.index if element == "bus" else table["bus"]).to_numpy(np.int64)
     return buses
-
-
-def _blocks(matrix: Any, branches: Rows, rows: Rows, buses: int) -> Any:
-    """What rows of a branch matrix put into the rows of their buses."""
-    ones = np.ones(len(branches))
-    place = sparse.csr_matrix((ones, (rows, np.arange(len(branches)))), (buses, len(branches)))
-    return place @ matrix[branches]
-
-
-def _all_supplied(buses: int, ends: NDArray[np.int64], ref: Rows) -> bool:
-    links = sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (buses, buses))
-    count, part = csgraph.connected_components(links, directed=False)
-    return bool(len(np.unique(part[ref])) == count)

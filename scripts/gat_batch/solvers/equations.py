@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandapower
 from pandapower.auxiliary import LoadflowNotConverged
 
+from ..grids.sanity import has_slack
+from ..state import Change, State, applied
 from .arrays import arrays_of, obstacle
 from .lending import lent
 
@@ -72,6 +74,42 @@ def kept_equations(model: Model, solver: str, options: Mapping[str, Any]) -> Arr
     if key not in model.equations:
         model.equations[key] = _made(model, solver, shape)
     return model.equations[key]
+
+
+def equations_of_state(
+    model: Model, state: State, solver: str, options: Mapping[str, Any]
+) -> Arrays | str:
+    """The equations of a state's own topology, with nothing left to be taken out of them.
+
+    Args:
+        model: the model, with no state laid over its network.
+        state: the state.
+        solver: ``dc`` or ``ac``.
+        options: solver options.
+
+    Returns:
+        The equations, or why pandapower has to solve the state. Those of the last outages are
+        kept: the snapshots of a scenario have the same.
+    """
+    given = kept_equations(model, solver, options)
+    outages = {
+        change.element: change.values
+        for change in state.changes
+        if change.column == "in_service" and change.element not in ("load", "sgen")
+    }
+    if isinstance(given, str) or not outages:
+        return given
+    key = {element: values.tobytes() for element, values in outages.items()}
+    if given.solvers.get("own outages") != key:
+        changes = tuple(Change(name, "in_service", values) for name, values in outages.items())
+        shape = {name: value for name, value in options.items() if name in SHAPING}
+        with applied(model.net, State(None, changes)):
+            if not has_slack(model.net):
+                return "no slack is left in service"
+            given.solvers["own equations"] = _made(model, solver, shape)
+        given.solvers["own outages"] = key
+    own: Arrays | str = given.solvers["own equations"]
+    return own
 
 
 def _made(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str:

@@ -13,9 +13,11 @@ import numpy as np
 from scipy.sparse import linalg
 
 from .mapping import solution_of
+from .outages import without
+from .topology import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ..state import State
     from .arrays import Arrays
     from .solution import Solution
+
+    Column = Callable[[str, str], NDArray[Any]]
 
 MOST_ITERATIONS = 10
 """As pandapower has it for Newton's method."""
@@ -43,6 +47,9 @@ class Demand:
         running: generators that take part, shape (gens,).
         bus: demand of each row in MVA, generators left out, shape (buses,).
         vm: setpoint of each row's voltage in p.u., 1 where there is none.
+        bus_in: buses that are in service, shape (table of buses,).
+        unserved_mw: load that the state cuts off, in MW.
+        lost_generation_mw: generation that it cuts off, in MW.
     """
 
     load: NDArray[np.complex128]
@@ -51,6 +58,9 @@ class Demand:
     running: NDArray[np.bool_]
     bus: NDArray[np.complex128]
     vm: NDArray[np.float64]
+    bus_in: NDArray[np.bool_]
+    unserved_mw: float
+    lost_generation_mw: float
 
 
 def solve_fast(
@@ -69,76 +79,114 @@ def solve_fast(
         The solution, or None if pandapower has to solve this state.
     """
     changed = {(change.element, change.column): change.values for change in state.changes}
-
-    def column(element: str, name: str) -> NDArray[Any]:
-        values = changed.get((element, name))
-        return model.net[element][name].to_numpy() if values is None else values
-
     own = _topology(arrays, model.net, changed)
     if own is None:
         return None
-    demand = _demand(own, column)
-    solved = _angles(own, demand) if dc else _newton(own, demand, options)
+    demand = demand_of(model, own, columns_of(model, state))
+    solved = _angles(own, demand) if dc else newton(own, demand, options)
     if solved is None:
         return None
     voltage, iterations = solved
     loading = str(options.get("trafo_loading", "current"))
     return solution_of(
-        model, own, demand, voltage, dc=dc, iterations=iterations, trafo_loading=loading
+        model,
+        own,
+        demand,
+        voltage,
+        dc=dc,
+        engine="scipy" if dc else "lightsim2grid",
+        iterations=iterations,
+        trafo_loading=loading,
     )
+
+
+def columns_of(model: Model, state: State) -> Column:
+    """What hands out the columns of a state's tables, by element and name."""
+    changed = {(change.element, change.column): change.values for change in state.changes}
+
+    def column(element: str, name: str) -> NDArray[Any]:
+        values = changed.get((element, name))
+        return model.net[element][name].to_numpy() if values is None else values
+
+    return column
+
+
+def _outages_of(
+    net: pandapowerNet, changed: Mapping[tuple[str, str], NDArray[Any]]
+) -> dict[str, tuple[int, ...]]:
+    """Element -> positions of what a state's changes take out of service, injections left out."""
+    return {
+        element: tuple(np.flatnonzero(net[element]["in_service"].to_numpy(bool) & ~values).tolist())
+        for (element, column), values in changed.items()
+        if column == "in_service" and element not in ("load", "sgen")
+    }
 
 
 def _topology(
     arrays: Arrays, net: pandapowerNet, changed: Mapping[tuple[str, str], NDArray[Any]]
 ) -> Arrays | None:
-    """The equations of the state's topology, or None if its islands differ."""
-    branches: list[int] = []
-    holders: list[int] = []
-    for (element, column), values in changed.items():
-        if column != "in_service" or element in ("load", "sgen"):
-            continue
-        out = np.flatnonzero(net[element]["in_service"].to_numpy(bool) & ~values)
-        if element == "gen":
-            rows = arrays.row["gen"][out]
-            holders += rows[rows < arrays.buses].tolist()
-        elif element in ("line", "trafo"):
-            branches += (arrays.span[element][0] + out).tolist()
-        else:
-            return None
-    if not branches and not holders:
+    """The equations of the state's topology, or None if it loses a reference."""
+    outages = _outages_of(net, changed)
+    if not any(outages.values()):
         return arrays
+    kept = arrays.solvers
     # Snapshots of a scenario share their outages.
-    outages = (tuple(branches), tuple(holders))
-    if arrays.solvers.get("outages") != outages:
-        arrays.solvers["outages"] = outages
-        arrays.solvers["own"] = arrays.without(
-            np.array(branches, np.int64), np.array(holders, np.int64)
-        )
-    own: Arrays | None = arrays.solvers["own"]
+    if kept.get("outages") != outages:
+        if "topology" not in kept:
+            kept["topology"] = Topology(arrays, net)
+        cut = kept["topology"].cut(outages)
+        kept["outages"] = outages
+        kept["own"] = None if cut is None else without(arrays, cut)
+    own: Arrays | None = kept["own"]
     return own
 
 
-def _demand(arrays: Arrays, column: Any) -> Demand:
-    power = {}
+def demand_of(model: Model, arrays: Arrays, column: Column) -> Demand:
+    """What a state asks of some equations.
+
+    Args:
+        model: the model.
+        arrays: the equations of the state's topology.
+        column: hands out the state's column of a table, by element and name.
+    """
+    supplied = arrays.supplied
+    power, lost = {}, {}
     bus = arrays.rest.copy()
     for element, sign in (("load", 1.0), ("sgen", -1.0)):
         rows = arrays.row[element]
-        live = column(element, "in_service").astype(bool) & (rows < arrays.buses)
+        live = column(element, "in_service").astype(bool)
         values = column(element, "p_mw").astype(float) + 1j * column(element, "q_mvar")
-        power[element] = np.where(live, values * column(element, "scaling"), 0.0)
-        np.add.at(bus, rows[live], sign * power[element][live])
+        values = np.where(live, values * column(element, "scaling"), 0.0)
+        power[element] = np.where(supplied[rows], values, 0.0)
+        lost[element] = values.real[~supplied[rows] & ~model.cut_off[model.position[element]]]
+        met = rows < arrays.buses
+        np.add.at(bus, rows[met], sign * power[element][met])
+    bus[arrays.dead] = 0.0
     rows = arrays.row["gen"]
-    running = column("gen", "in_service").astype(bool) & (rows < arrays.buses)
-    gen = np.where(running, column("gen", "p_mw").astype(float) * column("gen", "scaling"), 0.0)
+    given = column("gen", "in_service").astype(bool)
+    output = column("gen", "p_mw").astype(float) * column("gen", "scaling")
+    running = given & supplied[rows]
+    lost["gen"] = output[given & ~running & ~model.cut_off[model.position["gen"]]]
+    gen = np.where(running, output, 0.0)
     vm = np.ones(len(arrays.kv))
     vm[rows[running]] = column("gen", "vm_pu")[running]
     grids = arrays.row["ext_grid"]
-    fed = column("ext_grid", "in_service").astype(bool) & (grids < arrays.buses)
+    fed = column("ext_grid", "in_service").astype(bool) & supplied[grids]
     vm[grids[fed]] = column("ext_grid", "vm_pu")[fed]
-    return Demand(power["load"], power["sgen"], gen, running, bus, vm)
+    return Demand(
+        load=power["load"],
+        sgen=power["sgen"],
+        gen=gen,
+        running=running,
+        bus=bus,
+        vm=vm,
+        bus_in=column("bus", "in_service").astype(bool),
+        unserved_mw=float(lost["load"].sum()),
+        lost_generation_mw=float(lost["sgen"].sum() + lost["gen"].sum()),
+    )
 
 
-def _injection(arrays: Arrays, demand: Demand) -> NDArray[np.complex128]:
+def injection_of(arrays: Arrays, demand: Demand) -> NDArray[np.complex128]:
     """Power that is injected at each supplied bus, in p.u."""
     power = -demand.bus
     np.add.at(power, arrays.row["gen"][demand.running], demand.gen[demand.running])
@@ -155,7 +203,7 @@ def _angles(arrays: Arrays, demand: Demand) -> tuple[NDArray[np.complex128], Non
         except RuntimeError:  # singular: pandapower says how it takes that
             return None
         kept["fixed"] = arrays.bus[free][:, arrays.ref] @ angle[arrays.ref]
-    power = _injection(arrays, demand).real - arrays.bus_shift
+    power = injection_of(arrays, demand).real - arrays.bus_shift
     angle[free] = kept["lu"].solve(power[free] - kept["fixed"])
     if not np.isfinite(angle).all():
         return None
@@ -163,28 +211,43 @@ def _angles(arrays: Arrays, demand: Demand) -> tuple[NDArray[np.complex128], Non
     return angle.astype(complex), None
 
 
-def _newton(
+def newton(
     arrays: Arrays, demand: Demand, options: Mapping[str, Any]
 ) -> tuple[NDArray[np.complex128], int] | None:
+    """Solve AC equations by Newton's method.
+
+    Args:
+        arrays: the equations.
+        demand: what a state asks of them.
+        options: solver options.
+
+    Returns:
+        Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
+        converge.
+    """
     from lightsim2grid.solver import KLUSolverSingleSlack
 
     kept = arrays.solvers
     if "newton" not in kept:
         kept["newton"] = KLUSolverSingleSlack()
-        kept["rows"] = [rows.astype(np.int32) for rows in (arrays.ref, arrays.pv, arrays.pq)]
-    solver, (ref, pv, pq) = kept["newton"], kept["rows"]
+        live = np.flatnonzero(~arrays.dead)
+        place = np.cumsum(~arrays.dead) - 1
+        rows = [place[rows].astype(np.int32) for rows in (arrays.ref, arrays.pv, arrays.pq)]
+        bus = arrays.bus[live][:, live].tocsc() if arrays.dead.any() else arrays.bus
+        kept["posed"] = bus, live, rows
+    solver, (bus, live, (ref, pv, pq)) = kept["newton"], kept["posed"]
     tolerance = float(options.get("tolerance_mva", 1e-8)) / arrays.base_mva
-    power = _injection(arrays, demand)
+    power = injection_of(arrays, demand)[live]
     start = arrays.start.copy()
     held = np.concatenate([arrays.ref, arrays.pv])
     start[held] *= demand.vm[held] / np.abs(start[held])
     iterations = options.get("max_iteration", "auto")
     most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
-    if not solver.solve(arrays.bus, start, power, ref, np.ones(1), pv, pq, most, tolerance):
+    if not solver.solve(bus, start[live], power, ref, np.ones(1), pv, pq, most, tolerance):
         del kept["newton"]
         return None
-    voltage = solver.get_V()
-    mismatch = voltage * np.conj(arrays.bus @ voltage) - power
+    solved = solver.get_V()
+    mismatch = solved * np.conj(bus @ solved) - power
     worst = max(
         np.abs(mismatch[pv].real).max(initial=0.0),
         np.abs(mismatch[pq].real).max(initial=0.0),
@@ -192,4 +255,6 @@ def _newton(
     )
     if not worst <= SAFETY * tolerance:
         return None
+    voltage = np.zeros(arrays.buses, complex)
+    voltage[live] = solved
     return voltage, int(solver.get_nb_iter())

@@ -5,11 +5,12 @@ Compare ``pandapower.results_branch`` and ``pandapower.results_bus``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .readout import REACTIVE, voltage_extremes, worst_loading
+from .ratings import SQRT3, WINDINGS, by_power, ratings
+from .readout import BRANCHES, REACTIVE, cut_off, voltage_extremes, worst_loading
 from .solution import Solution
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     Complexes = NDArray[np.complex128]
     Quantities = dict[str, Reals]
 
-SQRT3 = np.sqrt(3.0)
-
 
 def solution_of(
     model: Model,
@@ -33,6 +32,7 @@ def solution_of(
     voltage: Complexes,
     *,
     dc: bool,
+    engine: str,
     iterations: int | None,
     trafo_loading: str,
 ) -> Solution:
@@ -44,11 +44,12 @@ def solution_of(
         demand: what the state asked of them.
         voltage: AC: complex voltages in p.u.; DC: angles in radians; shape (buses,).
         dc: whether it is a DC power flow.
+        engine: what solved it.
         iterations: iterations of the solver, if it iterates.
         trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
 
     Returns:
-        The solution; no bus is cut off in it.
+        The solution.
     """
     flows = _dc_flows(arrays, voltage) if dc else _ac_flows(arrays, voltage)
     vm, va = np.full((2, len(arrays.kv)), np.nan)
@@ -56,6 +57,8 @@ def solution_of(
     held = np.concatenate([arrays.ref, arrays.pv])
     vm[held] = demand.vm[held]
     va[: arrays.buses] = np.degrees(voltage.real if dc else np.angle(voltage))
+    vm[~arrays.supplied] = va[~arrays.supplied] = np.nan
+    lost = demand.bus_in & ~arrays.supplied[arrays.row["bus"]] & ~model.cut_off
     net_power = _bus_power(arrays, voltage, dc=dc) + demand.bus
     gen, grid = _held_power(arrays, demand, net_power)
     elements = _branches(model, arrays, flows, vm, trafo_loading)
@@ -67,14 +70,15 @@ def solution_of(
         "gen": -gen,
         "ext_grid": -grid,
     }
-    elements |= _buses(model, arrays, (vm, va), drawn)
+    elements |= _buses(model, arrays, demand.bus_in, (vm, va), drawn)
     impedance = slice(*arrays.span.get("impedance", (0, 0)))
     totals = {
         "load_mw": float(demand.load.real.sum()),
         "generation_mw": float(sum(power.real.sum() for power in (gen, grid, demand.sgen))),
         "loss_mw": float(flows[impedance].real.sum())
         + sum(float(np.nansum(e["pl_mw"])) for e in elements.values() if "pl_mw" in e),
-        "unserved_mw": 0.0,
+        "unserved_mw": demand.unserved_mw,
+        "lost_generation_mw": demand.lost_generation_mw,
     }
     elements = {
         element: {
@@ -86,8 +90,8 @@ def solution_of(
         if len(model.ids[element])
     }
     return Solution(
-        status="ok",
-        engine="scipy" if dc else "lightsim2grid",
+        status="islanded" if lost.any() else "ok",
+        engine=engine,
         iterations=iterations,
         elements=elements,
         system={
@@ -95,6 +99,7 @@ def solution_of(
             **worst_loading(model, elements),
             **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
         },
+        detail=cut_off(int(lost.sum())),
     )
 
 
@@ -150,108 +155,81 @@ def _branches(
     trafo_loading: str,
 ) -> dict[str, Quantities]:
     apparent = np.abs(flows)
-    current = apparent / (vm[arrays.ends] * arrays.kv[arrays.ends]) / SQRT3
     elements: dict[str, Quantities] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for element in ("line", "trafo", "trafo3w"):
-            if element not in arrays.span:
-                continue
-            span = slice(*arrays.span[element])
-            parts = (flows[span], apparent[span], current[span])
-            if element == "line":
-                elements[element] = _lines(model, *parts)
-            elif element == "trafo":
-                elements[element] = _trafos(model, *parts, trafo_loading)
-            else:
-                elements[element] = _trafos3w(model, *parts, trafo_loading)
+        current = apparent / (vm[arrays.ends] * arrays.kv[arrays.ends]) / SQRT3
+        current[arrays.hanging[:, 0], 1 - arrays.hanging[:, 1]] = 0.0
+        strength = np.where(by_power(arrays, trafo_loading)[:, None], apparent, current)
+        loading = loading_of(strength, ratings(model.net, arrays, trafo_loading))
+    for element in BRANCHES:
+        places = branches_of(arrays, element)
+        if len(places):
+            elements[element] = branch_quantities(
+                element, flows[places], current[places], loading[places]
+            )
     return elements
 
 
-def _ends(first: Complexes, second: Complexes) -> Quantities:
+def branches_of(arrays: Arrays, element: str) -> NDArray[np.int64]:
+    """Branches of each element of a kind, one after the other, shape (elements, branches)."""
+    turns = len(WINDINGS) if element == "trafo3w" else 1
+    return np.arange(*arrays.span.get(element, (0, 0))).reshape(turns, -1).T
+
+
+def loading_of(strength: Reals, percent: Reals) -> Reals:
+    """Loading of branches in percent, of the worse end.
+
+    Args:
+        strength: what flows at either end, in the unit that the ratings refer to.
+        percent: as from :func:`ratings`.
+    """
+    with np.errstate(invalid="ignore"):
+        loading: Reals = (strength * percent).max(axis=-1)
+    loading[..., np.isinf(percent).any(axis=-1)] = np.inf
+    return loading
+
+
+def branch_quantities(
+    element: str, flow: Complexes | Reals, current: Reals, loading: Reals
+) -> Quantities:
+    """Quantities of branches.
+
+    Args:
+        element: their kind.
+        flow: power into either end of the branches of each in MVA, shape (elements, branches, 2).
+        current: current there in kA.
+        loading: loading of the branches in percent, shape (elements, branches).
+    """
+    if element == "trafo3w":
+        sides = [end for _, end in WINDINGS]
+        outer = flow[:, range(len(sides)), sides]
+        first, second, loss = outer[:, 0], outer[:, 1], outer.sum(axis=1).real
+    else:
+        first, second = flow[:, 0].T
+        loss = flow[:, 0].real.sum(axis=1)
     return {
         "p_from_mw": first.real,
         "q_from_mvar": first.imag,
         "p_to_mw": second.real,
         "q_to_mvar": second.imag,
-    }
-
-
-def _lines(model: Model, flow: Complexes, _apparent: Reals, current: Reals) -> Quantities:
-    line = model.net.line
-    limit = np.prod([line[name].to_numpy(float) for name in ("max_i_ka", "df", "parallel")], axis=0)
-    worst = current.max(axis=1)
-    return {
-        **_ends(flow[:, 0], flow[:, 1]),
-        "pl_mw": flow.real.sum(axis=1),
-        "i_ka": worst,
-        "loading_percent": np.where(limit != 0, worst / limit, np.inf) * 100,
-    }
-
-
-def _trafos(
-    model: Model,
-    flow: Complexes,
-    apparent: Reals,
-    current: Reals,
-    trafo_loading: str,
-) -> Quantities:
-    trafo = model.net.trafo
-    rated = trafo["sn_mva"].to_numpy(float)[:, None]
-    if trafo_loading == "current":
-        kv = trafo[["vn_hv_kv", "vn_lv_kv"]].to_numpy(float)
-        apparent = current * kv * SQRT3
-    loading = (apparent / rated * 100).max(axis=1)
-    units = trafo["parallel"].to_numpy(float) * trafo["df"].to_numpy(float)
-    return {
-        **_ends(flow[:, 0], flow[:, 1]),
-        "pl_mw": flow.real.sum(axis=1),
-        "i_ka": current[:, 0],
-        "loading_percent": loading / units,
-    }
-
-
-def _trafos3w(
-    model: Model,
-    flow: Complexes,
-    apparent: Reals,
-    current: Reals,
-    trafo_loading: str,
-) -> Quantities:
-    """The three windings lie one after the other, the high-voltage one turned the other way."""
-    trafo = model.net.trafo3w
-    count = len(trafo)
-    sides = list(zip(("hv", "mv", "lv"), (0, 1, 1), (0, 1, 2), strict=True))
-
-    def winding(values: NDArray[Any]) -> list[NDArray[Any]]:
-        return [values[n * count : (n + 1) * count, end] for _, end, n in sides]
-
-    power, strength, amperes = winding(flow), winding(apparent), winding(current)
-    if trafo_loading == "current":
-        strength = [
-            ka * trafo[f"vn_{side}_kv"].to_numpy(float) * SQRT3
-            for (side, _, _), ka in zip(sides, amperes, strict=True)
-        ]
-    loadings = [
-        mva / trafo[f"sn_{side}_mva"].to_numpy(float) * 100
-        for (side, _, _), mva in zip(sides, strength, strict=True)
-    ]
-    return {
-        **_ends(power[0], power[1]),
-        "pl_mw": np.sum(power, axis=0).real,
-        "i_ka": amperes[0],
-        "loading_percent": np.max(loadings, axis=0),
+        "pl_mw": loss,
+        "i_ka": current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0],
+        "loading_percent": loading.max(axis=1),
     }
 
 
 def _buses(
-    model: Model, arrays: Arrays, voltage: tuple[Reals, Reals], drawn: dict[str, Complexes]
+    model: Model,
+    arrays: Arrays,
+    bus_in: NDArray[np.bool_],
+    voltage: tuple[Reals, Reals],
+    drawn: dict[str, Complexes],
 ) -> dict[str, Quantities]:
     """Buses draw what their elements draw, in pandapower's convention."""
-    table = model.net.bus
-    total = np.zeros(len(table), complex)
+    total = np.zeros(len(bus_in), complex)
     for element, power in drawn.items():
         np.add.at(total, model.position[element], power)
-    total[~table["in_service"].to_numpy(bool)] = np.nan
+    total[~bus_in] = np.nan
     vm, va = (values[arrays.row["bus"]] for values in voltage)
     return {"bus": {"vm_pu": vm, "va_degree": va, **_power(total)}}
 
@@ -281,6 +259,6 @@ def _shunts(model: Model, arrays: Arrays, vm: Reals) -> Complexes:
     rows = arrays.row["shunt"]
     power = shunt["p_mw"].to_numpy(float) + 1j * shunt["q_mvar"].to_numpy(float)
     ratio = (arrays.kv[rows] / shunt["vn_kv"].to_numpy(float)) ** 2
-    live = shunt["in_service"].to_numpy(bool) & (rows < arrays.buses)
+    live = shunt["in_service"].to_numpy(bool) & arrays.supplied[rows]
     scale = np.nan_to_num(vm[rows]) ** 2 * ratio * shunt["step"].to_numpy(float)
     return np.where(live, power * scale, 0.0)

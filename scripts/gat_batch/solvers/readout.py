@@ -77,7 +77,7 @@ def blackout(model: Model) -> Solution:
     return Solution(
         "islanded",
         ENGINE,
-        system={"unserved_mw": _unserved_mw(model, nowhere)},
+        system=_cut_off_mw(model, nowhere),
         detail="no slack is left in service: nothing is supplied",
     )
 
@@ -123,20 +123,33 @@ def read_out(model: Model, *, dc: bool) -> Solution:
             "load_mw": _total(net, CONSUMPTION, "p_mw"),
             "generation_mw": _total(net, GENERATION, "p_mw"),
             "loss_mw": _total(net, LOSSY, "pl_mw"),
-            "unserved_mw": _unserved_mw(model, supplied),
+            **_cut_off_mw(model, supplied),
             **worst_loading(model, elements),
             **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
         },
-        detail=f"{count} {'bus is' if count == 1 else 'buses are'} cut off" if count else "",
+        detail=cut_off(count),
     )
 
 
-def _unserved_mw(model: Model, supplied: NDArray[np.bool_]) -> float:
-    """Load in service, in MW, at buses that the grid as given supplies and this state doesn't."""
-    load = model.net.load
-    lost = (~supplied & ~model.cut_off)[model.position["load"]] & load["in_service"].to_numpy(bool)
-    power = load["p_mw"].to_numpy(np.float64) * load["scaling"].to_numpy(np.float64)
-    return float(power[lost].sum())
+def cut_off(buses: int) -> str:
+    """What is said of a solution in which buses are cut off."""
+    return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
+
+
+def _cut_off_mw(model: Model, supplied: NDArray[np.bool_]) -> dict[str, float | int | str | None]:
+    """Load and generation in service, in MW, where the grid as given supplies and this doesn't."""
+    lost = ~supplied & ~model.cut_off
+
+    def at_lost(element: str) -> float:
+        table = model.net[element]
+        out = lost[model.position[element]] & table["in_service"].to_numpy(bool)
+        power = table["p_mw"].to_numpy(np.float64) * table["scaling"].to_numpy(np.float64)
+        return float(power[out].sum())
+
+    return {
+        "unserved_mw": at_lost("load"),
+        "lost_generation_mw": at_lost("gen") + at_lost("sgen"),
+    }
 
 
 def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
@@ -156,7 +169,7 @@ def worst_loading(
         if np.isnan(loading).all():
             continue
         row = int(np.nanargmax(np.round(loading, DIGITS)))
-        if loading[row] > highest:
+        if round(float(loading[row]), DIGITS) > round(highest, DIGITS):
             highest = float(loading[row])
             name = f"{element}:{model.ids[element][row]}"
             worst = {"max_loading_percent": highest, "max_loading_element": name}

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..errors import SolverError
+from ..errors import DeviationError
 from . import solve
 from .lending import ENGINE
 
@@ -69,7 +69,7 @@ def verified(
         How far it is from pandapower's; nothing if it is pandapower's.
 
     Raises:
-        SolverError: if the two differ by more than rounding.
+        DeviationError: if the two differ by more than rounding.
     """
     if ours.engine.startswith(ENGINE):
         return Deviation()
@@ -79,7 +79,7 @@ def verified(
         return Deviation()
     found = Deviation(1, _largest(ours, plain, POWER), _largest(ours, plain, ("vm_pu",)))
     if ours.status != plain.status or found.mw > LARGEST_MW or found.pu > LARGEST_PU:
-        raise SolverError(
+        raise DeviationError(
             f"{ours.engine} differs from pandapower by {found.mw:.3g} MW and {found.pu:.3g} p.u.",
             hint="please report this with the grid; engine: pandapower avoids it",
         )

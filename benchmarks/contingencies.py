@@ -1,0 +1,137 @@
+"""Contingencies beside lightsim2grid's own analysis and pandapower's: one table of times.
+
+    python benchmarks/contingencies.py [--grids case2869pegase] [--solvers dc ac] [--workers 1 2]
+
+All times are of solving, in one run on one machine, start-up aside. Ours include flows, statuses
+and rows of violations of every contingency; lightsim2grid's are those of its bare
+``ContingencyAnalysis``, its flows apart; pandapower's ``run_contingency`` is timed on a few and
+scaled up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandapower
+import pandapower.networks
+from pandapower.contingency import run_contingency
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.contingencies import contingencies_of
+from gat_batch.contingency_run import Run, solved_in_parts
+from gat_batch.elements import ElementIndex
+from gat_batch.manifest import Contingencies
+from gat_batch.model import Model, prepare
+from gat_batch.solvers.contingency import Study
+from gat_batch.state import State
+from gat_batch.violations import Limits
+
+FEW = 20
+"""Contingencies that pandapower's own analysis is timed on."""
+
+
+def main() -> None:
+    """Time every grid and solver asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--grids", nargs="+", default=["case118", "case1354pegase"])
+    parser.add_argument("--solvers", nargs="+", default=["dc", "ac"])
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, os.cpu_count() or 1])
+    parser.add_argument("--depth", type=int, default=1)
+    parser.add_argument("--alone", action="store_true", help="leave the others out")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    packages = ("pandapower", "lightsim2grid", "numpy", "scipy")
+    print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
+    for grid, solver in product(arguments.grids, arguments.solvers):
+        net = getattr(pandapower.networks, grid)()
+        print(f"\n{grid}, {solver}, N-{arguments.depth}")
+        bare = None
+        if not arguments.alone and arguments.depth == 1:
+            bare = lightsim2grid(net, solver)
+        for workers in arguments.workers:
+            ours(net, solver, arguments.depth, workers, bare)
+        if not arguments.alone and arguments.depth == 1 and solver == "ac":
+            by_pandapower(net)
+
+
+def ours(net: Any, solver: str, depth: int, workers: int, bare: float | None) -> None:
+    """Time our own and print a line."""
+    model: Model = prepare(net)
+    found = contingencies_of(ElementIndex(net), Contingencies(depth))
+    run = Run(
+        scenario="bench",
+        model=model,
+        study=Study(solver, {}),
+        states=lambda: iter([State(None, ())]),
+        contingencies=found,
+        limits=Limits(),
+        whole=False,
+        screen=False,
+        verify=0.0,
+        timeout_secs=3600.0,
+        threads=workers,
+    )
+    # The kept equations are made once for all scenarios of a grid.
+    run.study.solve(model, State(None, ()))
+    began = time.perf_counter()
+    tables = list(solved_in_parts(run, lambda _: None, lambda _: None))
+    secs = time.perf_counter() - began
+    statuses: dict[str, int] = {}
+    for table in tables:
+        for status in table["status"].drop_null().to_pylist():
+            statuses[status] = statuses.get(status, 0) + 1
+    rows = sum(len(table) for table in tables)
+    ratio = f"{secs / bare:6.2f} x" if bare else ""
+    line(f"gat-batch, {workers} workers", secs, len(found), f"{ratio}  {rows} rows, {statuses}")
+
+
+def lightsim2grid(net: Any, solver: str) -> float:
+    """Time lightsim2grid's analysis of all branches and print a line."""
+    from lightsim2grid.contingencyAnalysis import ContingencyAnalysisCPP
+    from lightsim2grid.gridmodel import init_from_pandapower
+    from lightsim2grid.solver import SolverType
+
+    pandapower.runpp(net, numba=False, lightsim2grid=False)
+    grid = init_from_pandapower(net)
+    start = grid.ac_pf(np.ones(len(net.bus), complex), 10, 1e-8)
+    analysis = ContingencyAnalysisCPP(grid)
+    analysis.change_solver(SolverType.KLUSingleSlack if solver == "ac" else SolverType.KLUDC)
+    analysis.add_all_n1()
+    began = time.perf_counter()
+    analysis.compute(start, 10, 1e-8)
+    secs = time.perf_counter() - began
+    began = time.perf_counter()
+    analysis.compute_flows()
+    flows = time.perf_counter() - began
+    count = len(analysis.my_defaults())
+    line("lightsim2grid, bare", secs, count, f"flows {flows:.2f} s more; 1 thread")
+    return secs
+
+
+def by_pandapower(net: Any) -> None:
+    """Time pandapower's analysis of a few lines, scale it up and print a line."""
+    few = net.line.index[:FEW].to_numpy()
+    began = time.perf_counter()
+    run_contingency(net, {"line": {"index": few}}, numba=False)
+    each = (time.perf_counter() - began) / (len(few) + 1)
+    count = len(net.line) + len(net.trafo)
+    line("pandapower", each * count, count, f"scaled up from {len(few)}")
+
+
+def line(name: str, secs: float, count: int, more: str) -> None:
+    """Print one line."""
+    print(f"  {name:24} {secs:8.2f} s  {1000 * secs / count:8.3f} ms each  {more}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""What remains of solved contingencies: their system figures and their violations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .mapping import branches_of
+from .ratings import SQRT3, WINDINGS, by_power, ratings
+from .readout import BRANCHES, DIGITS, REACTIVE, cut_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model import Model
+    from ..violations import Limits
+    from .arrays import Arrays
+    from .contingent import Contingent
+    from .fast import Demand
+
+    Rows = NDArray[np.int64]
+    Reals = NDArray[np.float64]
+    Describe = Callable[[str, Rows, Rows], dict[str, Reals]]
+
+
+@dataclass(frozen=True)
+class Violations:
+    """Elements of one kind in violation, in a block of contingencies.
+
+    Attributes:
+        number: contingency of each, ascending.
+        position: its position in its table.
+        quantities: quantity -> values.
+    """
+
+    number: Rows
+    position: Rows
+    quantities: Mapping[str, Reals]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What remains of a block of contingencies.
+
+    Attributes:
+        system: column of the system rows -> a value for each contingency.
+        violations: element -> those in violation.
+    """
+
+    system: dict[str, Any]
+    violations: dict[str, Violations]
+
+    def only(self, kept: Rows) -> Findings:
+        """What remains of some of the contingencies, by their numbers, ascending."""
+        violations = {}
+        for element, found in self.violations.items():
+            mine = np.isin(found.number, kept)
+            violations[element] = Violations(
+                np.searchsorted(kept, found.number[mine]),
+                found.position[mine],
+                {name: values[mine] for name, values in found.quantities.items()},
+            )
+        system = {name: [values[n] for n in kept] for name, values in self.system.items()}
+        return Findings(system, violations)
+
+
+class Reduction:
+    """Reduces contingencies of one state; what AC and DC have in common.
+
+    Args:
+        model: the model.
+        arrays: the equations, with nothing taken out of them.
+        demand: what the state asks of them.
+        limits: what counts as a violation.
+        trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
+    """
+
+    def __init__(
+        self, model: Model, arrays: Arrays, demand: Demand, limits: Limits, trafo_loading: str
+    ) -> None:
+        self._model, self._arrays, self._demand = model, arrays, demand
+        self._limit = limits.loading_percent
+        self._by_power = by_power(arrays, trafo_loading)
+        percent = ratings(model.net, arrays, trafo_loading)
+        self._percent = np.where(arrays.supplied[arrays.ends], percent, np.nan)
+        self._ampere = 1.0 / (arrays.kv[arrays.ends] * SQRT3)
+        self._places = {element: branches_of(arrays, element) for element in BRANCHES}
+        # Whether power into an end of a branch counts as loss.
+        self._counted = np.zeros((len(arrays.ends), 2))
+        for element in ("line", "trafo", "impedance"):
+            self._counted[slice(*arrays.span.get(element, (0, 0)))] = 1.0
+        for winding, (_, end) in enumerate(WINDINGS):
+            if len(self._places["trafo3w"]):
+                self._counted[self._places["trafo3w"][:, winding], end] = 1.0
+        self._load = self._at_rows("load", demand.load.real)
+        sgen = self._at_rows("sgen", demand.sgen.real)
+        self._generation = self._at_rows("gen", demand.gen) + sgen
+        self._need = demand.bus.real + sgen
+        rows = arrays.row["bus"][demand.bus_in & ~model.cut_off]
+        self._buses = np.bincount(rows[rows < arrays.buses], minlength=arrays.buses)
+        self._lost_before = int((rows >= arrays.buses).sum())
+
+    def _at_rows(self, element: str, power: Reals) -> Reals:
+        rows = self._arrays.row[element]
+        here = rows < self._arrays.buses
+        sums = np.bincount(rows[here], power[here], minlength=self._arrays.buses)
+        return sums.astype(np.float64)
+
+    def _out(self, block: Sequence[Contingent]) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
+        """Branches that carry nothing, and those among them that are not supplied.
+
+        Returns:
+            Contingency and branch of each, twice.
+        """
+        arrays = self._arrays
+        still: list[tuple[Rows, Rows]] = []
+        void: list[tuple[Rows, Rows]] = []
+        for number, one in enumerate(block):
+            if len(one.cut.dead):
+                dead = np.zeros(len(arrays.kv), bool)
+                dead[one.cut.dead] = True
+                hit = np.asarray(dead[arrays.ends].any(axis=1))
+                hit[arrays.live[[place for place, _ in one.cut.hanging]]] = False
+                places = np.flatnonzero(hit)
+                void.append((np.full(len(places), number), places))
+            places = arrays.live[list(one.branches)]
+            still.append((np.full(len(places), number), places))
+        return _joined(still + void), _joined(void)
+
+    def _branch_figures(
+        self, loading: Reals
+    ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows]]]:
+        """The worst loading of each contingency, and where loading is above the limit."""
+        count = len(loading)
+        worst = np.full(count, -np.inf)
+        name = np.full(count, None, object)
+        over: dict[str, tuple[Rows, Rows]] = {}
+        for element, places in self._places.items():
+            if not len(places):
+                continue
+            values = loading[:, places[0, 0] : places[-1, -1] + 1]
+            if places.shape[1] > 1:
+                values = values.reshape(count, places.shape[1], -1).max(axis=1)
+            found, value = highest(values)
+            better = np.round(value, DIGITS) > np.round(worst, DIGITS)
+            worst[better] = value[better]
+            ids = self._model.ids[element][found[better]]
+            name[better] = [f"{element}:{number}" for number in ids.tolist()]
+            number, position = np.nonzero(values > self._limit)
+            over[element] = number, position
+        worst[np.isneginf(worst)] = np.nan
+        return {"max_loading_percent": worst, "max_loading_element": name}, over
+
+    def _described(
+        self, over: dict[str, tuple[Rows, Rows]], describe: Describe, *, dc: bool
+    ) -> dict[str, Violations]:
+        return {
+            element: Violations(
+                number,
+                position,
+                {
+                    name: values
+                    for name, values in describe(
+                        element, number, self._places[element][position]
+                    ).items()
+                    if not (dc and name in REACTIVE)
+                },
+            )
+            for element, (number, position) in over.items()
+            if len(number)
+        }
+
+    def _sums(
+        self, block: Sequence[Contingent], loss: Reals, drawn: Reals | float
+    ) -> dict[str, Any]:
+        """Sums over what is still supplied, in MW, and the statuses that follow.
+
+        Args:
+            block: the contingencies.
+            loss: losses of branches.
+            drawn: what branches and shunts draw in all.
+        """
+        demand, arrays = self._demand, self._arrays
+        count = len(block)
+        load = np.full(count, float(demand.load.real.sum()))
+        need = np.full(count, float(self._need.sum()))
+        unserved = np.full(count, demand.unserved_mw)
+        lost = np.full(count, demand.lost_generation_mw)
+        buses = np.full(count, self._lost_before)
+        for number, one in enumerate(block):
+            dead = one.cut.dead
+            if len(dead):
+                cut_load = float(self._load[dead].sum())
+                load[number] -= cut_load
+                unserved[number] += cut_load
+                lost[number] += float(self._generation[dead].sum())
+                need[number] -= float(self._need[dead].sum())
+                buses[number] += int(self._buses[dead].sum()) - len(one.buses)
+            for position in one.loads:
+                power = float(demand.load[position].real)
+                if int(arrays.row["load"][position]) in one.lost_rows:
+                    unserved[number] -= power
+                else:
+                    load[number] -= power
+                    need[number] -= power
+            for element, positions in (("gen", one.gens), ("sgen", one.sgens)):
+                power_of = demand.gen if element == "gen" else demand.sgen.real
+                for position in positions:
+                    if int(arrays.row[element][position]) in one.lost_rows:
+                        lost[number] -= float(power_of[position])
+        return {
+            "status": ["islanded" if cut else "ok" for cut in buses],
+            "detail": [cut_off(int(cut)) for cut in buses],
+            "load_mw": load,
+            "generation_mw": need + drawn,
+            "loss_mw": loss,
+            "unserved_mw": unserved,
+            "lost_generation_mw": lost,
+        }
+
+
+def highest(values: Reals) -> tuple[Rows, Reals]:
+    """The highest value of each row, NaN aside; of values that agree in DIGITS the first one.
+
+    Args:
+        values: shape (rows, columns).
+
+    Returns:
+        Its column and the value, NaN in rows that have no value.
+    """
+    top = np.fmax.reduce(values, axis=1)
+    near = values >= top[:, None] - 2.0 * 10.0**-DIGITS
+    found: Rows = near.argmax(axis=1)
+    every = np.arange(len(values))
+    first = values[every, found]
+    for row in np.flatnonzero(np.round(first, DIGITS) < np.round(top, DIGITS)):
+        found[row] = np.nanargmax(np.round(values[row], DIGITS))
+    return found, np.where(np.isnan(top), np.nan, values[every, found])
+
+
+def _joined(parts: list[tuple[Rows, Rows]]) -> tuple[Rows, Rows]:
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    first, second = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return first, second
