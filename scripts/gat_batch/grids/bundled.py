@@ -6,6 +6,7 @@ import inspect
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pandapower import networks
 from pandapower.auxiliary import pandapowerNet as Network
 
@@ -13,6 +14,8 @@ from ..errors import GridError
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
+
+UNRATED_MVA = 99.999
 
 
 def read_bundled(name: str) -> pandapowerNet:
@@ -35,7 +38,19 @@ def read_bundled(name: str) -> pandapowerNet:
     net = builder()
     if not isinstance(net, Network):
         raise GridError("is not one network", file=f"pandapower:{name}")
+    _forget_ratings(net)
     return net
+
+
+def _forget_ratings(net: pandapowerNet) -> None:
+    """Take the limit from transformers that have none in the published cases.
+
+    The cases of PEGASE and RTE were made with 99,999 kVA where MATPOWER's data have a rating of 0,
+    which means none. No power flow depends on it; optimal ones would be infeasible.
+    """
+    if "max_loading_percent" in net.trafo:
+        unrated = np.isclose(net.trafo["sn_mva"], UNRATED_MVA, rtol=1e-9)
+        net.trafo.loc[unrated, "max_loading_percent"] = np.nan
 
 
 def _names() -> list[str]:

@@ -126,7 +126,27 @@ def _add_lines(net: pandapowerNet, case: Case) -> None:
         name=line["name"].tolist(),
         index=line.index.to_numpy(),
         in_service=line["status"].to_numpy(),
+        max_loading_percent=100.0,
     )
+    _limit_angles(net.line, line, np.zeros(len(line), bool))
+
+
+def _limit_angles(table: pd.DataFrame, branch: pd.DataFrame, turned: np.ndarray) -> None:
+    """Give elements the limits of the angle across their branches, where there are any.
+
+    Args:
+        table: the elements.
+        branch: their branches.
+        turned: which of them go from the branch's to-bus to its from-bus.
+    """
+    low, high = branch["angle_min"].to_numpy(), branch["angle_max"].to_numpy()
+    # Zeros stand for no limit in MATPOWER's format, and so does a full turn.
+    none = (low == 0) & (high == 0)
+    low = np.where(none | (low <= -360), np.nan, low)
+    high = np.where(none | (high >= 360), np.nan, high)
+    if np.isfinite([low, high]).any():
+        table["min_angle_degree"] = np.where(turned, -high, low)
+        table["max_angle_degree"] = np.where(turned, -low, high)
 
 
 def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
@@ -173,6 +193,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
         in_service=trafo["status"].to_numpy(),
         max_loading_percent=100.0,
     )
+    _limit_angles(net.trafo, trafo, turned)
     charged = np.flatnonzero(capacitive & trafo["status"].to_numpy())
     b_mvar = y_end.imag * case.base_mva
     rows: list[dict[str, object]] = [

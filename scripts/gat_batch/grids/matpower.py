@@ -151,7 +151,8 @@ def _case(
             {"id": n, "name": f"branch {n}", "from_bus": int(row[0]), "to_bus": int(row[1]),
              "transformer": bool(row[8]), "status": bool(row[10] > 0), "r": row[2], "x": row[3],
              "b": row[4], "g": 0.0, "tap": row[8], "shift_degree": row[9], "rate_a": row[5],
-             "rate_b": row[6], "rate_c": row[7]}
+             "rate_b": row[6], "rate_c": row[7],
+             **dict(zip(("angle_min", "angle_max"), row[11:13], strict=False))}
             for n, row in enumerate(branch)
         ]),
     )  # fmt: skip

@@ -29,7 +29,7 @@ def branches_of(source: Source) -> pd.DataFrame:
         ka = number(line.get("max_i_ka")) * float(line["df"]) * float(line["parallel"])
         rate = ka * kv * np.sqrt(3) if ka < NO_RATING_KA else np.nan
         row = _branch(source, lines + n, index, name_or(line["name"], f"line {index}"), rate)
-        rows.append(row | _status(source, "l", index, row, line))
+        rows.append(row | _status(source, "l", index, row, line) | _angles(line))
     offset = max((int(str(row["id"])) for row in rows), default=-1) + 1
     trafos = source.lookups["branch"].get("trafo", (0, 0))[0]
     for n, index in enumerate(net.trafo.index):
@@ -38,9 +38,16 @@ def branches_of(source: Source) -> pd.DataFrame:
         rate = mva if mva < NO_RATING_KA else np.nan
         row = _branch(source, trafos + n, index, name_or(trafo["name"], f"trafo {index}"), rate)
         row |= {"id": offset + int(index), "transformer": True}
-        rows.append(row | _status(source, "t", index, row, trafo))
+        rows.append(row | _status(source, "t", index, row, trafo) | _angles(trafo))
     rows += _other_branches(source, offset + int(net.trafo.index.max() if len(net.trafo) else -1))
     return frame("branch", rows)
+
+
+def _angles(element: pd.Series) -> dict[str, float]:
+    return {
+        "angle_min": number(element.get("min_angle_degree")),
+        "angle_max": number(element.get("max_angle_degree")),
+    }
 
 
 def _status(
