@@ -79,7 +79,11 @@ CASES = {
         {},
         ["'a'", "outages", "2 times"],
     ),
-    "a study of a later version": (manifest(scenario(solver="ac_opf")), {}, ["not available"]),
+    "limits for a power flow": (
+        manifest(scenario(solver="ac", limits="limits.csv")),
+        {"limits.csv": "element,id,max_p_mw\ngen,0,5\n"},
+        ["'a'", "limits", "means nothing to ac"],
+    ),
     "unknown form of contingencies": (
         manifest(contingencies="n-3"),
         {},

@@ -17,8 +17,10 @@ from .elements import ElementIndex
 from .grids import read_grid
 from .model import Model
 from .model import prepare as prepare_model
+from .opf_tables import read_element_table
 from .plan import solver_versions
 from .results import ResultWriter
+from .solvers import solve_together
 from .solvers.contingency import Study
 from .solvers.solution import SEVERITY
 from .solvers.verify import Deviation, chosen, verified
@@ -27,12 +29,13 @@ from .tables import read_injections
 from .violations import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .journal import Journal
     from .manifest import Scenario
     from .plan import Plan
     from .solvers.solution import Solution
+    from .state import State
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
@@ -47,12 +50,14 @@ class Solved:
         iterations: most iterations of any snapshot, or None.
         duration_secs: reading tables, solving and writing, in seconds.
         verified: largest deviations from pandapower, as :class:`~.solvers.verify.Deviation`.
+        residual: largest relative residual of the conditions of an optimum, or None.
     """
 
     status: str
     iterations: int | None
     duration_secs: float
     verified: dict[str, float]
+    residual: float | None
 
 
 @dataclass(frozen=True)
@@ -119,16 +124,20 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         read_injections(path, kind, rows) if path else None
         for kind, path, rows in scenario.injections
     )
+    costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
+    limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
     plan, model = _bench.plan, _bench.model
     metadata: dict[str, Any] = {
         "fingerprint": plan.fingerprint(scenario),
         "scenario": scenario_id,
         "solver": scenario.solver,
         "attempt": attempt,
-        "versions": solver_versions(),
+        "versions": solver_versions(scenario.solver),
     }
     asked = scenario.contingencies
-    states = partial(scenario_states, _bench.index, scenario, loads, gens)
+    states = partial(
+        scenario_states, _bench.index, scenario, loads, gens, costs=costs, limits=limits
+    )
     run = Run(
         scenario=scenario_id,
         model=model,
@@ -151,8 +160,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             for rows in solved_in_parts(run, summed.note, summed.verify):
                 writer.add_rows(rows)
         else:
-            for state in states():
-                solution = run.study.solve(model, state)
+            for state, solution in _base_cases(run):
                 summed.note(solution)
                 if chosen(run.verify, scenario_id, state.snapshot, None):
                     study = (model, state, scenario.solver, scenario.options)
@@ -162,11 +170,34 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             "verified": asdict(summed.deviation),
             "status": SEVERITY[summed.worst],
             "iterations": summed.iterations,
+            "residual": summed.residual,
             "duration_secs": time.time() - began,
             "solved": began,
         }
     duration = time.time() - began
-    return Solved(SEVERITY[summed.worst], summed.iterations, duration, asdict(summed.deviation))
+    return Solved(
+        SEVERITY[summed.worst],
+        summed.iterations,
+        duration,
+        asdict(summed.deviation),
+        summed.residual,
+    )
+
+
+def _base_cases(run: Run) -> Iterator[tuple[State, Solution]]:
+    """The states of a scenario without contingencies, solved together where ramps tie them."""
+    study = run.study
+    if study.options.get("ramps"):
+        states = list(run.states())
+        solutions = solve_together(
+            run.model, states, study.solver, study.options, engine=study.engine
+        )
+        yield from zip(states, solutions, strict=True)
+        return
+    before = None
+    for state in run.states():
+        before = study.solve(run.model, state, before=before)
+        yield state, before
 
 
 @dataclass
@@ -175,12 +206,15 @@ class _Summed:
 
     worst: int = 0
     iterations: int | None = None
+    residual: float | None = None
     deviation: Deviation = field(default_factory=Deviation)
 
     def note(self, solution: Solution) -> None:
         self.worst = max(self.worst, SEVERITY.index(solution.status))
         if solution.iterations is not None:
             self.iterations = max(self.iterations or 0, solution.iterations)
+        if solution.residual is not None:
+            self.residual = max(self.residual or 0.0, solution.residual)
 
     def verify(self, deviation: Deviation) -> None:
         self.deviation |= deviation

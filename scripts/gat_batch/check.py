@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from .errors import GatBatchError, InputErrors, ManifestError, ResultError, TableError
+from .solvers import OPTIMAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,8 +50,9 @@ def check_files(plan: Plan) -> None:
 
 def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchError]:
     sets = scenario.contingencies.sets if scenario.contingencies else None
-    tables = (("loads", scenario.loads), ("gens", scenario.gens), ("contingencies", sets))
-    for key, path in tables:
+    named = ("loads", "gens", "costs", "limits")
+    tables = {**{key: getattr(scenario, key) for key in named}, "contingencies": sets}
+    for key, path in tables.items():
         if path is not None and path not in made and not path.is_file():
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"
@@ -98,13 +100,16 @@ def check_studies(plan: Plan, scenarios: Sequence[Scenario]) -> None:
 def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
     # Imported late: a batch with nothing to solve needs no pandapower.
     from .contingencies import contingencies_of
+    from .costs import grid_costs
     from .elements import ElementIndex
     from .grids import read_grid
+    from .opf_tables import read_element_table
     from .state import check_scenario
     from .tables import read_injections
 
     # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
     read = lru_cache(maxsize=16)(read_injections)
+    read_elements = lru_cache(maxsize=16)(read_element_table)
     try:
         net = read_grid(plan.grid(members[0]))
     except GatBatchError as fault:
@@ -112,6 +117,11 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
         fault.what += count
         yield fault.at(scenario=members[0].id, field="grid")
         return
+    if any(scenario.solver in OPTIMAL for scenario in members):
+        try:
+            grid_costs(net)
+        except GatBatchError as fault:
+            yield fault.at(scenario=members[0].id, field="grid")
     index = ElementIndex(net)
     # Tables that the run makes name what was found in this grid.
     made = set(plan.made())
@@ -121,7 +131,9 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
                 read(path, kind, rows) if path and path not in made else None
                 for kind, path, rows in scenario.injections
             )
-            check_scenario(index, scenario, loads, gens)
+            costs = read_elements(scenario.costs, "costs") if scenario.costs else None
+            limits = read_elements(scenario.limits, "limits") if scenario.limits else None
+            check_scenario(index, scenario, loads, gens, costs=costs, limits=limits)
             if scenario.contingencies and scenario.contingencies.sets:
                 contingencies_of(index, scenario.contingencies)
         except InputErrors as many:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from .errors import GatBatchError, InputErrors, TableError
-from .state import Change, State
+from .state import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .elements import ElementIndex
     from .manifest import Contingencies
+    from .state import State
 
 TYPES = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
 
@@ -149,7 +150,7 @@ def after(
     for element, position in contingency.outages:
         left[element][position] = False
     outages = tuple(Change(element, "in_service", values) for element, values in left.items())
-    return State(state.snapshot, (*others, *outages))
+    return replace(state, changes=(*others, *outages))
 
 
 def is_possible(contingency: Contingency, service: Mapping[str, NDArray[np.bool_]]) -> bool:

@@ -73,7 +73,7 @@ class ContingencyRanking:
         if not len(system):
             return
         others = rows.filter(pc.invert(is_system))
-        loading = pc.greater(others["loading_percent"], self._limits.loading_percent)
+        loading = pc.greater(others["loading_percent"], self._limits.most_percent)
         overloads = others.filter(loading)
         if len(overloads):
             self._overloads.append(_counted(overloads.append_column("times", _ones(overloads))))

@@ -198,7 +198,7 @@ class ElementStatistics:
         worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
         low, high = self._limits.voltage_band_pu
         violated = np.where(
-            kinds == "bus", (values < low) | (values > high), values > self._limits.loading_percent
+            kinds == "bus", (values < low) | (values > high), values > self._limits.most_percent
         )
         weight = (weights[:, None] * there).sum(axis=0)
         unlimited = np.isin(kinds, ("gen", "ext_grid")) | (weight == 0)
@@ -210,9 +210,7 @@ class ElementStatistics:
             return {
                 "count": there.sum(axis=0),
                 "min": np.nanmin(values, axis=0),
-                "mean": np.divide(
-                    total, weight, out=np.full(len(kinds), np.nan), where=weight > 0
-                ),
+                "mean": np.divide(total, weight, out=np.full(len(kinds), np.nan), where=weight > 0),
                 "p95": np.nanquantile(values, 0.95, axis=0),
                 "max": np.nanmax(values, axis=0),
                 "worst": values[worst, np.arange(len(kinds))],

@@ -81,10 +81,13 @@ def conclude(plan: Plan) -> int:
 
 def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
     failures = [job for job in content["jobs"] if job["state"] == "failed"]
-    not_converged = [job["id"] for job in content["jobs"] if job["status"] == "not_converged"]
+    statuses = [job["status"] for job in content["jobs"]]
+    counts = f"{statuses.count('not_converged')} of them without convergence"
+    if "infeasible" in statuses:
+        counts += f", {statuses.count('infeasible')} infeasible"
     lines = [
         f"gat-batch: {content['name']}: {content['completed']} of {content['total']} scenarios "
-        f"solved, {len(not_converged)} of them without convergence, {len(failures)} failed"
+        f"solved, {counts}, {len(failures)} failed"
     ]
     lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
     if len(failures) > MOST_NAMED:

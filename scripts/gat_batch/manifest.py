@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .documents import named_file, read_document, schema_faults
 from .errors import GatBatchError, InputErrors, ManifestError
+from .solvers import OPTIMAL
 from .solvers.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ BRANCHES = ("line", "trafo", "trafo3w")
 
 DEPTHS = {"n-1": 1, "n-2": 2}
 """Contingencies by name: how many branches fail together."""
-
-BUILT_SOLVERS: tuple[Solver, ...] = ("dc", "ac")
-UNBUILT_KEYS = ("costs", "limits")
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,8 @@ class Scenario:
         gens: table of changed generators, or None.
         load_rows: which rows of a load table that several scenarios share, or None for all.
         gen_rows: the same of the generator table.
+        costs: table of cost curves, or None.
+        limits: table of limits, or None.
         load_scale: factor on every load.
         gen_scale: factor on every generator.
         outages: elements out of service.
@@ -100,6 +100,8 @@ class Scenario:
     gens: Path | None = None
     load_rows: str | None = None
     gen_rows: str | None = None
+    costs: Path | None = None
+    limits: Path | None = None
     load_scale: float = 1.0
     gen_scale: float = 1.0
     outages: tuple[Outage, ...] = ()
@@ -118,7 +120,8 @@ class Scenario:
     def tables(self) -> tuple[Path, ...]:
         """The tables that the scenario reads."""
         sets = self.contingencies.sets if self.contingencies else None
-        return tuple(path for path in (self.loads, self.gens, sets) if path is not None)
+        named = (self.loads, self.gens, self.costs, self.limits, sets)
+        return tuple(path for path in named if path is not None)
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,6 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
     Yields:
         Each fault.
     """
-    yield from _unbuilt(document, file, None)
     common_faults = list(_common_option_faults(document, file))
     yield from common_faults
     counts = Counter(entry["id"] for entry in document["scenarios"])
@@ -222,7 +224,7 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
             )
     for entry in document["scenarios"]:
         name = entry["id"]
-        yield from _unbuilt(entry, file, name)
+        yield from _needless(entry, document, file)
         if "grid" not in entry and "grid" not in document:
             yield ManifestError(
                 "missing",
@@ -267,24 +269,27 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
         yield ManifestError(f"screen means nothing to solver {solver}", hint="use it with ac")
 
 
-def _unbuilt(entry: Mapping[str, Any], file: Path, scenario: str | None) -> Iterator[GatBatchError]:
-    """Studies that the manifest can name but this version can't do yet."""
-    for key in UNBUILT_KEYS:
-        if key in entry:
+def _needless(
+    entry: Mapping[str, Any], document: Mapping[str, Any], file: Path
+) -> Iterator[GatBatchError]:
+    """Keys that say nothing to the scenario's solver, or contradict each other."""
+    solver = _solver(entry, document)
+    for key in ("costs", "limits"):
+        if key in entry and solver not in OPTIMAL:
             yield ManifestError(
-                "not available in this version",
+                f"means nothing to {solver}",
                 file=file,
-                scenario=scenario,
+                scenario=entry["id"],
                 field=key,
-                hint="this version has no optimal power flow; take the key out",
+                hint=f"it is for {' and '.join(OPTIMAL)}",
             )
-    if entry.get("solver", "dc") not in BUILT_SOLVERS:
+    if _options(entry, document).get("ramps") and _contingency_entry(entry, document) is not None:
         yield ManifestError(
-            f"{entry['solver']!r} is not available in this version",
+            "ramps tie snapshots together, contingencies are solved on top of each",
             file=file,
-            scenario=scenario,
-            field="solver",
-            hint=f"available are {', '.join(BUILT_SOLVERS)}",
+            scenario=entry["id"],
+            field="contingencies",
+            hint="make two scenarios of it",
         )
 
 
@@ -352,6 +357,8 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         gens=table("gens"),
         load_rows=_table(entry.get("loads"))[1],
         gen_rows=_table(entry.get("gens"))[1],
+        costs=table("costs"),
+        limits=table("limits"),
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(

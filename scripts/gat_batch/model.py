@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower
 import pyarrow as pa
 
+from .costs import grid_costs
 from .solvers.lending import lent
 from .solvers.readout import COLUMNS, supplied_buses
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
+    from .costs import Costs
     from .solvers.arrays import Arrays
 
 ELEMENTS = tuple(COLUMNS)
@@ -38,6 +41,7 @@ class Model:
         cut_off: buses that the grid as given doesn't supply, shape (buses,).
         position: element -> position of each one's bus among the buses.
         equations: kept equations, or why there are none; filled as they are needed.
+        columns: columns of the grid's tables as given, likewise.
     """
 
     net: pandapowerNet
@@ -48,6 +52,12 @@ class Model:
     cut_off: NDArray[np.bool_]
     position: dict[str, NDArray[np.int64]]
     equations: dict[object, Arrays | str] = field(default_factory=dict)
+    columns: dict[object, NDArray[Any]] = field(default_factory=dict)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """The grid's own cost curves."""
+        return grid_costs(self.net)
 
 
 def prepare(net: pandapowerNet) -> Model:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULT_FORMAT = 3
 """Raised when the same study would be written differently; old results are then solved again."""
 
-MOST_PER_JOB: dict[Solver, int] = {"dc": 1000, "ac": 1000, "dc_opf": 50, "ac_opf": 1}
+MOST_PER_JOB: dict[Solver, int] = {"dc": 1000, "ac": 1000, "dc_opf": 500, "ac_opf": 25}
 """Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
 
 MOST_WITH_CONTINGENCIES = 4
@@ -251,7 +251,7 @@ class Plan:
         """
         facts = {
             "format": RESULT_FORMAT,
-            "versions": solver_versions(),
+            "versions": solver_versions(scenario.solver),
             "solver": scenario.solver,
             "options": scenario.options,
             "engine": self.config.engine,
@@ -259,6 +259,8 @@ class Plan:
             "grid": _grid_hash(self.grid(scenario)),
             "loads": self._injections_hash("load", scenario.loads, scenario.load_rows),
             "gens": self._injections_hash("gen", scenario.gens, scenario.gen_rows),
+            "costs": _table_hash(scenario.costs),
+            "limits": _table_hash(scenario.limits),
             "load_scale": scenario.load_scale,
             "gen_scale": scenario.gen_scale,
             "contingencies": self._contingency_facts(scenario.contingencies),
@@ -320,9 +322,11 @@ def _digest(facts: object) -> str:
 
 
 @cache
-def solver_versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
-    return {name: version(name) for name in ("pandapower", "lightsim2grid", "numpy", "scipy")}
+def solver_versions(solver: Solver) -> dict[str, str]:
+    """Versions of the packages that a result of a solver depends on."""
+    optimisers = {"dc_opf": ("highspy",), "ac_opf": ("casadi",)}
+    names = ("pandapower", "lightsim2grid", "numpy", "scipy", *optimisers.get(solver, ()))
+    return {name: version(name) for name in names}
 
 
 @cache

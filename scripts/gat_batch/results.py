@@ -44,6 +44,7 @@ SYSTEM: dict[str, pa.DataType] = {
     "min_vm_bus": pa.int64(),
     "max_vm_pu": pa.float64(),
     "max_vm_bus": pa.int64(),
+    "congestion_rent": pa.float64(),
 }
 """Columns that only the ``system`` row fills."""
 

@@ -10,18 +10,21 @@
 - ``load_scale`` then multiplies p and q of every load, ``gen_scale`` p of every generator and
   p and q of every static generator. External grids take up the difference.
 - Outages take elements out of service.
+- A limit table sets columns of limits, a cost table replaces the curves of the elements it names.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from .errors import GatBatchError, InputErrors, TableError
 from .injections import Injections, resolve
+from .opf_changes import cost_curves, limit_columns, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
+    from .costs import Costs
     from .elements import ElementIndex
+    from .opf_changes import Placed
+    from .opf_tables import ElementTable
     from .tables import InjectionTable
 
 
@@ -71,10 +77,12 @@ class State:
     Attributes:
         snapshot: its name, or None if the scenario doesn't vary over time.
         changes: what differs from the grid as given.
+        costs: cost curves in place of the grid's own.
     """
 
     snapshot: str | None
     changes: tuple[Change, ...]
+    costs: Costs = field(default_factory=dict)
 
 
 def scenario_states(
@@ -82,6 +90,9 @@ def scenario_states(
     scenario: _Scenario,
     loads: InjectionTable | None,
     gens: InjectionTable | None,
+    *,
+    costs: ElementTable | None = None,
+    limits: ElementTable | None = None,
 ) -> Iterator[State]:
     """The states of a scenario, one a snapshot.
 
@@ -90,6 +101,8 @@ def scenario_states(
         scenario: scales and outages.
         loads: the scenario's load table.
         gens: the scenario's generator table.
+        costs: its table of costs.
+        limits: its table of limits.
 
     Yields:
         A state for each snapshot in the order of the tables, or one without a snapshot.
@@ -97,7 +110,9 @@ def scenario_states(
     Raises:
         InputErrors: if the scenario doesn't fit the grid: all faults.
     """
-    injections, outages, snapshots = _resolved(index, scenario, loads, gens)
+    tables = _Tables(loads, gens, costs, limits)
+    injections, outages, snapshots, priced, limited = _resolved(index, scenario, tables)
+    steady = _curves(priced, None) if priced and not priced.table.snapshots else None
     for snapshot in snapshots or (None,):
         changes = [
             change
@@ -106,7 +121,11 @@ def scenario_states(
         ]
         named = {change.element for change in changes}
         changes += _scale_changes(index.net, scenario, named)
-        yield State(snapshot, (*changes, *outages))
+        if limited is not None:
+            columns = limit_columns(index.net, limited, snapshot)
+            changes += [Change(*place, values) for place, values in columns.items()]
+        curves = _curves(priced, snapshot) if steady is None else steady
+        yield State(snapshot, (*changes, *outages), curves)
 
 
 def check_scenario(
@@ -114,13 +133,19 @@ def check_scenario(
     scenario: _Scenario,
     loads: InjectionTable | None,
     gens: InjectionTable | None,
+    *,
+    costs: ElementTable | None = None,
+    limits: ElementTable | None = None,
 ) -> None:
     """Check that a scenario fits a grid, without building its states.
 
     Raises:
         InputErrors: if it doesn't: all faults.
+        TableError: if a curve of costs is at fault.
     """
-    _resolved(index, scenario, loads, gens)
+    _, _, snapshots, priced, _ = _resolved(index, scenario, _Tables(loads, gens, costs, limits))
+    for snapshot in snapshots or (None,):
+        _curves(priced, snapshot)
 
 
 @contextmanager
@@ -135,51 +160,61 @@ def applied(net: pandapowerNet, state: State) -> Iterator[None]:
     try:
         for change in state.changes:
             table = net[change.element]
-            originals.append((change, table, table[change.column].copy()))
+            known = change.column in table
+            originals.append((change, table, table[change.column].copy() if known else None))
             table[change.column] = change.values
         yield
     finally:
         for change, table, values in reversed(originals):
             # A solver may have put another table in its place.
             net[change.element] = table
-            table[change.column] = values
+            if values is None:
+                del table[change.column]
+            else:
+                table[change.column] = values
+
+
+class _Tables(NamedTuple):
+    """The tables of a scenario."""
+
+    loads: InjectionTable | None
+    gens: InjectionTable | None
+    costs: ElementTable | None
+    limits: ElementTable | None
+
+
+def _curves(priced: Placed | None, snapshot: str | None) -> Costs:
+    return {} if priced is None else cost_curves(priced, snapshot)
 
 
 def _resolved(
-    index: ElementIndex,
-    scenario: _Scenario,
-    loads: InjectionTable | None,
-    gens: InjectionTable | None,
-) -> tuple[list[Injections], list[Change], tuple[str, ...]]:
+    index: ElementIndex, scenario: _Scenario, tables: _Tables
+) -> tuple[list[Injections], list[Change], tuple[str, ...], Placed | None, Placed | None]:
     """Tables and outages held against the grid: positions instead of names."""
     faults: list[GatBatchError] = []
     injections = []
-    if loads is not None:
-        injections.append(resolve(index, loads, "load", faults))
-    if gens is not None:
-        injections.append(resolve(index, gens, "gen", faults))
+    if tables.loads is not None:
+        injections.append(resolve(index, tables.loads, "load", faults))
+    if tables.gens is not None:
+        injections.append(resolve(index, tables.gens, "gen", faults))
+    priced = place(index, tables.costs, faults) if tables.costs else None
+    limited = place(index, tables.limits, faults) if tables.limits else None
     outages = _outage_changes(index, scenario.outages, faults)
-    snapshots = _common_snapshots(loads, gens, faults)
+    snapshots = _common_snapshots(tables, faults)
     if faults:
         raise InputErrors(faults)
-    return injections, outages, snapshots
+    return injections, outages, snapshots, priced, limited
 
 
-def _common_snapshots(
-    loads: InjectionTable | None, gens: InjectionTable | None, faults: list[GatBatchError]
-) -> tuple[str, ...]:
-    first = loads.snapshots if loads else ()
-    second = gens.snapshots if gens else ()
-    if loads and gens and first and second and set(first) != set(second):
-        lonely = sorted(set(first) ^ set(second))[0]
-        faults.append(
-            TableError(
-                f"snapshot {lonely!r} is in only one of {loads.file.name} and {gens.file.name}",
-                file=gens.file,
-                field="snapshot",
-            )
-        )
-    return first or second
+def _common_snapshots(tables: _Tables, faults: list[GatBatchError]) -> tuple[str, ...]:
+    """The snapshots of the first table that has any; the others must have the same."""
+    varying = [table for table in tables if table is not None and table.snapshots]
+    for first, table in pairwise(varying):
+        if set(first.snapshots) != set(table.snapshots):
+            lonely = sorted(set(first.snapshots) ^ set(table.snapshots))[0]
+            what = f"snapshot {lonely!r} is in only one of {first.file.name} and {table.file.name}"
+            faults.append(TableError(what, file=table.file, field="snapshot"))
+    return varying[0].snapshots if varying else ()
 
 
 def _outage_changes(

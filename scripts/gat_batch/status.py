@@ -77,7 +77,7 @@ class StatusBoard:
         from .results import read_metadata
 
         metadata = read_metadata(self.plan.result(scenario_id))
-        known = ("attempt", "duration_secs", "iterations", "verified")
+        known = ("attempt", "duration_secs", "iterations", "verified", "residual")
         facts = {key: metadata.get(key) for key in known}
         journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
 
@@ -137,6 +137,7 @@ class StatusBoard:
             "updated": now,
             "run": self._lasting.get("run", {"started": now, "done_before": 0}),
             "verified": self._verified(),
+            "optimality": self._optimality(),
             **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
@@ -163,6 +164,12 @@ class StatusBoard:
             "largest_mw": max((one["mw"] for one in found), default=0.0),
             "largest_pu": max((one["pu"] for one in found), default=0.0),
         }
+
+    def _optimality(self) -> dict[str, float]:
+        """Over all scenarios: optima proved, and how far they are from their conditions."""
+        residuals = [event.get("residual") for event in self._last.values()]
+        found = [residual for residual in residuals if residual is not None]
+        return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
 
 
 def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -205,6 +212,7 @@ def job_record(
         "attempts": event.get("attempt"),
         "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
         "iterations": event.get("iterations") if solved else None,
+        "residual": event.get("residual") if solved else None,
         "error": event.get("error") if state == "failed" else None,
         "output": str(result) if state == "completed" else None,
     }

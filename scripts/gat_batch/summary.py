@@ -42,6 +42,7 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "metadata": (pa.string(), "metadata from the manifest, as JSON"),
     "snapshots": (pa.int64(), "snapshots solved, with or without convergence"),
     "not_converged": (pa.int64(), "snapshots without convergence"),
+    "infeasible": (pa.int64(), "snapshots whose limits can't all be kept"),
     "islanded": (pa.int64(), "snapshots in which buses were cut off"),
     "contingencies": (pa.int64(), "contingencies solved"),
     "load_mw": (pa.float64(), "load supplied, mean over snapshots, MW"),
@@ -50,6 +51,7 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "unserved_mw": (pa.float64(), "load cut off, mean over snapshots, MW"),
     "max_unserved_mw": (pa.float64(), "load cut off in the worst snapshot, MW"),
     "objective": (pa.float64(), "cost, sum over snapshots"),
+    "congestion_rent": (pa.float64(), "rent of binding ratings, sum over snapshots"),
     "max_loading_percent": (pa.float64(), "worst loading of a branch, percent"),
     "max_loading_element": (pa.string(), "that branch"),
     "max_loading_snapshot": (pa.string(), "its snapshot"),
@@ -63,6 +65,7 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "voltage_violations": (pa.int64(), "buses and snapshots outside the voltage band"),
     "iterations": (pa.int64(), "most iterations of a snapshot"),
     "engine": (pa.string(), "what solved it; after a colon the rung of the ladder that it took"),
+    "detail": (pa.string(), "why its worst snapshot isn't ok"),
     "attempts": (pa.int64(), "attempts that it took"),
     "duration_secs": (pa.float64(), "time of the last attempt, s"),
     "error": (pa.string(), "why the scenario failed"),
@@ -262,10 +265,13 @@ def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
     loading = base["loading_percent"].to_numpy()
     vm = base["vm_pu"].to_numpy()[pc.equal(kinds, "bus").to_numpy(zero_copy_only=False)]
     low, high = limits.voltage_band_pu
+    worst = max(statuses, key=SEVERITY.index)
     return {
-        "status": max(statuses, key=SEVERITY.index),
+        "status": worst,
+        "detail": system["detail"][statuses.index(worst)].as_py(),
         "snapshots": len(system),
         "not_converged": statuses.count("not_converged"),
+        "infeasible": statuses.count("infeasible"),
         "islanded": statuses.count("islanded"),
         "contingencies": 0 if base is table else _contingencies(table),
         **{
@@ -274,10 +280,11 @@ def _figures(table: pa.Table, base: pa.Table, limits: Limits) -> dict[str, Any]:
         },
         "max_unserved_mw": pc.max(system["unserved_mw"]).as_py(),
         "objective": pc.sum(system["objective"]).as_py(),
+        "congestion_rent": pc.sum(system["congestion_rent"]).as_py(),
         **_extreme(system, "max_loading", "percent", "element", highest=True),
         **_extreme(system, "min_vm", "pu", "bus", highest=False),
         **_extreme(system, "max_vm", "pu", "bus", highest=True),
-        "loading_violations": int((loading > limits.loading_percent).sum()),
+        "loading_violations": int((loading > limits.most_percent).sum()),
         "voltage_violations": int(((vm < low) | (vm > high)).sum()),
         "iterations": pc.max(system["iterations"]).as_py(),
         "engine": ";".join(sorted(pc.unique(system["engine"].drop_null()).to_pylist())),

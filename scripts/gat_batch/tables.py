@@ -155,7 +155,7 @@ def read_injections(path: Path, kind: Kind, rows: str | None = None) -> Injectio
     """
     if rows is not None:
         return read_shared(path, kind).rows_of(rows)
-    raw = _read(path)
+    raw = read_columns(path)
     if "scenario" in raw.column_names:
         hint = 'say which rows are meant: {"file": ..., "rows": ...}'
         raise TableError("is shared by scenarios", file=path, field="scenario", hint=hint)
@@ -163,7 +163,7 @@ def read_injections(path: Path, kind: Kind, rows: str | None = None) -> Injectio
     table = _parse(raw, path, kind, faults)
     if not faults:
         faults = _repeated_rows(table, np.zeros_like(table.label))
-    _raise_if_any(faults, path)
+    raise_faults(faults, path)
     return table
 
 
@@ -180,13 +180,13 @@ def read_shared(path: Path, kind: Kind) -> SharedTable:
     try:
         state = path.stat()
     except OSError:
-        return shared_table(_read(path), path, kind)
+        return shared_table(read_columns(path), path, kind)
     return _read_shared(path, kind, (state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=4)
 def _read_shared(path: Path, kind: Kind, state: tuple[int, int]) -> SharedTable:  # noqa: ARG001 - a changed file is another one
-    return shared_table(_read(path), path, kind)
+    return shared_table(read_columns(path), path, kind)
 
 
 def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
@@ -205,29 +205,34 @@ def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
         raise TableError("the column is missing", file=path, field="scenario", hint=hint)
     faults: list[GatBatchError] = []
     table = _parse(raw, path, kind, faults)
-    scenarios, scenario = _codes(raw["scenario"], "scenario", path, faults)
+    scenarios, scenario = codes(raw["scenario"], "scenario", path, faults)
     if not faults:
         faults = _repeated_rows(table, scenario)
-    _raise_if_any(faults, path)
+    raise_faults(faults, path)
     return SharedTable(table, scenarios, scenario)
 
 
 def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -> InjectionTable:
     element = _element_column(raw, path, kind)
-    labels, label = _codes(raw[element], element, path, faults)
+    labels, label = codes(raw[element], element, path, faults)
     values = {
-        name: _numbers(raw[name], name, path, faults)
+        name: numbers(raw[name], name, path, faults)
         for name in VALUE_COLUMNS[kind]
         if name in raw.column_names
     }
     snapshots: tuple[str, ...] = ()
     snapshot = np.zeros(len(raw), dtype=np.int64)
     if "snapshot" in raw.column_names:
-        snapshots, snapshot = _codes(raw["snapshot"], "snapshot", path, faults)
+        snapshots, snapshot = codes(raw["snapshot"], "snapshot", path, faults)
     return InjectionTable(path, element, labels, label, values, snapshots, snapshot)
 
 
-def _raise_if_any(faults: list[GatBatchError], path: Path) -> None:
+def raise_faults(faults: list[GatBatchError], path: Path) -> None:
+    """Report the faults of a table, if there are any: no more than 20 one by one.
+
+    Raises:
+        InputErrors: if there are.
+    """
     if faults:
         hidden = len(faults) - MOST_FAULTS
         if hidden > 0:
@@ -248,8 +253,18 @@ def _renumbered(
     return tuple(texts[code] for code in used[order]), rank[inverse]
 
 
-def _read(path: Path) -> pa.Table:
-    """Read all columns of a CSV as text, of Parquet as they are."""
+def read_columns(path: Path) -> pa.Table:
+    """Read all columns of a CSV as text, of Parquet as they are.
+
+    Args:
+        path: a CSV file, or Parquet with the suffix ``.parquet``.
+
+    Returns:
+        The columns, at least one row of them.
+
+    Raises:
+        TableError: if the file can't be read, has no rows or gives a name to two columns.
+    """
     try:
         if path.is_dir():
             raise TableError("is a folder, not a table", file=path)
@@ -312,10 +327,20 @@ def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
     return found[0]
 
 
-def _codes(
+def codes(
     column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Distinct texts of a column in the order of their appearance, and the code of each row."""
+    """Distinct texts of a column in the order of their appearance, and the code of each row.
+
+    Args:
+        column: the column.
+        name: its name, for the messages.
+        path: its file.
+        faults: a fault is added here for each empty cell.
+
+    Returns:
+        The texts, and the position of each row's among them, shape (rows,).
+    """
     texts = _texts(column.combine_chunks())
     if texts is None:
         faults.append(TableError(f"is of type {column.type}, not text", file=path, field=name))
@@ -344,10 +369,20 @@ def _texts(column: pa.Array) -> pa.StringArray | None:
         return None
 
 
-def _numbers(
+def numbers(
     column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
 ) -> NDArray[np.float64]:
-    """A column as numbers, NaN where a cell is empty."""
+    """A column as numbers, NaN where a cell is empty.
+
+    Args:
+        column: the column.
+        name: its name; a ``vm_pu`` must be positive.
+        path: its file.
+        faults: a fault is added here for each cell that is no number.
+
+    Returns:
+        The numbers, shape (rows,).
+    """
     cells = column.combine_chunks()
     if pa.types.is_boolean(cells.type):
         faults.append(TableError("is of type bool, not a number", file=path, field=name))

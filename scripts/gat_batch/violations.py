@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 BRANCHES = ("line", "trafo", "trafo3w")
 
+HAIR_PU, HAIR_PERCENT = 1e-9, 1e-4
+"""By how much a limit may be exceeded without any violation: setpoints lie on the edge of their
+band, and optima on the edge of their ratings."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,6 +31,11 @@ class Limits:
 
     loading_percent: float = 100.0
     voltage_band_pu: tuple[float, float] = (0.9, 1.1)
+
+    @property
+    def most_percent(self) -> float:
+        """The loading limit and a hair's breadth, in percent."""
+        return self.loading_percent + HAIR_PERCENT
 
 
 def voltage_bands(net: pandapowerNet, limits: Limits) -> tuple[NDArray[np.float64], ...]:
@@ -55,9 +64,8 @@ def violations(
     found = {}
     vm = solution.elements.get("bus", {}).get("vm_pu")
     if vm is not None:
-        # A hair's breadth is no violation: setpoints lie on the edge of their band.
-        found["bus"] = np.flatnonzero((vm < bands[0] - 1e-9) | (vm > bands[1] + 1e-9))
+        found["bus"] = np.flatnonzero((vm < bands[0] - HAIR_PU) | (vm > bands[1] + HAIR_PU))
     for branch in BRANCHES:
         loading = solution.elements.get(branch, {}).get("loading_percent", np.empty(0))
-        found[branch] = np.flatnonzero(loading > limits.loading_percent)
+        found[branch] = np.flatnonzero(loading > limits.most_percent)
     return {element: positions for element, positions in found.items() if len(positions)}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..state import State
     from .solution import Solution
 
+OPTIMAL = ("dc_opf", "ac_opf")
+"""Studies in which generation is chosen and not given."""
+
 Engine = Literal["auto", "pandapower", "lightsim2grid"]
 
 
@@ -27,19 +30,22 @@ def solve(
     *,
     engine: Engine = "auto",
     ladder: Sequence[str] = (),
+    before: Solution | None = None,
 ) -> Solution:
     """Solve one state of a grid.
 
     Args:
         model: the prepared grid; its element tables are afterwards as before.
         state: what differs from the grid as given.
-        solver: kind of study: ``dc`` or ``ac``.
+        solver: kind of study: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
         options: solver options by pandapower's names, as :func:`options.check_options` passes
             them.
         engine: ``auto`` solves on kept equations what they represent exactly and leaves the rest
             to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves it nothing.
         ladder: what an AC power flow tries where it doesn't converge, names of
             :data:`options.RUNGS`.
+        before: the solution of an earlier state of the same scenario, that an optimal power flow
+            may start from.
 
     Returns:
         The solution. Without any slack left there is nothing to solve: the status is then
@@ -55,21 +61,75 @@ def solve(
     from .dc import solve_dc
     from .readout import blackout
 
+    if solver in OPTIMAL:
+        return solve_together(model, (state,), solver, options, engine=engine, before=before)[0]
     if solver not in ("dc", "ac"):
-        raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac")
+        raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
     if engine != "pandapower":
         solution, reason = _on_kept_equations(model, state, solver, options)
         if solution is not None:
             return solution
         if engine != "auto":
-            hint = "engine: auto leaves such scenarios to pandapower"
-            raise SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
+            raise _refusal(engine, reason)
     with applied(model.net, state):
         if not has_slack(model.net):
             return blackout(model)
         if solver == "dc":
             return solve_dc(model, options)
         return solve_ac(model, options, ladder=ladder)
+
+
+def solve_together(
+    model: Model,
+    states: Sequence[State],
+    solver: str,
+    options: Mapping[str, Any],
+    *,
+    engine: Engine = "auto",
+    before: Solution | None = None,
+) -> list[Solution]:
+    """Solve an optimal power flow over states that follow each other, tied by ramps.
+
+    Args:
+        model: the prepared grid; its element tables are afterwards as before.
+        states: the states, which have the same elements in service.
+        solver: ``dc_opf`` or ``ac_opf``.
+        options: solver options.
+        engine: as for :func:`solve`.
+        before: the solution of an earlier state of the same scenario, to start from.
+
+    Returns:
+        A solution for each state.
+
+    Raises:
+        SolverError: as for :func:`solve`.
+    """
+    from ..grids.sanity import has_slack
+    from ..state import applied
+    from .opf import solve_opf
+    from .opf_pandapower import solve_by_pandapower
+    from .readout import blackout
+
+    if engine != "pandapower":
+        found = solve_opf(model, states, solver, options, before=before)
+        if not isinstance(found, str):
+            return found
+        if engine != "auto":
+            raise _refusal(engine, found)
+    solutions = []
+    for state in states:
+        with applied(model.net, state):
+            solutions.append(
+                solve_by_pandapower(model, state.costs, options, dc=solver == "dc_opf")
+                if has_slack(model.net)
+                else blackout(model)
+            )
+    return solutions
+
+
+def _refusal(engine: str, reason: str) -> SolverError:
+    hint = "engine: auto leaves such scenarios to pandapower"
+    return SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
 
 
 def _on_kept_equations(

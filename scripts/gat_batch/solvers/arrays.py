@@ -7,7 +7,7 @@ do: those in service first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Arrays:
         bus: square; admittance for AC, susceptance for DC, p.u.
         at_from, at_to: the same at either end, one row a live branch.
         bus_shift, branch_shift: injections of phase shifters in p.u., for DC.
+        shared: what solvers keep for every topology of the grid.
     """
 
     base_mva: float
@@ -72,6 +73,7 @@ class Arrays:
     at_to: Any
     bus_shift: Reals
     branch_shift: Reals
+    shared: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
     def solvers(self) -> dict[str, Any]:
@@ -86,17 +88,18 @@ class Arrays:
         return supplied
 
 
-def obstacle(net: pandapowerNet, *, dc: bool) -> str:
+def obstacle(net: pandapowerNet, *, dc: bool, dispatched: bool = False) -> str:
     """Why these equations can't stand for a grid; empty if they can.
 
     Args:
         net: the network, just solved by pandapower.
         dc: whether the equations are those of a DC power flow.
+        dispatched: whether powers and voltages of generators are chosen and not given.
     """
-    return next(_obstacles(net, dc=dc), "")
+    return next(_obstacles(net, dc=dc, dispatched=dispatched), "")
 
 
-def _obstacles(net: pandapowerNet, *, dc: bool) -> Iterator[str]:
+def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[str]:
     for element in _tables(net):
         if element not in KNOWN and len(net[element]):
             yield f"it has elements of type {element}"
@@ -107,9 +110,9 @@ def _obstacles(net: pandapowerNet, *, dc: bool) -> Iterator[str]:
             for table in (net.gen, net.ext_grid)
         ]
     )
-    if len(np.unique(held)) < len(held):
+    if not dispatched and len(np.unique(held)) < len(held):
         yield "several generators hold the voltage of one bus"
-    if not dc and len(net["_ppc"]["internal"]["ref"]) != 1:
+    if not (dc or dispatched) and len(net["_ppc"]["internal"]["ref"]) != 1:
         yield "it has several reference buses"
     const = [name for name in net.load if str(name).startswith("const_")]
     if not dc and (net.load[const].to_numpy(float) != 0).any():

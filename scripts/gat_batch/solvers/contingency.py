@@ -10,12 +10,12 @@ import numpy as np
 from ..contingencies import after, is_possible, service_of
 from ..errors import GatBatchError
 from ..violations import voltage_bands
-from . import solve
+from . import OPTIMAL, solve
 from .contingency_ac import MOST_STEPS, AcContingencies
 from .contingency_dc import DcContingencies
 from .contingent import laid_over
 from .equations import equations_of_state
-from .fast import columns_of, demand_of, newton
+from .fast import Columns, demand_of, newton
 from .mapping import solution_of
 from .outages import without
 from .reduction_ac import AcReduction
@@ -52,10 +52,16 @@ class Study:
     engine: Engine = "auto"
     ladder: Sequence[str] = ()
 
-    def solve(self, model: Model, state: State) -> Solution:
+    def solve(self, model: Model, state: State, before: Solution | None = None) -> Solution:
         """Solve one state."""
         return solve(
-            model, state, self.solver, self.options, engine=self.engine, ladder=self.ladder
+            model,
+            state,
+            self.solver,
+            self.options,
+            engine=self.engine,
+            ladder=self.ladder,
+            before=before,
         )
 
 
@@ -171,7 +177,7 @@ class _Blocks:
         self._dc = study.solver == "dc"
         self._service = service_of(model.net, state)
         self._state = state
-        self._column = columns_of(model, state)
+        self._column = Columns(model, state)
         self._demand = demand_of(model, equations, self._column)
         self._topology = Topology(equations, model.net)
         self._loading = str(study.options.get("trafo_loading", "current"))
@@ -194,7 +200,7 @@ class _Blocks:
     @classmethod
     def of(cls, model: Model, state: State, study: Study, limits: Limits) -> _Blocks | None:
         """Blocks on the equations of a state, or None if nothing can be solved on them."""
-        if study.engine == "pandapower":
+        if study.engine == "pandapower" or study.solver in OPTIMAL:
             return None
         equations = equations_of_state(model, state, study.solver, study.options)
         if isinstance(equations, str):
@@ -248,7 +254,7 @@ class _Blocks:
     ) -> Solution:
         own = without(self._arrays, one.cut)
         state = after(contingency, self._state, self._service)
-        demand = demand_of(self._model, own, columns_of(self._model, state))
+        demand = demand_of(self._model, own, Columns(self._model, state))
         voltage = solved.voltage(number).copy()
         voltage[own.dead] = 0.0
         return solution_of(

@@ -16,6 +16,8 @@ from .lending import lent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pandapower.auxiliary import pandapowerNet
+
     from ..model import Model
     from .arrays import Arrays
 
@@ -53,13 +55,16 @@ OFF: dict[str, Any] = {
 """Options that leave a study to pandapower, unless they have these values."""
 
 
-def kept_equations(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str:
+def kept_equations(
+    model: Model, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
+) -> Arrays | str:
     """The equations of the grid as given, made once for each set of options that shape them.
 
     Args:
         model: the model, with no state laid over its network.
         solver: ``dc`` or ``ac``.
         options: solver options.
+        dispatched: whether powers and voltages of generators are chosen and not given.
 
     Returns:
         The equations, or why pandapower has to solve such studies of this grid.
@@ -70,9 +75,9 @@ def kept_equations(model: Model, solver: str, options: Mapping[str, Any]) -> Arr
         if name not in (*SHAPING, *SOLVING, *OFF):
             return f"it is solved with {name}"
     shape = {name: value for name, value in options.items() if name in SHAPING}
-    key = (solver, tuple(sorted(shape.items())))
+    key = (solver, dispatched, tuple(sorted(shape.items())))
     if key not in model.equations:
-        model.equations[key] = _made(model, solver, shape)
+        model.equations[key] = equations_of(model.net, solver, shape, dispatched=dispatched)
     return model.equations[key]
 
 
@@ -106,14 +111,16 @@ def equations_of_state(
         with applied(model.net, State(None, changes)):
             if not has_slack(model.net):
                 return "no slack is left in service"
-            given.solvers["own equations"] = _made(model, solver, shape)
+            given.solvers["own equations"] = equations_of(model.net, solver, shape)
         given.solvers["own outages"] = key
     own: Arrays | str = given.solvers["own equations"]
     return own
 
 
-def _made(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str:
-    net = model.net
+def equations_of(
+    net: pandapowerNet, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
+) -> Arrays | str:
+    """The equations of a network as it stands; arguments as in :func:`kept_equations`."""
     if net["user_pf_options"]:
         return "its file holds options for power flows"
     with lent(net):
@@ -123,4 +130,5 @@ def _made(model: Model, solver: str, options: Mapping[str, Any]) -> Arrays | str
             # Where it doesn't converge, the equations are there all the same.
             with suppress(LoadflowNotConverged):
                 pandapower.runpp(net, numba=False, lightsim2grid=False, **options)
-    return obstacle(net, dc=solver == "dc") or arrays_of(net, dc=solver == "dc")
+    dc = solver == "dc"
+    return obstacle(net, dc=dc, dispatched=dispatched) or arrays_of(net, dc=dc)

@@ -17,23 +17,66 @@ from .outages import without
 from .topology import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from pandapower.auxiliary import pandapowerNet
 
     from ..model import Model
     from ..state import State
     from .arrays import Arrays
     from .solution import Solution
 
-    Column = Callable[[str, str], NDArray[Any]]
-
 MOST_ITERATIONS = 10
 """As pandapower has it for Newton's method."""
 
 SAFETY = 10.0
 """How far over the tolerance a solution may be when it is checked once more."""
+
+
+class Columns:
+    """Columns of a grid's tables as a state has them; not to be written to.
+
+    Args:
+        model: the model, which keeps the columns of the grid as given once they were needed.
+        state: the state.
+    """
+
+    def __init__(self, model: Model, state: State) -> None:
+        self.net = model.net
+        self.changed = {(change.element, change.column): change.values for change in state.changes}
+        self._given = model.columns
+
+    def __call__(self, element: str, name: str) -> NDArray[Any]:
+        """A column that every network has."""
+        values = self.changed.get((element, name))
+        if values is None:
+            values = self._given.get((element, name))
+        if values is None:
+            values = self._given[element, name] = self.net[element][name].to_numpy()
+        return values
+
+    def numbers(self, element: str, name: str) -> NDArray[np.float64]:
+        """A column of numbers, NaN where there are none."""
+        if (element, name) in self.changed:
+            return self.changed[element, name].astype(np.float64)
+        if (element, name, "numbers") not in self._given:
+            table = self.net[element]
+            known = name in table
+            values = table[name].to_numpy(np.float64) if known else np.full(len(table), np.nan)
+            self._given[element, name, "numbers"] = values
+        return self._given[element, name, "numbers"]
+
+    def flags(self, element: str, name: str, *, default: bool) -> NDArray[np.bool_]:
+        """A column of switches, at its default where there are none."""
+        if (element, name) in self.changed:
+            return self.changed[element, name].astype(bool)
+        if (element, name, default) not in self._given:
+            values = np.full(len(self.net[element]), default)
+            if name in self.net[element]:
+                column = self.net[element][name]
+                values = np.where(column.isna(), default, column.to_numpy(object)).astype(bool)
+            self._given[element, name, default] = values
+        return self._given[element, name, default]
 
 
 @dataclass(frozen=True)
@@ -45,6 +88,7 @@ class Demand:
         sgen: generation of each static generator in MVA, shape (sgens,).
         gen: active power of each generator in MW, shape (gens,).
         running: generators that take part, shape (gens,).
+        fed: external grids that take part, shape (external grids,).
         bus: demand of each row in MVA, generators left out, shape (buses,).
         vm: setpoint of each row's voltage in p.u., 1 where there is none.
         bus_in: buses that are in service, shape (table of buses,).
@@ -56,6 +100,7 @@ class Demand:
     sgen: NDArray[np.complex128]
     gen: NDArray[np.float64]
     running: NDArray[np.bool_]
+    fed: NDArray[np.bool_]
     bus: NDArray[np.complex128]
     vm: NDArray[np.float64]
     bus_in: NDArray[np.bool_]
@@ -78,11 +123,11 @@ def solve_fast(
     Returns:
         The solution, or None if pandapower has to solve this state.
     """
-    changed = {(change.element, change.column): change.values for change in state.changes}
-    own = _topology(arrays, model.net, changed)
+    column = Columns(model, state)
+    own = topology_of(arrays, column)
     if own is None:
         return None
-    demand = demand_of(model, own, columns_of(model, state))
+    demand = demand_of(model, own, column)
     solved = _angles(own, demand) if dc else newton(own, demand, options)
     if solved is None:
         return None
@@ -100,54 +145,62 @@ def solve_fast(
     )
 
 
-def columns_of(model: Model, state: State) -> Column:
-    """What hands out the columns of a state's tables, by element and name."""
-    changed = {(change.element, change.column): change.values for change in state.changes}
+def topology_of(arrays: Arrays, columns: Columns, *, held: bool = True) -> Arrays | None:
+    """The equations of a state's topology.
 
-    def column(element: str, name: str) -> NDArray[Any]:
-        values = changed.get((element, name))
-        return model.net[element][name].to_numpy() if values is None else values
+    Args:
+        arrays: the equations of the grid as given.
+        columns: the state.
+        held: whether generators hold voltages. Where they don't, equations with buses cut off are
+            of no use.
 
-    return column
-
-
-def _outages_of(
-    net: pandapowerNet, changed: Mapping[tuple[str, str], NDArray[Any]]
-) -> dict[str, tuple[int, ...]]:
-    """Element -> positions of what a state's changes take out of service, injections left out."""
-    return {
-        element: tuple(np.flatnonzero(net[element]["in_service"].to_numpy(bool) & ~values).tolist())
-        for (element, column), values in changed.items()
-        if column == "in_service" and element not in ("load", "sgen")
-    }
-
-
-def _topology(
-    arrays: Arrays, net: pandapowerNet, changed: Mapping[tuple[str, str], NDArray[Any]]
-) -> Arrays | None:
-    """The equations of the state's topology, or None if it loses a reference."""
-    outages = _outages_of(net, changed)
+    Returns:
+        The equations, or None if the state loses a reference or, where nothing is held, if it is
+        more than lines and transformers that leave the islands as they are.
+    """
+    outages = _outages_of(columns)
+    if not held:
+        rows = arrays.row["gen"][list(outages.pop("gen", ()))]
+        if np.isin(rows, arrays.ref).any():
+            return None
     if not any(outages.values()):
         return arrays
     kept = arrays.solvers
     # Snapshots of a scenario share their outages.
     if kept.get("outages") != outages:
         if "topology" not in kept:
-            kept["topology"] = Topology(arrays, net)
+            kept["topology"] = Topology(arrays, columns.net)
         cut = kept["topology"].cut(outages)
+        whole = cut is not None and not len(cut.dead) and not len(cut.hanging)
+        plain = outages.keys() <= {"line", "trafo"}
         kept["outages"] = outages
-        kept["own"] = None if cut is None else without(arrays, cut)
+        kept["own"] = (
+            None if cut is None or not (held or (whole and plain)) else without(arrays, cut)
+        )
     own: Arrays | None = kept["own"]
     return own
 
 
-def demand_of(model: Model, arrays: Arrays, column: Column) -> Demand:
+def _outages_of(columns: Columns) -> dict[str, tuple[int, ...]]:
+    """Element -> positions of what a state takes out of service, injections left out."""
+    return {
+        element: tuple(
+            np.flatnonzero(
+                columns.net[element]["in_service"].to_numpy(bool) & ~values.astype(bool)
+            ).tolist()
+        )
+        for (element, column), values in columns.changed.items()
+        if column == "in_service" and element not in ("load", "sgen")
+    }
+
+
+def demand_of(model: Model, arrays: Arrays, column: Columns) -> Demand:
     """What a state asks of some equations.
 
     Args:
         model: the model.
         arrays: the equations of the state's topology.
-        column: hands out the state's column of a table, by element and name.
+        column: the state.
     """
     supplied = arrays.supplied
     power, lost = {}, {}
@@ -178,6 +231,7 @@ def demand_of(model: Model, arrays: Arrays, column: Column) -> Demand:
         sgen=power["sgen"],
         gen=gen,
         running=running,
+        fed=fed,
         bus=bus,
         vm=vm,
         bus_in=column("bus", "in_service").astype(bool),

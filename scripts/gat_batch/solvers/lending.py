@@ -6,7 +6,7 @@ import warnings
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
-from pandapower.auxiliary import LoadflowNotConverged
+from pandapower.auxiliary import LoadflowNotConverged, OPFNotConverged
 
 from ..errors import SolverError
 
@@ -26,7 +26,7 @@ def lent(net: pandapowerNet) -> Iterator[None]:
         net: the network.
 
     Raises:
-        LoadflowNotConverged: if the power flow did not converge.
+        LoadflowNotConverged, OPFNotConverged: if it did not converge.
         SolverError: if pandapower fails in any other way, which means bad data. What may pass, as
             a lack of memory, stays what it is.
     """
@@ -41,7 +41,7 @@ def lent(net: pandapowerNet) -> Iterator[None]:
         with warnings.catch_warnings(), redirect_stdout(None):
             warnings.simplefilter("ignore")
             yield
-    except (LoadflowNotConverged, MemoryError, OSError):
+    except (LoadflowNotConverged, OPFNotConverged, MemoryError, OSError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or "no reason given"

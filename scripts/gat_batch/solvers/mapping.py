@@ -5,6 +5,7 @@ Compare ``pandapower.results_branch`` and ``pandapower.results_bus``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
     Quantities = dict[str, Reals]
+
+
+@dataclass(frozen=True)
+class Powers:
+    """What elements draw and inject, in MVA, 0 where they don't.
+
+    Attributes:
+        load, sgen, gen, ext_grid: of each element, in pandapower's sign convention.
+        running: generators that take part, shape (gens,).
+    """
+
+    load: Complexes
+    sgen: Complexes
+    gen: Complexes
+    ext_grid: Complexes
+    running: NDArray[np.bool_]
 
 
 def solution_of(
@@ -51,7 +68,6 @@ def solution_of(
     Returns:
         The solution.
     """
-    flows = _dc_flows(arrays, voltage) if dc else _ac_flows(arrays, voltage)
     vm, va = np.full((2, len(arrays.kv)), np.nan)
     vm[: arrays.buses] = demand.vm[: arrays.buses] if dc else np.abs(voltage)
     held = np.concatenate([arrays.ref, arrays.pv])
@@ -61,24 +77,75 @@ def solution_of(
     lost = demand.bus_in & ~arrays.supplied[arrays.row["bus"]] & ~model.cut_off
     net_power = _bus_power(arrays, voltage, dc=dc) + demand.bus
     gen, grid = _held_power(arrays, demand, net_power)
-    elements = _branches(model, arrays, flows, vm, trafo_loading)
-    elements |= _sources(arrays, demand, gen, grid, (vm, va))
+    power = Powers(demand.load, demand.sgen, gen, grid, demand.running)
+    elements, totals = readings(
+        model,
+        arrays,
+        voltage,
+        (vm, va),
+        power,
+        bus_in=demand.bus_in,
+        dc=dc,
+        trafo_loading=trafo_loading,
+    )
+    return Solution(
+        status="islanded" if lost.any() else "ok",
+        engine=engine,
+        iterations=iterations,
+        elements=elements,
+        system={
+            **totals,
+            "unserved_mw": demand.unserved_mw,
+            "lost_generation_mw": demand.lost_generation_mw,
+        },
+        detail=cut_off(int(lost.sum())),
+    )
+
+
+def readings(
+    model: Model,
+    arrays: Arrays,
+    voltage: Complexes,
+    rows: tuple[Reals, Reals],
+    power: Powers,
+    *,
+    bus_in: NDArray[np.bool_],
+    dc: bool,
+    trafo_loading: str,
+) -> tuple[dict[str, Quantities], dict[str, float | int | str | None]]:
+    """The quantities of all elements, and the figures of the system, as pandapower has them.
+
+    Args:
+        model: the model.
+        arrays: the equations.
+        voltage: AC: complex voltages in p.u.; DC: angles in radians; shape (buses,).
+        rows: voltage in p.u. and angle in degrees of every row, NaN where it isn't supplied.
+        power: what the elements inject and draw.
+        bus_in: buses that are in service, shape (table of buses,).
+        dc: whether the equations are those of a DC power flow.
+        trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
+
+    Returns:
+        Element -> quantity -> values, and load, generation, loss, worst loading and voltages.
+    """
+    flows = _dc_flows(arrays, voltage) if dc else _ac_flows(arrays, voltage)
+    elements = _branches(model, arrays, flows, rows[0], trafo_loading)
+    elements |= _sources(arrays, power, rows)
     drawn = {
-        "load": demand.load,
-        "shunt": _shunts(model, arrays, vm),
-        "sgen": -demand.sgen,
-        "gen": -gen,
-        "ext_grid": -grid,
+        "load": power.load,
+        "shunt": _shunts(model, arrays, rows[0]),
+        "sgen": -power.sgen,
+        "gen": -power.gen,
+        "ext_grid": -power.ext_grid,
     }
-    elements |= _buses(model, arrays, demand.bus_in, (vm, va), drawn)
+    elements |= _buses(model, arrays, bus_in, rows, drawn)
     impedance = slice(*arrays.span.get("impedance", (0, 0)))
+    loss = sum(float(np.nansum(e["pl_mw"])) for e in elements.values() if "pl_mw" in e)
+    fed = (power.gen, power.ext_grid, power.sgen)
     totals = {
-        "load_mw": float(demand.load.real.sum()),
-        "generation_mw": float(sum(power.real.sum() for power in (gen, grid, demand.sgen))),
-        "loss_mw": float(flows[impedance].real.sum())
-        + sum(float(np.nansum(e["pl_mw"])) for e in elements.values() if "pl_mw" in e),
-        "unserved_mw": demand.unserved_mw,
-        "lost_generation_mw": demand.lost_generation_mw,
+        "load_mw": float(power.load.real.sum()),
+        "generation_mw": float(sum(source.real.sum() for source in fed)),
+        "loss_mw": float(flows[impedance].real.sum()) + loss,
     }
     elements = {
         element: {
@@ -89,18 +156,8 @@ def solution_of(
         for element in model.ids
         if len(model.ids[element])
     }
-    return Solution(
-        status="islanded" if lost.any() else "ok",
-        engine=engine,
-        iterations=iterations,
-        elements=elements,
-        system={
-            **totals,
-            **worst_loading(model, elements),
-            **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
-        },
-        detail=cut_off(int(lost.sum())),
-    )
+    extremes = {} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])
+    return elements, {**totals, **worst_loading(model, elements), **extremes}
 
 
 def _ac_flows(arrays: Arrays, voltage: Complexes) -> Complexes:
@@ -142,7 +199,7 @@ def _held_power(
     slack = np.isin(rows, arrays.ref)
     gen[running[slack]] = net_power[rows[slack]]
     grid = np.zeros(len(arrays.row["ext_grid"]), np.complex128)
-    fed = np.isin(arrays.row["ext_grid"], arrays.ref)
+    fed = demand.fed & np.isin(arrays.row["ext_grid"], arrays.ref)
     grid[fed] = net_power[arrays.row["ext_grid"][fed]]
     return gen, grid
 
@@ -234,19 +291,13 @@ def _buses(
     return {"bus": {"vm_pu": vm, "va_degree": va, **_power(total)}}
 
 
-def _sources(
-    arrays: Arrays,
-    demand: Demand,
-    gen: Complexes,
-    grid: Complexes,
-    voltage: tuple[Reals, Reals],
-) -> dict[str, Quantities]:
-    vm, va = (np.where(demand.running, values[arrays.row["gen"]], 0.0) for values in voltage)
+def _sources(arrays: Arrays, power: Powers, voltage: tuple[Reals, Reals]) -> dict[str, Quantities]:
+    vm, va = (np.where(power.running, values[arrays.row["gen"]], 0.0) for values in voltage)
     return {
-        "load": _power(demand.load),
-        "sgen": _power(demand.sgen),
-        "ext_grid": _power(grid),
-        "gen": {"vm_pu": vm, "va_degree": va, **_power(gen)},
+        "load": _power(power.load),
+        "sgen": _power(power.sgen),
+        "ext_grid": _power(power.ext_grid),
+        "gen": {"vm_pu": vm, "va_degree": va, **_power(power.gen)},
     }
 
 

@@ -125,7 +125,30 @@ AC = DC | {
 }
 """Options of ``pandapower.runpp``."""
 
-OPTIONS: dict[str, dict[str, Option]] = {"dc": DC, "ac": AC}
+DC_OPF = DC | {
+    "value_of_lost_load": Option(
+        "load may stay unserved at this cost in currency per MWh",
+        number=float,
+        low=0,
+        high=1e9,
+        open_low=True,
+    ),
+    "ramps": _switch("snapshots are solved together, and max_ramp_mw ties them"),
+}
+"""Options of a DC optimal power flow."""
+
+AC_OPF = DC_OPF | {
+    "calculate_voltage_angles": _switch("transformers' phase shifts count"),
+    "consider_line_temperature": AC["consider_line_temperature"],
+    "flow_limit": Option("what ratings of branches limit", ("power", "current")),
+    "ext_grid_voltage": Option(
+        "external grids' voltage is chosen, or held unless they are controllable",
+        ("free", "held"),
+    ),
+}
+"""Options of an AC optimal power flow."""
+
+OPTIONS: dict[str, dict[str, Option]] = {"dc": DC, "ac": AC, "dc_opf": DC_OPF, "ac_opf": AC_OPF}
 """Solver -> option -> what it is: the source of the documentation too."""
 
 RUNGS: dict[str, dict[str, Any]] = {

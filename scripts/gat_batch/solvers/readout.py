@@ -77,7 +77,7 @@ def blackout(model: Model) -> Solution:
     return Solution(
         "islanded",
         ENGINE,
-        system=_cut_off_mw(model, nowhere),
+        system={**cut_off_mw(model, nowhere)},
         detail="no slack is left in service: nothing is supplied",
     )
 
@@ -123,7 +123,7 @@ def read_out(model: Model, *, dc: bool) -> Solution:
             "load_mw": _total(net, CONSUMPTION, "p_mw"),
             "generation_mw": _total(net, GENERATION, "p_mw"),
             "loss_mw": _total(net, LOSSY, "pl_mw"),
-            **_cut_off_mw(model, supplied),
+            **cut_off_mw(model, supplied),
             **worst_loading(model, elements),
             **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
         },
@@ -136,8 +136,17 @@ def cut_off(buses: int) -> str:
     return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
 
 
-def _cut_off_mw(model: Model, supplied: NDArray[np.bool_]) -> dict[str, float | int | str | None]:
-    """Load and generation in service, in MW, where the grid as given supplies and this doesn't."""
+def cut_off_mw(model: Model, supplied: NDArray[np.bool_]) -> dict[str, float]:
+    """Load and generation that the state laid over the network cuts off.
+
+    Args:
+        model: the model.
+        supplied: buses that are supplied, shape (buses,).
+
+    Returns:
+        ``unserved_mw`` and ``lost_generation_mw``: what is in service, in MW, where the grid as
+        given supplies and this state doesn't.
+    """
     lost = ~supplied & ~model.cut_off
 
     def at_lost(element: str) -> float:

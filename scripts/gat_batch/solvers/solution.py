@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,11 @@ QUANTITIES = (
     "loading_percent",
     "lam_p",
     "lam_q",
+    "mu_p",
+    "mu_q",
+    "mu_vm",
+    "mu_flow",
+    "mu_angle",
 )
 """Quantities of elements, under pandapower's names and in its units."""
 
@@ -45,8 +50,11 @@ class Solution:
         elements: element -> quantity -> values, shape (elements,), in the order of the model's
             ids, NaN where there is no value. Quantities that an element doesn't have are left
             out, and so are elements that the grid doesn't have.
-        system: MW of load, generation, loss and unserved load, worst loading, voltage extremes.
+        system: MW of load, generation, loss and unserved load, worst loading, voltage extremes,
+            congestion rent.
         detail: why it isn't ``ok``, for people; empty if it is.
+        residual: largest relative residual of the conditions of an optimum, or None.
+        start: what the optimiser may start from at the next snapshot.
     """
 
     status: Status
@@ -56,3 +64,5 @@ class Solution:
     elements: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     system: dict[str, float | int | str | None] = field(default_factory=dict)
     detail: str = ""
+    residual: float | None = None
+    start: Any = field(default=None, compare=False, repr=False)

@@ -1,0 +1,201 @@
+"""AC optimal power flow by Ipopt, with exact derivatives by casadi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import casadi
+import numpy as np
+
+from .opf_ac_program import bounds, expressions, form_of, parameters, start_of
+from .opf_interior import QUIET
+from .optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .dispatch import Dispatch
+    from .opf_ac_program import Form
+    from .solution import Status
+
+    Reals = NDArray[np.float64]
+    Rows = NDArray[np.int64]
+
+MOST_ITERATIONS = 500
+
+LOCALLY_INFEASIBLE = "Infeasible_Problem_Detected"
+
+OPTIONS = {
+    **QUIET,
+    "error_on_fail": False,
+    "calc_lam_p": False,
+    "ipopt": {**QUIET["ipopt"], "max_iter": MOST_ITERATIONS, "bound_relax_factor": 1e-10},
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that Ipopt can solve, for any numbers.
+
+    Attributes:
+        solver: Ipopt on it.
+        conditions: gradient of the Lagrangian, objective and rows, of variables, parameters and
+            multipliers of the rows.
+    """
+
+    solver: Any
+    conditions: Any
+
+
+def program_of(form: Form, ramped: Rows, count: int) -> Program:
+    """Build the program of one snapshot, or of several that ramps tie together.
+
+    Args:
+        form: what a snapshot consists of.
+        ramped: units whose change from one snapshot to the next is limited.
+        count: number of snapshots.
+    """
+    nlp = expressions(form)
+    if count > 1:
+        snapshot = casadi.Function("snapshot", [nlp["x"], nlp["p"]], [nlp["f"], nlp["g"]])
+        x = casadi.MX.sym("x", nlp["x"].numel(), count)
+        p = casadi.MX.sym("p", nlp["p"].numel(), count)
+        f, g = snapshot.map(count)(x, p)
+        power = x[(form.columns[2] + ramped).tolist(), :]
+        change = power[:, 1:] - power[:, :-1]
+        nlp = {
+            "x": casadi.vec(x),
+            "p": casadi.vec(p),
+            "f": casadi.sum2(f),
+            "g": casadi.vertcat(casadi.vec(g), casadi.vec(change)),
+        }
+    kind = type(nlp["x"])
+    dual = kind.sym("dual", nlp["g"].numel())
+    gradient = casadi.gradient(nlp["f"] + casadi.dot(dual, nlp["g"]), nlp["x"])
+    return Program(
+        casadi.nlpsol("opf", "ipopt", nlp, OPTIONS),
+        casadi.Function("conditions", [nlp["x"], nlp["p"], dual], [gradient, nlp["f"], nlp["g"]]),
+    )
+
+
+def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[Optimum]:
+    """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
+
+    Args:
+        snapshots: the snapshots; their units are the same. A unit's power may change from one to
+            the next by no more than its ramp.
+        before: the ``start`` of an earlier optimum of a program of the same form, if any.
+
+    Returns:
+        The optimum of each.
+    """
+    form = form_of(snapshots[0])
+    ramp = np.array([dispatch.units.ramp for dispatch in snapshots[1:]]).reshape(-1, form.units)
+    ramped = np.flatnonzero(np.isfinite(ramp).any(axis=0))
+    program = _kept(snapshots[0], form, ramped, len(snapshots))
+    x_low, x_high, low, high = _joined([bounds(d, form) for d in snapshots], ramp[:, ramped])
+    given = np.concatenate([parameters(dispatch, form) for dispatch in snapshots])
+    start = np.concatenate([start_of(dispatch, form) for dispatch in snapshots])
+    if before is not None and len(before) == len(start):
+        start = before
+    found = program.solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
+    stats = program.solver.stats()
+    iterations = int(stats["iter_count"])
+    value, reduced, dual = (np.array(found[name]).ravel() for name in ("x", "lam_x", "lam_g"))
+    gradient, objective, rows = (
+        np.array(part).ravel() for part in program.conditions(value, given, dual)
+    )
+    residual = residual_of(
+        gradient + reduced,
+        (
+            np.concatenate([x_low, low]),
+            np.concatenate([value, rows]),
+            np.concatenate([x_high, high]),
+            np.concatenate([reduced, dual]),
+        ),
+        objective=float(objective[0]),
+    )
+    if stats["success"] and residual <= LARGEST_RESIDUAL:
+        common = Optimum("ok", iterations, residual=residual, engine=IPOPT, start=value)
+        return _optima(snapshots, form, (value, reduced, dual), common)
+    status: Status = (
+        "infeasible" if stats["return_status"] == LOCALLY_INFEASIBLE else "not_converged"
+    )
+    reason = f"Ipopt: {stats['return_status']}"
+    if stats["success"]:
+        reason = f"Ipopt: the conditions of an optimum are off by {residual:.1e}"
+    return [Optimum(status, iterations, reason, IPOPT) for _ in snapshots]
+
+
+def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
+    kept = dispatch.arrays.shared
+    key = (form.key, ramped.tobytes(), count)
+    if kept.get("ac_key") != key:
+        kept["ac_key"], kept["ac_program"] = key, program_of(form, ramped, count)
+    program: Program = kept["ac_program"]
+    return program
+
+
+def _joined(
+    parts: list[tuple[Reals, Reals, Reals, Reals]], ramp: Reals
+) -> tuple[Reals, Reals, Reals, Reals]:
+    """Bounds of all snapshots, those of the ramps last."""
+    x_low, x_high, low, high = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    limit = ramp.ravel()
+    return x_low, x_high, np.concatenate([low, -limit]), np.concatenate([high, limit])
+
+
+def _optima(
+    snapshots: Sequence[Dispatch],
+    form: Form,
+    found: tuple[Reals, Reals, Reals],
+    common: Optimum,
+) -> list[Optimum]:
+    """The optimum of each snapshot.
+
+    Args:
+        snapshots: the snapshots.
+        form: what the program of each consists of.
+        found: values of the variables, their multipliers and those of the rows.
+        common: what is the same in all.
+    """
+    value, reduced, dual = found
+    columns, lines = form.columns, form.rows
+    optima = []
+    for n, dispatch in enumerate(snapshots):
+        x, price = (
+            np.split(part[n * columns[-1] : (n + 1) * columns[-1]], columns[1:-1])
+            for part in (value, reduced)
+        )
+        own = dual[n * lines[-1] : (n + 1) * lines[-1]]
+        lam_p, lam_q, at_from, at_to, angle, _ = np.split(own, lines[1:-1])
+        q, mu_q = dispatch.units.ratio * x[2], np.zeros(form.units)
+        q[form.free], mu_q[form.free] = x[3], price[3]
+        mu_flow, mu_angle = np.zeros((2, len(dispatch.rating)))
+        # Rows hold squares: a price of the rating itself follows by the chain rule.
+        mu_flow[form.rated] = 2 * dispatch.rating[form.rated] * (at_from + at_to)
+        mu_angle[form.spread] = angle
+        injected = np.concatenate([x[2], q])
+        prices = dispatch.prices
+        cost = prices.linear @ injected + prices.quadratic @ injected**2 + x[4].sum()
+        optima.append(
+            replace(
+                common,
+                objective=float(cost + prices.constant),
+                angle=x[0],
+                vm=x[1],
+                p=x[2],
+                q=q,
+                lam_p=lam_p,
+                lam_q=lam_q,
+                mu_p=price[2],
+                mu_q=mu_q,
+                mu_vm=price[1],
+                mu_flow=mu_flow,
+                mu_angle=mu_angle,
+            )
+        )
+    return optima

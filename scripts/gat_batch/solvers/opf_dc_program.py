@@ -1,0 +1,215 @@
+"""The linear or quadratic program that a DC optimal power flow is.
+
+A branch carries its angle difference over its reactance and tap ratio, less its phase shift:
+pandapower's DC equations, which are MATPOWER's. Formulation: MATPOWER User's Manual, section 6.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .dispatch import Dispatch
+
+    Reals = NDArray[np.float64]
+    Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in the program of one snapshot.
+
+    Variables are angles, injections, and costs of injections by straight lines. Rows are the
+    balance of each bus, flows, angle differences and straight lines.
+
+    Attributes:
+        buses, units: numbers of angles and injections.
+        priced: injections that cost by straight lines, shape (priced,).
+        rated: live branches with a rating, shape (rated,).
+        spread: live branches with a limit of the angle across them, shape (spread,).
+        lines: straight lines of active power, of all, shape (lines,).
+    """
+
+    buses: int
+    units: int
+    priced: Rows
+    rated: Rows
+    spread: Rows
+    lines: Rows
+
+    @property
+    def size(self) -> int:
+        """Number of variables."""
+        return self.buses + self.units + len(self.priced)
+
+    @property
+    def blocks(self) -> Rows:
+        """First row of each kind, and the number of rows."""
+        return np.cumsum([0, self.buses, len(self.rated), len(self.spread), len(self.lines)])
+
+
+@dataclass(frozen=True)
+class Program:
+    """A linear or quadratic program.
+
+    Attributes:
+        linear, quadratic: coefficients of the objective, shape (variables,).
+        low, high: bounds of the variables, shape (variables,).
+        matrix: of the rows, shape (rows, variables).
+        row_low, row_high: bounds of the rows, shape (rows,).
+    """
+
+    linear: Reals
+    quadratic: Reals
+    low: Reals
+    high: Reals
+    matrix: Any
+    row_low: Reals
+    row_high: Reals
+
+
+def layout_of(dispatch: Dispatch) -> Layout:
+    """Where things lie in the program of a snapshot."""
+    units = len(dispatch.units.row)
+    lines = np.flatnonzero(dispatch.prices.unit < units)
+    return Layout(
+        buses=dispatch.buses,
+        units=units,
+        priced=np.unique(dispatch.prices.unit[lines]),
+        rated=np.flatnonzero(np.isfinite(dispatch.rating) & ~dispatch.arrays.open),
+        spread=np.flatnonzero(np.isfinite(dispatch.angle).any(axis=1) & ~dispatch.arrays.open),
+        lines=lines,
+    )
+
+
+def program_of(dispatch: Dispatch, layout: Layout) -> Program:
+    """The program of one snapshot."""
+    arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
+    at = np.arange(layout.units)
+    angle = np.tile([-np.inf, np.inf], (layout.buses, 1))
+    angle[arrays.ref] = np.angle(arrays.start[arrays.ref])[:, None]
+    bounds = np.concatenate([angle, units.p, np.tile([-np.inf, np.inf], (len(layout.priced), 1))])
+    balance = arrays.bus_shift + dispatch.demand.real
+    shift = arrays.branch_shift[layout.rated]
+    rating = dispatch.rating[layout.rated]
+    spread = dispatch.angle[layout.spread]
+    offset = prices.offset[layout.lines]
+    none = np.full(len(offset), -np.inf)
+    return Program(
+        linear=np.concatenate(
+            [np.zeros(layout.buses), prices.linear[at], np.ones(len(layout.priced))]
+        ),
+        quadratic=np.concatenate(
+            [np.zeros(layout.buses), prices.quadratic[at], np.zeros(len(layout.priced))]
+        ),
+        low=bounds[:, 0],
+        high=bounds[:, 1],
+        matrix=_kept_matrix(dispatch, layout),
+        row_low=np.concatenate([-balance, -rating - shift, spread[:, 0], none]),
+        row_high=np.concatenate([-balance, rating - shift, spread[:, 1], -offset]),
+    )
+
+
+def _kept_matrix(dispatch: Dispatch, layout: Layout) -> Any:
+    """The rows' matrix of the last program, where this one has the same."""
+    prices = dispatch.prices
+    parts = (
+        dispatch.units.row,
+        layout.rated,
+        layout.spread,
+        prices.unit[layout.lines],
+        prices.slope[layout.lines],
+    )
+    key = tuple(part.tobytes() for part in parts)
+    kept = dispatch.arrays.solvers
+    if kept.get("opf_rows") != key:
+        kept["opf_rows"], kept["opf_matrix"] = key, _matrix(dispatch, layout)
+    return kept["opf_matrix"]
+
+
+def _matrix(dispatch: Dispatch, layout: Layout) -> Any:
+    arrays, prices = dispatch.arrays, dispatch.prices
+    ones = np.ones(layout.units)
+    places = (dispatch.units.row, np.arange(layout.units))
+    fed = sparse.csr_matrix((-ones, places), (layout.buses, layout.units))
+    count = len(layout.spread)
+    ends = dispatch.ends[layout.spread]
+    across = sparse.csr_matrix(
+        (
+            np.repeat([1.0, -1.0], count),
+            (np.tile(np.arange(count), 2), ends.T.ravel()),
+        ),
+        (count, layout.buses),
+    )
+    lines = np.arange(len(layout.lines))
+    unit = prices.unit[layout.lines]
+    slope = sparse.csr_matrix(
+        (prices.slope[layout.lines], (lines, unit)), (len(lines), layout.units)
+    )
+    cost = sparse.csr_matrix(
+        (-np.ones(len(lines)), (lines, np.searchsorted(layout.priced, unit))),
+        (len(lines), len(layout.priced)),
+    )
+    flows = arrays.at_from[layout.rated]
+    return sparse.bmat(
+        [
+            [arrays.bus, fed, sparse.csr_matrix((layout.buses, len(layout.priced)))],
+            [flows, sparse.csr_matrix((flows.shape[0], layout.units)), None],
+            [across, None, None],
+            [sparse.csr_matrix((len(lines), layout.buses)), slope, cost],
+        ],
+        format="csc",
+    )
+
+
+def tied(programs: list[Program]) -> Program:
+    """One program of several that don't touch each other."""
+    if len(programs) == 1:
+        return programs[0]
+    vectors = ("linear", "quadratic", "low", "high", "row_low", "row_high")
+    return Program(
+        matrix=sparse.block_diag([program.matrix for program in programs], format="csc"),
+        **{name: np.concatenate([getattr(p, name) for p in programs]) for name in vectors},
+    )
+
+
+def with_ramps(
+    program: Program, snapshots: Sequence[Dispatch], layouts: Sequence[Layout]
+) -> Program:
+    """The program of several snapshots, with a row for each limited change of a unit's power."""
+    first = np.cumsum([0, *(layout.size for layout in layouts)])
+    now, then, most = [], [], []
+    for n in range(1, len(snapshots)):
+        ramp = snapshots[n].units.ramp
+        slow = np.flatnonzero(np.isfinite(ramp))
+        now.append(first[n] + layouts[n].buses + slow)
+        then.append(first[n - 1] + layouts[n - 1].buses + slow)
+        most.append(ramp[slow])
+    if not sum(map(len, most)):
+        return program
+    limit = np.concatenate(most)
+    count = np.arange(len(limit))
+    rows = sparse.csr_matrix(
+        (
+            np.repeat([1.0, -1.0], len(limit)),
+            (np.tile(count, 2), np.concatenate([*now, *then])),
+        ),
+        (len(limit), program.matrix.shape[1]),
+    )
+    return Program(
+        program.linear,
+        program.quadratic,
+        program.low,
+        program.high,
+        sparse.vstack([program.matrix, rows], format="csc"),
+        np.concatenate([program.row_low, -limit]),
+        np.concatenate([program.row_high, limit]),
+    )
