@@ -50,11 +50,12 @@ def inputs(shard):
 
 @cache
 def begin_once():
-    """Claim the batch."""
+    """Claim the batch. Snakemake would show an exception of an input function with its traceback."""
     try:
         front.begin(PLAN)
     except GatBatchError as error:
-        raise WorkflowError(str(error))
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
