@@ -340,6 +340,23 @@ def test_mat_without_a_case_is_refused(tmp_path):
         read_grid(grid_ref("net.mat", tmp_path))
 
 
+# ---- Which grid it is ------------------------------------------------------------
+
+
+def test_hash_of_a_dataset_is_of_its_content_not_of_its_writing(tmp_path):
+    def written(grid):
+        write_grid(grid, tmp_path / "net.arrow")
+        return grid_ref("net.arrow", tmp_path).content_hash()
+
+    net = bundled("case9")
+    first = written(net)
+    assert written(net) == first
+    edit(tmp_path / "net.arrow", schema_version="2.1.0")
+    assert grid_ref("net.arrow", tmp_path).content_hash() != first
+    net.load.loc[0, "p_mw"] += 1.0
+    assert written(net) != first
+
+
 # ---- The command -----------------------------------------------------------------
 
 

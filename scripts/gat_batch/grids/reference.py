@@ -26,6 +26,9 @@ SUFFIXES: dict[str, Form] = {".json": "json", ".arrow": "arrow", ".m": "m", ".ma
 MANIFEST = "manifest.json"
 """The file of an Arrow dataset that lists its tables."""
 
+ORIGIN = ("created_at", "gat_version", "source")
+"""Keys of that file that say where the dataset comes from; a grid is the same without them."""
+
 
 @dataclass(frozen=True)
 class GridRef:
@@ -58,7 +61,7 @@ class GridRef:
         return (self.path / MANIFEST, *tables)
 
     def content_hash(self) -> str:
-        """Hash of the content, wherever it lies.
+        """Hash of the content, wherever it lies and whenever it was written.
 
         Returns:
             64 hexadecimal digits.
@@ -68,7 +71,7 @@ class GridRef:
         """
         if self.form == "bundled":
             return _digest([self.name, version("pandapower")])
-        return _digest([[file.name, file_hash(file, GridError)] for file in self.files])
+        return _digest([[file.name, _content_of(file)] for file in self.files])
 
 
 def grid_ref(reference: str, folder: Path) -> GridRef:
@@ -111,5 +114,20 @@ def form_of(path: Path) -> Form:
     return form
 
 
+def _content_of(path: Path) -> object:
+    """What a file contributes to the hash: of a manifest all but who wrote it, when, from what."""
+    if path.name != MANIFEST:
+        return file_hash(path, GridError)
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise GridError(f"can't be read: {error.strerror}", file=path) from None
+    except (ValueError, RecursionError):
+        return file_hash(path, GridError)  # what is wrong with it is said when it is read
+    if not isinstance(content, dict):
+        return file_hash(path, GridError)
+    return {key: content[key] for key in content if key not in ORIGIN}
+
+
 def _digest(facts: object) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
