@@ -95,6 +95,34 @@ def test_bus_total_of_generators_is_shared_by_gens_and_sgens(net, tmp_path):
     assert list(after.sgen["q_mvar"]) == [6]
 
 
+def test_bus_total_is_what_the_loads_draw_after_their_scaling(net, tmp_path):
+    net.load.loc[[3, 7], "scaling"] = [0.5, 2.0]
+    load = lay(net, tmp_path, "bus,p_mw,q_mvar\n9,130,13\n")[None].load
+    assert list(load["p_mw"]) == [20, 60, 99, 0]
+    for column, total in (("p_mw", 130), ("q_mvar", 13)):
+        assert (load[column] * load["scaling"])[[3, 7]].sum() == pytest.approx(total)
+
+
+def test_bus_total_is_shared_equally_where_signs_differ(net, tmp_path):
+    net.load.loc[[3, 7], "p_mw"] = [94.2, -94.1]
+    assert list(lay(net, tmp_path, "bus,p_mw\n9,10\n")[None].load["p_mw"]) == [5, 5, 99, 0]
+
+
+def test_element_without_a_name_has_none(net, tmp_path):
+    net.load["name"] = [None, float("nan"), pd.NA, "nan"]
+    assert list(lay(net, tmp_path, "load,p_mw\nnan,7\n")[None].load["p_mw"]) == [10, 30, 99, 7]
+    for name in ("None", "<NA>"):
+        with pytest.raises(GatBatchError, match=f"there is no load '{name}'"):
+            lay(net, tmp_path, f"load,p_mw\n{name},7\n")
+
+
+def test_voltage_of_a_bus_that_no_generator_holds_is_refused(net, tmp_path):
+    net.gen["in_service"] = False
+    with pytest.raises(GatBatchError, match="vm_pu: bus 'station 9' has no gen in service"):
+        lay(net, tmp_path, gens="bus,p_mw,vm_pu\nstation 9,4,1.02\n")
+    assert list(lay(net, tmp_path, gens="bus,p_mw,vm_pu\n9,4,\n")[None].sgen["p_mw"]) == [4]
+
+
 def test_scales_multiply_after_the_table(net, tmp_path):
     after = lay(net, tmp_path, "load,p_mw\n3,20\n", load_scale=2.0, gen_scale=0.5)[None]
     assert list(after.load["p_mw"]) == [40, 60, 198, 0]

@@ -64,6 +64,7 @@ def test_parquet_and_csv_are_the_same_table(tmp_path):
         ("load,p_mw\n1,NaN\n", ["row 2", "'NaN'"]),
         ("load,p_mw\n1,1e999\n", ["row 2", "1e999"]),
         ("load,p_mw\n1,2\n3,x\n", ["row 3", "'x'"]),
+        ("load,p_mw\n1,1_000\n", ["row 2", "'1_000'"]),
         ("load,p_mw\n1,2\n1,3\n", ["row 3", "stands in row 2"]),
         ("load,p_mw,snapshot\n1,2,a\n2,3,\n", ["row 3", "snapshot is empty"]),
         ("load,p_mw,snapshot\n1,2,a\n1,3,a\n", ["row 3"]),

@@ -58,8 +58,10 @@ class ElementIndex:
         self._by_index[element] = {int(i): n for n, i in enumerate(table.index)}
         names: dict[str, list[int]] = defaultdict(list)
         if "name" in table:
-            for position, name in enumerate(table["name"]):
-                names[str(name)].append(position)
+            named = table["name"].notna()
+            for position, (name, known) in enumerate(zip(table["name"], named, strict=True)):
+                if known:
+                    names[str(name)].append(position)
         self._by_name[element] = names
 
     def _hint(self, element: str, label: str) -> str:

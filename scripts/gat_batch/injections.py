@@ -37,7 +37,7 @@ class _Shares:
     Attributes:
         label: label of each share, shape (shares,), sorted.
         position: position of the element in its table, shape (shares,).
-        fraction: part of the label's value that the element gets, shape (shares,).
+        fraction: factor from the label's power to the element's ``p_mw``, shape (shares,).
     """
 
     label: NDArray[np.int64]
@@ -193,35 +193,65 @@ def _bus_shares(
     buses: NDArray[np.int64],
     faults: list[GatBatchError],
 ) -> dict[str, _Shares]:
-    """Share the values of buses among their elements in service, in proportion to p_mw."""
+    """Share the values of buses among their elements in service.
+
+    Each gets a part in proportion to its power in the grid, ``p_mw * scaling``; all get the same
+    if their powers have both signs or are all zero, as proportions of a difference may be of any
+    size. What an element gets is divided by its scaling, so that the total is true.
+    """
     label_of_bus = {int(bus): label for label, bus in enumerate(buses) if bus >= 0}
-    found: list[tuple[int, str, int, float]] = []
+    found: list[tuple[int, str, int, float, float]] = []
     for element in TARGETS[kind]:
         frame = net[element]
         at = net.bus.index.get_indexer(frame["bus"])
-        live = frame["in_service"].to_numpy(bool)
-        power = frame["p_mw"].to_numpy(np.float64)
+        scaling = frame["scaling"].to_numpy(np.float64)
+        power = frame["p_mw"].to_numpy(np.float64) * scaling
+        live = frame["in_service"].to_numpy(bool) & (scaling != 0)
         found += [
-            (label_of_bus[bus], element, position, power[position])
+            (label_of_bus[bus], element, position, power[position], scaling[position])
             for position, bus in enumerate(at)
             if live[position] and bus in label_of_bus
         ]
-    totals, counts = np.zeros(len(buses)), np.zeros(len(buses))
-    for label, _, _, p_mw in found:
+    totals, sizes, counts = (np.zeros(len(buses)) for _ in range(3))
+    for label, _, _, p_mw, _ in found:
         totals[label] += p_mw
+        sizes[label] += abs(p_mw)
         counts[label] += 1
     for label in label_of_bus.values():
         if not counts[label]:
             what = f"bus {table.labels[label]!r} has no {' or '.join(TARGETS[kind])} in service"
             faults.append(TableError(what, file=table.file, field="bus"))
+    if kind == "gen":
+        holders = {label for label, element, *_ in found if element == "gen"}
+        faults.extend(_useless_voltages(table, set(label_of_bus.values()) - holders))
+    alike = (totals != 0) & (np.abs(totals) == sizes)
     shares = {}
     for element in TARGETS[kind]:
         own = sorted(share for share in found if share[1] == element)
         shares[element] = _Shares(
             np.array([label for label, *_ in own], dtype=np.int64),
-            np.array([position for _, _, position, _ in own], dtype=np.int64),
+            np.array([position for _, _, position, *_ in own], dtype=np.int64),
             np.array(
-                [p / totals[label] if totals[label] else 1 / counts[label] for label, *_, p in own]
+                [
+                    (p_mw / totals[label] if alike[label] else 1 / counts[label]) / scaling
+                    for label, _, _, p_mw, scaling in own
+                ]
             ),
         )
     return {element: share for element, share in shares.items() if len(share.label)}
+
+
+def _useless_voltages(table: InjectionTable, labels: set[int]) -> list[GatBatchError]:
+    """Faults of voltages given for buses where no generator could hold them."""
+    given = np.isfinite(table.values.get("vm_pu", np.full(len(table.label), np.nan)))
+    useless = [label for label in np.unique(table.label[given]) if int(label) in labels]
+    hint = "leave its vm_pu empty, or take the column out"
+    return [
+        TableError(
+            f"bus {table.labels[label]!r} has no gen in service that could hold a voltage",
+            file=table.file,
+            field="vm_pu",
+            hint=hint,
+        )
+        for label in useless
+    ]

@@ -1,12 +1,12 @@
 """A scenario laid over a network: which values differ, not a copy of the network.
 
-- Table values are pandapower's own ``p_mw`` and ``q_mvar`` columns; an element's ``scaling``
-  still applies on top. Only elements that the table names change.
+- Table values of elements are pandapower's own ``p_mw`` and ``q_mvar`` columns; an element's
+  ``scaling`` still applies on top. Only elements that the table names change.
 - Where a load's or static generator's ``q_mvar`` is left out, its power factor is kept; where
   its ``p_mw`` is zero in the grid there is none to keep, and its ``q_mvar`` stays.
-- A row for a bus gives the bus's total. It is shared among the loads in service there (or the
-  generators and static generators) in proportion to their ``p_mw`` in the grid, or equally where
-  that sums to zero.
+- A row for a bus gives the bus's total, ``scaling`` included. It is shared among the loads in
+  service there (or the generators and static generators) in proportion to their power in the
+  grid, or equally where those powers have both signs or are all zero.
 - ``load_scale`` then multiplies p and q of every load, ``gen_scale`` p of every generator and
   p and q of every static generator. External grids take up the difference.
 - Outages take elements out of service.

@@ -406,8 +406,10 @@ def numbers(
 
 
 def _number(cell: object) -> float:
+    text = str(cell)
     try:
-        return float(str(cell))
+        # Python's own numbers may have underscores and digits of any script.
+        return math.nan if "_" in text or not text.isascii() else float(text)
     except ValueError:
         return math.nan
 
