@@ -227,6 +227,13 @@ def test_dataset_of_another_program_is_read_to_the_letter(tmp_path):
     assert net.pwl_cost["points"].iloc[0] == [[0.0, 20.0, 3.0]]
 
 
+def test_generator_of_a_dataset_at_a_pq_bus_holds_no_voltage(tmp_path):
+    hand_written(tmp_path / "d.arrow", buses={"bus_type": ["Slack", "PQ", "PQ"]})
+    net = read_grid(grid_ref("d.arrow", tmp_path))
+    assert len(net.gen) == 0
+    assert net.sgen.loc[6, ["bus", "p_mw", "q_mvar"]].tolist() == [20, 12, 0]
+
+
 @pytest.mark.parametrize(
     ("damage", "fragment"),
     [
@@ -323,7 +330,7 @@ def test_no_bytes_end_in_a_traceback(tmp_path_factory, suffix, content):
         (lambda text: text[: len(text) // 2], "net.m"),
         (lambda text: text.replace("mpc.branch = [", "mpc.brunch = ["), "branch"),
         (lambda text: text.replace("mpc.bus = [", "mpc.bus = [\n1 2;"), "net.m"),
-        (lambda text: text + "\nmpc.gen(1, 2) = 7;\n", "computes"),
+        (lambda text: text + "\nmpc.gen(1, 2) = 7;\n", "no field a plain"),
     ],
 )
 def test_broken_matpower_text_is_refused(tmp_path, change, fragment):

@@ -24,7 +24,8 @@ def network_of(case: Case, source: str) -> pandapowerNet:
 
     A bus, load, shunt, line or generator keeps its id as its pandapower index, unless the table
     has indices of its own. At a slack bus one generator becomes the external grid: those marked
-    external, else the first one in service.
+    external, else the first one in service. At a bus of type PQ, whose voltage no one holds, a
+    generator in service becomes a static one with the reactive power it has.
 
     Args:
         case: the grid.
@@ -249,7 +250,23 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             min_q_mvar=grid["qmin"],
             max_q_mvar=grid["qmax"],
         )
-    own = gen[~gen["external"]]
+    held = bus["type"][gen["bus"]].to_numpy() != "PQ"
+    static = gen[~gen["external"] & gen["status"] & ~held]
+    own = gen[~gen["external"]].drop(static.index)
+    if len(static):
+        pp.create_sgens(
+            net,
+            static["bus"].to_numpy(),
+            p_mw=static["p_mw"].to_numpy(),
+            q_mvar=static["q_mvar"].to_numpy(),
+            sn_mva=static["mbase"].to_numpy(),
+            name=static["name"].tolist(),
+            index=static.index.to_numpy(),
+            min_p_mw=static["pmin"].to_numpy(),
+            max_p_mw=static["pmax"].to_numpy(),
+            min_q_mvar=static["qmin"].to_numpy(),
+            max_q_mvar=static["qmax"].to_numpy(),
+        )
     if len(own):
         pp.create_gens(
             net,
@@ -265,7 +282,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             min_q_mvar=own["qmin"].to_numpy(),
             max_q_mvar=own["qmax"].to_numpy(),
         )
-    for element, table in (("ext_grid", gen[gen["external"]]), ("gen", own)):
+    for element, table in (("ext_grid", gen[gen["external"]]), ("gen", own), ("sgen", static)):
         _add_costs(net, element, table["cost"].dropna())
 
 

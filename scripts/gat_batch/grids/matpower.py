@@ -5,18 +5,18 @@ A bus keeps its number as its index; loads, shunts, generators and branches are 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.io
-from matpowercaseframes import CaseFrames
 
 from ..errors import GridError
 from .case import BUS_TYPES, Case, Cost, frame
 from .from_case import network_of
+from .matpower_text import read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,9 +27,6 @@ FREQUENCY_HZ = 50.0
 
 WIDTHS = {"bus": 13, "gen": 10, "branch": 11}
 """Columns that a table has at least."""
-
-COMPUTED = re.compile(r"^[^%\n]*\bmpc\.\w+\s*\([^)\n]*\)\s*=", re.MULTILINE)
-"""A statement that changes a table after it was given, which only MATLAB could carry out."""
 
 PIECEWISE, POLYNOMIAL = 1, 2
 """MATPOWER's cost models."""
@@ -61,22 +58,12 @@ def read_matpower(path: Path) -> pandapowerNet:
     return network_of(_case(path.stem, float(base[0, 0]), tables, gencost, path), str(path))
 
 
-def _read_m(path: Path) -> dict[str, Any]:
+def _read_m(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise GridError(f"can't be read: {error.strerror}", file=path) from None
-    if COMPUTED.search(text):
-        hint = "save the case with savecase(), which writes plain numbers"
-        raise GridError("computes its tables, which takes MATLAB", file=path, hint=hint)
-    try:
-        case = CaseFrames(str(path))
-    except OSError as error:
-        raise GridError(f"can't be read: {error.strerror}", file=path) from None
-    except Exception as error:  # noqa: BLE001 - the parser fails in many ways on other text
-        reason = f"{type(error).__name__}: {error}"
-        raise GridError(f"is not a MATPOWER case: {reason}", file=path) from None
-    return {name: getattr(case, name, None) for name in ("baseMVA", *WIDTHS, "gencost")}
+    return read_text(text, path)
 
 
 def _read_mat(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from pandapower.pypower import idx_bus as bi
 
 from ..errors import GridError
-from .case import BUS_TYPES, Case, frame
+from .case import Case, frame
 from .source import Source, name_or, number
 from .to_case_branches import branches_of
 from .to_case_generators import generators_of
@@ -79,14 +79,19 @@ class _Writer:
     def _buses(self) -> pd.DataFrame:
         own = {row: index for index, row in reversed(list(self.row_of_bus.items()))}
         slack = {self.source.at(bus) for bus in self._slack_buses()}
+        gens = self.net.gen["bus"][self.net.gen["in_service"].astype(bool)]
+        # Also in an island without supply, where pandapower's arrays have no types.
+        held = {self.source.at(bus) for bus in gens}
         rows = []
         for row, values in enumerate(self.ppc["bus"]):
             index = own.get(row)
             data = self.net.bus.loc[index] if index is not None else {}
-            kind = int(values[bi.BUS_TYPE].real)
+            code = int(values[bi.BUS_TYPE].real)
             ident = self.bus_id[row]
             # pandapower merges in-service flag and supply into one type; keep the flag only.
-            isolated = not bool(data["in_service"]) if index is not None else kind == bi.NONE
+            isolated = not bool(data["in_service"]) if index is not None else code == bi.NONE
+            regulated = ident in held or code == bi.PV
+            kind = "Slack" if ident in slack else "PV" if regulated else "PQ"
             rows.append(
                 {
                     "id": ident,
@@ -94,9 +99,7 @@ class _Writer:
                     "kv": float(values[bi.BASE_KV].real),
                     "vm": 1.0,
                     "va_degree": self._slack_angle(ident),
-                    "type": BUS_TYPES[
-                        3 if isolated else 2 if ident in slack else 1 if kind == bi.PV else 0
-                    ],
+                    "type": "Isolated" if isolated else kind,
                     "vmin": number(data.get("min_vm_pu")),
                     "vmax": number(data.get("max_vm_pu")),
                     "area": number(data.get("area")),
