@@ -124,6 +124,24 @@ def test_what_a_form_cannot_hold_is_said(tmp_path):
         assert word in said, word
 
 
+def test_columns_that_a_form_cannot_hold_are_said_and_no_name_stays_none(tmp_path):
+    net = bundled("case9")
+    net.bus["zone"] = "north"
+    net.bus.loc[0, "name"] = None
+    net.line["name"] = None
+    net.line["max_loading_percent"] = 80.0
+    net.gen["slack_weight"] = 0.5
+    net.gen["controllable"] = False
+    net.load.loc[net.load.index[0], "scaling"] = 0.5
+    after, dropped = reread(net, tmp_path / "net.arrow")
+    for said in ("bus: zone", "line: max_loading", "slack_weight", "controllable", "scaling of 1"):
+        assert said in "; ".join(dropped), said
+    assert after.bus["name"].isna().tolist() == [True] + [False] * 8
+    assert after.line["name"].isna().all()
+    _, plain = reread(bundled("case9"), tmp_path / "plain.arrow")
+    assert "zone" not in " ".join(plain)
+
+
 # ---- The letter of schema 2.0.0, by a dataset that none of our code wrote -----------
 
 

@@ -41,7 +41,8 @@ COLUMNS: dict[str, dict[str, type]] = {
         "angle_min": float, "angle_max": float,
     },
 }  # fmt: skip
-"""Columns of each table. NaN stands for what isn't known; angles are in degrees.
+"""Columns of each table. NaN stands for what isn't known, an empty text for no name; angles
+are in degrees.
 
 ``external`` marks generators that pandapower has as external grids. ``index`` of a table, where
 it isn't simply counted, is the index that the element has in pandapower.

@@ -51,6 +51,11 @@ def network_of(case: Case, source: str) -> pandapowerNet:
     return net
 
 
+def _names(table: pd.DataFrame) -> list[str | None]:
+    """Names of elements; an empty one is none."""
+    return [name or None for name in table["name"]]
+
+
 def _add_buses(net: pandapowerNet, case: Case) -> None:
     bus = case.bus
     pp.create_buses(
@@ -58,7 +63,7 @@ def _add_buses(net: pandapowerNet, case: Case) -> None:
         len(bus),
         vn_kv=bus["kv"].to_numpy(),
         index=bus["id"].to_numpy(),
-        name=bus["name"].tolist(),
+        name=_names(bus),
         in_service=(bus["type"] != "Isolated").to_numpy(),
         min_vm_pu=bus["vmin"].to_numpy(),
         max_vm_pu=bus["vmax"].to_numpy(),
@@ -76,7 +81,7 @@ def _add_loads(net: pandapowerNet, case: Case) -> None:
             buses=load["bus"].to_numpy(),
             p_mw=load["p_mw"].to_numpy(),
             q_mvar=load["q_mvar"].to_numpy(),
-            name=load["name"].tolist(),
+            name=_names(load),
             index=load.index.to_numpy(),
             in_service=load["status"].to_numpy(),
         )
@@ -91,7 +96,7 @@ def _add_shunts(net: pandapowerNet, case: Case, shunt: pd.DataFrame) -> None:
             q_mvar=-shunt["b_mvar"].to_numpy(),
             p_mw=shunt["g_mw"].to_numpy(),
             vn_kv=kv[shunt["bus"]].to_numpy(),
-            name=shunt["name"].tolist(),
+            name=_names(shunt),
             index=np.where(
                 np.arange(len(shunt)) < len(case.shunt),
                 shunt.index,
@@ -124,7 +129,7 @@ def _add_lines(net: pandapowerNet, case: Case) -> None:
         c_nf_per_km=line["b"].to_numpy() / base_ohm / (2 * np.pi * case.frequency_hz) * 1e9,
         g_us_per_km=line["g"].fillna(0.0).to_numpy() / base_ohm * 1e6,
         max_i_ka=np.where(rate > 0, rate / np.sqrt(3) / kv, UNLIMITED_KA),
-        name=line["name"].tolist(),
+        name=_names(line),
         index=line.index.to_numpy(),
         in_service=line["status"].to_numpy(),
         max_loading_percent=100.0,
@@ -189,7 +194,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
         pfe_kw=y_m.real * case.base_mva * 1e3,
         i0_percent=np.abs(y_m) * case.base_mva / sn_mva * 100,
         shift_degree=np.where(turned, -1, 1) * trafo["shift_degree"].to_numpy(),
-        name=trafo["name"].tolist(),
+        name=_names(trafo),
         index=trafo.index.to_numpy(),
         in_service=trafo["status"].to_numpy(),
         max_loading_percent=100.0,
@@ -242,7 +247,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             int(grid["bus"]),
             vm_pu=float(grid["vm"]),
             va_degree=float(bus["va_degree"][grid["bus"]]),
-            name=grid["name"],
+            name=grid["name"] or None,
             index=index,
             in_service=bool(grid["status"]),
             min_p_mw=grid["pmin"],
@@ -260,7 +265,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             p_mw=static["p_mw"].to_numpy(),
             q_mvar=static["q_mvar"].to_numpy(),
             sn_mva=static["mbase"].to_numpy(),
-            name=static["name"].tolist(),
+            name=_names(static),
             index=static.index.to_numpy(),
             min_p_mw=static["pmin"].to_numpy(),
             max_p_mw=static["pmax"].to_numpy(),
@@ -274,7 +279,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             p_mw=own["p_mw"].to_numpy(),
             vm_pu=own["vm"].to_numpy(),
             sn_mva=own["mbase"].to_numpy(),
-            name=own["name"].tolist(),
+            name=_names(own),
             index=own.index.to_numpy(),
             in_service=own["status"].to_numpy(bool),
             min_p_mw=own["pmin"].to_numpy(),

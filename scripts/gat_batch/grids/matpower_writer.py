@@ -62,6 +62,11 @@ def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
     shift = 1 if case.bus["id"].min() < 1 else 0
     if shift:
         case.dropped.append("bus numbers are one higher than indices: MATPOWER's start at 1")
+    named = [
+        name for name in ("bus", "load", "shunt", "gen", "branch") if _named(case, name, shift)
+    ]
+    if named:
+        case.dropped.append(f"names in {', '.join(named)}; MATPOWER's elements are numbered")
     position = {ident: row for row, ident in enumerate(case.bus["id"])}
     bus = np.zeros((len(case.bus), 13))
     bus[:, 0] = case.bus["id"] + shift
@@ -97,6 +102,13 @@ def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
     if gen["cost"].notna().any():
         tables["gencost"] = _gencost(gen["cost"])
     return tables
+
+
+def _named(case: Case, table: str, shift: int) -> bool:
+    """Whether any element has another name than its number."""
+    data: pd.DataFrame = getattr(case, table)
+    number = data["id"] + (shift if table == "bus" else 0)
+    return bool((data["name"].ne("") & data["name"].ne(number.astype(str))).any())
 
 
 def _add(

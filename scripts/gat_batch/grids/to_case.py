@@ -14,6 +14,8 @@ from pandapower.pypower import idx_bus as bi
 
 from ..errors import GridError
 from .case import Case, frame
+from .from_case import network_of
+from .losses import losses
 from .source import Source, name_or, number
 from .to_case_branches import branches_of
 from .to_case_generators import generators_of
@@ -39,12 +41,14 @@ def case_of(net: pandapowerNet) -> Case:
         The case, with what it can't hold in ``dropped``.
 
     Raises:
-        GridError: if the network holds elements that no case can.
+        GridError: if the network holds what no case can.
     """
     for element in UNSUPPORTED:
         if element in net and len(net[element]):
             raise GridError(f"{len(net[element])} {element} can't be written in this form")
-    return _Writer(Source(net)).case()
+    case = _Writer(Source(net)).case()
+    case.dropped += losses(net, network_of(case, case.name))
+    return case
 
 
 class _Writer:
@@ -95,7 +99,7 @@ class _Writer:
             rows.append(
                 {
                     "id": ident,
-                    "name": str(data.get("name") or ident),
+                    "name": name_or(data.get("name"), ""),
                     "kv": float(values[bi.BASE_KV].real),
                     "vm": 1.0,
                     "va_degree": self._slack_angle(ident),
@@ -128,7 +132,7 @@ class _Writer:
             {
                 "id": int(index),
                 "index": int(index),
-                "name": name_or(load["name"].iloc[n], f"load {index}"),
+                "name": name_or(load["name"].iloc[n], ""),
                 "bus": self.source.at(load["bus"].iloc[n]),
                 "status": bool(load["in_service"].iloc[n]),
                 "p_mw": p[n],
@@ -154,7 +158,7 @@ class _Writer:
             {
                 "id": int(index),
                 "index": int(index),
-                "name": name_or(shunt["name"].iloc[n], f"shunt {index}"),
+                "name": name_or(shunt["name"].iloc[n], ""),
                 "bus": self.source.at(shunt["bus"].iloc[n]),
                 "status": bool(shunt["in_service"].iloc[n]),
                 "g_mw": g[n],

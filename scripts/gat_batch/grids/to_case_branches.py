@@ -28,7 +28,7 @@ def branches_of(source: Source) -> pd.DataFrame:
         kv = float(net.bus["vn_kv"][line["from_bus"]])
         ka = number(line.get("max_i_ka")) * float(line["df"]) * float(line["parallel"])
         rate = ka * kv * np.sqrt(3) if ka < NO_RATING_KA else np.nan
-        row = _branch(source, lines + n, index, name_or(line["name"], f"line {index}"), rate)
+        row = _branch(source, lines + n, index, name_or(line["name"], ""), rate)
         rows.append(row | _status(source, "l", index, row, line) | _angles(line))
     offset = max((int(str(row["id"])) for row in rows), default=-1) + 1
     trafos = source.lookups["branch"].get("trafo", (0, 0))[0]
@@ -36,7 +36,7 @@ def branches_of(source: Source) -> pd.DataFrame:
         trafo = net.trafo.loc[index]
         mva = float(trafo["sn_mva"]) * float(trafo["df"]) * float(trafo["parallel"])
         rate = mva if mva < NO_RATING_KA else np.nan
-        row = _branch(source, trafos + n, index, name_or(trafo["name"], f"trafo {index}"), rate)
+        row = _branch(source, trafos + n, index, name_or(trafo["name"], ""), rate)
         row |= {"id": offset + int(index), "transformer": True}
         rows.append(row | _status(source, "t", index, row, trafo) | _angles(trafo))
     rows += _other_branches(source, offset + int(net.trafo.index.max() if len(net.trafo) else -1))

@@ -57,7 +57,7 @@ def _generator(source: Source, index: int, gen: pd.Series, element: str) -> dict
     return {
         "id": int(index),
         "index": int(index),
-        "name": name_or(gen["name"], f"{element} {index}"),
+        "name": name_or(gen["name"], ""),
         "bus": source.at(gen["bus"]),
         "status": bool(gen["in_service"]),
         "p_mw": 0.0,
