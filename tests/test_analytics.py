@@ -12,7 +12,7 @@ import pandapower.networks
 import pandas as pd
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gat_batch.analysis import analyses_of
@@ -73,6 +73,7 @@ def test_grid_without_shift_factors_says_why():
         ptdf(prepare(net), 0.0)
 
 
+@settings(deadline=None)  # other work on the machine is no fault
 @given(
     st.lists(
         st.tuples(st.integers(1, 5), st.lists(st.none() | st.integers(0, 3), min_size=1)),

@@ -74,6 +74,11 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
     drawn = browser.find_elements(By.CSS_SELECTOR, "[data-figure] svg, [data-figure] canvas")
     assert len(drawn) == len(plots)
 
+    def click(element):
+        # The driver itself scrolls no further than to below the page's bar.
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
     table = browser.find_element(By.CSS_SELECTOR, "[data-table=scenarios]")
 
     def column(title):
@@ -84,12 +89,12 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
 
     place, _ = column("worst loading (%)")
     heading = table.find_elements(By.TAG_NAME, "th")[place]
-    heading.find_element(By.TAG_NAME, "button").click()
+    click(heading.find_element(By.TAG_NAME, "button"))
     assert heading.get_attribute("aria-sort") == "descending"
     falling = [float(text) for text in column("worst loading (%)")[1]]
     assert len(falling) == 25
     assert falling == sorted(falling, reverse=True)
-    heading.find_element(By.TAG_NAME, "button").click()
+    click(heading.find_element(By.TAG_NAME, "button"))
     rising = [float(text) for text in column("worst loading (%)")[1]]
     assert rising == sorted(rising)
     assert rising[0] < falling[-1]
@@ -97,7 +102,7 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
     filters = table.find_elements(By.CSS_SELECTOR, ".filters input")
     filters[column("status")[0]].send_keys("fail")
     assert column("scenario")[1] == ["slow"]
-    browser.find_element(By.CSS_SELECTOR, "[data-table=branches] tbody a").click()
+    click(browser.find_element(By.CSS_SELECTOR, "[data-table=branches] tbody a"))
     marked = browser.find_element(By.CSS_SELECTOR, "tr.marked td").text
     assert marked in {scenario["id"] for scenario in scenarios}
     filters[column("load (MW)")[0]].send_keys("> 330")

@@ -124,7 +124,8 @@ class Stage:
             memory_mb=self.memory_mb / self.workers,
             on_failure=note,
         )
-        return {one.task.name: one.failures[-1] for one in outcomes if one.failed}
+        failed = {one.task.name: one.failures[-1] for one in outcomes if one.failed}
+        return {name: failed[name] for name in self.parts if name in failed}
 
     def _failure(self, failed: dict[str, Failure]) -> ResultError:
         what = self.analysis.function or self.analysis.kind
