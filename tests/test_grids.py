@@ -134,10 +134,18 @@ def test_columns_that_a_form_cannot_hold_are_said_and_no_name_stays_none(tmp_pat
     net.gen["controllable"] = False
     net.load.loc[net.load.index[0], "scaling"] = 0.5
     after, dropped = reread(net, tmp_path / "net.arrow")
-    for said in ("bus: zone", "line: max_loading", "slack_weight", "controllable", "scaling of 1"):
+    for said in (
+        "bus: zone",
+        "max_loading_percent",
+        "slack_weight",
+        "controllable",
+        "scaling of 1",
+    ):
         assert said in "; ".join(dropped), said
     assert after.bus["name"].isna().tolist() == [True] + [False] * 8
     assert after.line["name"].isna().all()
+    net.bus["zone"] = None
+    assert reread(net, tmp_path / "net.arrow")[0].bus["zone"].isna().all()
     _, plain = reread(bundled("case9"), tmp_path / "plain.arrow")
     assert "zone" not in " ".join(plain)
 

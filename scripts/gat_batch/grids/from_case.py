@@ -14,6 +14,9 @@ from .case import UNLIMITED, Case, check_case, frame
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
+CREATED = ("bus", "load", "shunt", "line", "trafo", "gen", "sgen", "ext_grid")
+"""Elements that a case becomes."""
+
 UNLIMITED_KA = 99999.0
 UNLIMITED_MVA = 99999.0
 """What pandapower's own converters write for a branch without a rating."""
@@ -48,12 +51,16 @@ def network_of(case: Case, source: str) -> pandapowerNet:
     shunts.append(_add_transformers(net, case))
     _add_shunts(net, case, pd.concat([table for table in shunts if len(table)] or shunts[:1]))
     _add_generators(net, case)
+    _leave_nameless(net)
     return net
 
 
-def _names(table: pd.DataFrame) -> list[str | None]:
-    """Names of elements; an empty one is none."""
-    return [name or None for name in table["name"]]
+def _leave_nameless(net: pandapowerNet) -> None:
+    """Empty names and zones become none; pandapower's creators write empty texts for none."""
+    texts = [("bus", "zone"), *((element, "name") for element in CREATED)]
+    for element, column in texts:
+        values = net[element][column].astype(object)
+        net[element][column] = values.where(values.notna() & (values != ""), None)
 
 
 def _add_buses(net: pandapowerNet, case: Case) -> None:
@@ -63,7 +70,7 @@ def _add_buses(net: pandapowerNet, case: Case) -> None:
         len(bus),
         vn_kv=bus["kv"].to_numpy(),
         index=bus["id"].to_numpy(),
-        name=_names(bus),
+        name=bus["name"].tolist(),
         in_service=(bus["type"] != "Isolated").to_numpy(),
         min_vm_pu=bus["vmin"].to_numpy(),
         max_vm_pu=bus["vmax"].to_numpy(),
@@ -81,7 +88,7 @@ def _add_loads(net: pandapowerNet, case: Case) -> None:
             buses=load["bus"].to_numpy(),
             p_mw=load["p_mw"].to_numpy(),
             q_mvar=load["q_mvar"].to_numpy(),
-            name=_names(load),
+            name=load["name"].tolist(),
             index=load.index.to_numpy(),
             in_service=load["status"].to_numpy(),
         )
@@ -96,7 +103,7 @@ def _add_shunts(net: pandapowerNet, case: Case, shunt: pd.DataFrame) -> None:
             q_mvar=-shunt["b_mvar"].to_numpy(),
             p_mw=shunt["g_mw"].to_numpy(),
             vn_kv=kv[shunt["bus"]].to_numpy(),
-            name=_names(shunt),
+            name=shunt["name"].tolist(),
             index=np.where(
                 np.arange(len(shunt)) < len(case.shunt),
                 shunt.index,
@@ -129,7 +136,7 @@ def _add_lines(net: pandapowerNet, case: Case) -> None:
         c_nf_per_km=line["b"].to_numpy() / base_ohm / (2 * np.pi * case.frequency_hz) * 1e9,
         g_us_per_km=line["g"].fillna(0.0).to_numpy() / base_ohm * 1e6,
         max_i_ka=np.where(rate > 0, rate / np.sqrt(3) / kv, UNLIMITED_KA),
-        name=_names(line),
+        name=line["name"].tolist(),
         index=line.index.to_numpy(),
         in_service=line["status"].to_numpy(),
         max_loading_percent=100.0,
@@ -194,7 +201,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
         pfe_kw=y_m.real * case.base_mva * 1e3,
         i0_percent=np.abs(y_m) * case.base_mva / sn_mva * 100,
         shift_degree=np.where(turned, -1, 1) * trafo["shift_degree"].to_numpy(),
-        name=_names(trafo),
+        name=trafo["name"].tolist(),
         index=trafo.index.to_numpy(),
         in_service=trafo["status"].to_numpy(),
         max_loading_percent=100.0,
@@ -247,7 +254,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             int(grid["bus"]),
             vm_pu=float(grid["vm"]),
             va_degree=float(bus["va_degree"][grid["bus"]]),
-            name=grid["name"] or None,
+            name=grid["name"],
             index=index,
             in_service=bool(grid["status"]),
             min_p_mw=grid["pmin"],
@@ -265,7 +272,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             p_mw=static["p_mw"].to_numpy(),
             q_mvar=static["q_mvar"].to_numpy(),
             sn_mva=static["mbase"].to_numpy(),
-            name=_names(static),
+            name=static["name"].tolist(),
             index=static.index.to_numpy(),
             min_p_mw=static["pmin"].to_numpy(),
             max_p_mw=static["pmax"].to_numpy(),
@@ -279,7 +286,7 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             p_mw=own["p_mw"].to_numpy(),
             vm_pu=own["vm"].to_numpy(),
             sn_mva=own["mbase"].to_numpy(),
-            name=_names(own),
+            name=own["name"].tolist(),
             index=own.index.to_numpy(),
             in_service=own["status"].to_numpy(bool),
             min_p_mw=own["pmin"].to_numpy(),
