@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandapower
 import pandapower.networks
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -248,7 +249,13 @@ def test_without_the_slack_everything_is_unserved(odd_net, solver):
     solution = our_solution(odd_net, Study((Outage("bus", 3),)), solver)
     assert solution.status == "islanded"
     assert not solution.elements
-    assert solution.system == {"unserved_mw": pytest.approx((4.0 + 2.5) * 0.9)}
+    sources = pd.concat([odd_net.gen, odd_net.sgen])
+    running = sources["in_service"].astype(bool)
+    lost = (sources["p_mw"] * sources["scaling"])[running].sum()
+    assert solution.system == {
+        "unserved_mw": pytest.approx((4.0 + 2.5) * 0.9),
+        "lost_generation_mw": pytest.approx(lost),
+    }
 
 
 @pytest.mark.parametrize("solver", ["dc", "ac"])
