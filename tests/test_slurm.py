@@ -6,11 +6,13 @@ but in CI they fail.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,7 +28,7 @@ CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 
 @pytest.fixture(autouse=True)
 def slurm():
-    """A cluster with an idle node."""
+    """A cluster with an idle node, for one test at a time: tests cancel jobs and stop the node."""
     states = None
     if shutil.which("sinfo"):
         command = ["sinfo", "-h", "-o", "%T"]
@@ -37,6 +39,9 @@ def slurm():
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    with (Path(tempfile.gettempdir()) / "gat-batch-slurm-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def finished_jobs_file() -> Path:

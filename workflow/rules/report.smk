@@ -24,6 +24,7 @@ rule report:
         ),
     log:
         PLAN.log("report"),
+    retries: RETRIES
     conda:
         "../envs/gat-batch.yaml"
     resources:

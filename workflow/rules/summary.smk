@@ -18,6 +18,7 @@ rule summarise:
         overloads=PLAN.summary("overloads.parquet"),
     log:
         PLAN.log("summarise"),
+    retries: RETRIES
     conda:
         "../envs/gat-batch.yaml"
     resources:
