@@ -56,6 +56,11 @@ class Config:
     mem_mb: int
     analytics: tuple[dict[str, Any], ...]
 
+    @property
+    def manifest_as_begun(self) -> Path:
+        """Where a run keeps the manifest as it began with it: people edit theirs meanwhile."""
+        return self.output_dir / self.name / "logs" / f"manifest{self.manifest.suffix}"
+
     def values(self) -> dict[str, Any]:
         """The values as plain ones, from which the same configuration can be read again."""
         return {

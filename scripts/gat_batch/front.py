@@ -85,7 +85,7 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 
 def _plan_again(config: Config) -> Plan:
     """The plan of a run that has begun, so that its input has passed all checks."""
-    kept = manifest_as_begun(config)
+    kept = config.manifest_as_begun
     document = read_document(kept if kept.is_file() else config.manifest)
     if not is_specification(document):
         return Plan(batch_of(document, config.manifest), config)
@@ -93,14 +93,9 @@ def _plan_again(config: Config) -> Plan:
     return Plan(read_manifest(product.manifest), config, product)
 
 
-def manifest_as_begun(config: Config) -> Path:
-    """Where a run keeps the manifest as it began with it: people edit theirs meanwhile."""
-    return config.output_dir / config.name / "logs" / f"manifest{config.manifest.suffix}"
-
-
 def keep_manifest(config: Config) -> None:
     """Keep the manifest, or the specification, as it is now for the jobs of this run."""
-    target = manifest_as_begun(config)
+    target = config.manifest_as_begun
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.copyfile(config.manifest, temporary)

@@ -141,7 +141,7 @@ class StatusBoard:
             **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
-            "manifest_sha256": _sha256(self.plan.batch.file),
+            "manifest_sha256": self._manifest_sha256(),
             "versions": _versions(),
             "git_commit": _git_commit(self.plan.config.manifest.parent),
             "jobs": jobs,
@@ -155,6 +155,15 @@ class StatusBoard:
             return {key: content[key] for key in ("created", "run")}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
+
+    def _manifest_sha256(self) -> str | None:
+        """Hash of the manifest that the run goes by; None before it has been made."""
+        made = self.plan.product is not None
+        path = self.plan.batch.file if made else self.plan.config.manifest_as_begun
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return None
 
     def _verified(self) -> dict[str, float]:
         """Over all scenarios: states solved twice, and how far their solutions differ."""
@@ -305,15 +314,6 @@ def _spread(values: list[float]) -> dict[str, float] | None:
         "p95": ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))],
         "max": ordered[-1],
     }
-
-
-@cache
-def _sha256(path: Path) -> str | None:
-    """Hash of a manifest; None before the run has made it."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
 
 
 @cache
