@@ -12,9 +12,11 @@ import pytest
 from test_summary import files_in, write_result
 
 from gat_batch.manifest import Scenario
+from gat_batch.report.digest import read_summary
 from gat_batch.report.layout import laid_out
 from gat_batch.report.one_line import one_line
-from gat_batch.report.page import page, read_summary, sections_of, svg
+from gat_batch.report.page import page, svg
+from gat_batch.report.sections import sections_of
 from gat_batch.results import write_placeholder
 from gat_batch.summary import summarise
 from gat_batch.violations import Limits

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .columns import codes, numbers, raise_faults, read_columns
 from .documents import nearest
 from .errors import GatBatchError, InputErrors, TableError
-from .tables import codes, numbers, raise_faults, read_columns
 
 if TYPE_CHECKING:
     from pathlib import Path

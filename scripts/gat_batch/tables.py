@@ -9,27 +9,21 @@ its own.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import math
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
+from .columns import MOST_FAULTS, codes, numbers, raise_faults, read_columns
 from .documents import nearest
-from .errors import GatBatchError, InputErrors, TableError, UnreadableError
+from .errors import GatBatchError, InputErrors, TableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 Kind = Literal["load", "gen"]
@@ -42,9 +36,6 @@ VALUE_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "load": ("p_mw", "q_mvar"),
     "gen": ("p_mw", "q_mvar", "vm_pu"),
 }
-
-MOST_FAULTS = 20
-"""Faults of one table that are reported one by one."""
 
 
 @dataclass(frozen=True)
@@ -227,19 +218,6 @@ def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -
     return InjectionTable(path, element, labels, label, values, snapshots, snapshot)
 
 
-def raise_faults(faults: list[GatBatchError], path: Path) -> None:
-    """Report the faults of a table, if there are any: no more than 20 one by one.
-
-    Raises:
-        InputErrors: if there are.
-    """
-    if faults:
-        hidden = len(faults) - MOST_FAULTS
-        if hidden > 0:
-            faults[MOST_FAULTS:] = [TableError(f"and {hidden} more faults", file=path)]
-        raise InputErrors(faults)
-
-
 def _renumbered(
     texts: tuple[str, ...], codes: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -251,58 +229,6 @@ def _renumbered(
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return tuple(texts[code] for code in used[order]), rank[inverse]
-
-
-def read_columns(path: Path) -> pa.Table:
-    """Read all columns of a CSV as text, of Parquet as they are.
-
-    Args:
-        path: a CSV file, or Parquet with the suffix ``.parquet``.
-
-    Returns:
-        The columns, at least one row of them.
-
-    Raises:
-        TableError: if the file can't be read, has no rows or gives a name to two columns.
-    """
-    try:
-        if path.is_dir():
-            raise TableError("is a folder, not a table", file=path)
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table = pq.ParquetFile(path).read(use_threads=False)
-        else:
-            table = _read_csv(path)
-    except FileNotFoundError:
-        hint = "paths are relative to the manifest's folder"
-        raise TableError("no such file", file=path, hint=hint) from None
-    except (OSError, pa.ArrowException, csv.Error, ValueError) as error:
-        # pyarrow calls damaged content an OSError too, one without a number.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise UnreadableError(f"can't be read: {error.strerror}", file=path) from None
-        raise TableError(f"can't be read: {error}", file=path) from None
-    names = Counter(table.column_names)
-    for name, count in names.items():
-        if count > 1:
-            raise TableError(f"the column is there {count} times", file=path, field=name)
-    if not len(table):
-        raise TableError("has no rows", file=path)
-    return table
-
-
-def _read_csv(path: Path) -> pa.Table:
-    text = path.read_text(encoding="utf-8-sig")
-    if not text.strip():
-        raise TableError("is empty", file=path, hint="the first line names the columns")
-    names = next(csv.reader(io.StringIO(text)))
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-    )
-    table = pyarrow.csv.read_csv(
-        pa.BufferReader(text.encode()),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        convert_options=convert,
-    )
-    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
@@ -325,93 +251,6 @@ def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
     if faults:
         raise InputErrors(faults)
     return found[0]
-
-
-def codes(
-    column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Distinct texts of a column in the order of their appearance, and the code of each row.
-
-    Args:
-        column: the column.
-        name: its name, for the messages.
-        path: its file.
-        faults: a fault is added here for each empty cell.
-
-    Returns:
-        The texts, and the position of each row's among them, shape (rows,).
-    """
-    texts = _texts(column.combine_chunks())
-    if texts is None:
-        faults.append(TableError(f"is of type {column.type}, not text", file=path, field=name))
-        return (), np.zeros(len(column), dtype=np.int64)
-    texts = pc.utf8_trim_whitespace(texts)
-    empty = pc.or_kleene(pc.is_null(texts), pc.equal(texts, ""))
-    faults.extend(
-        TableError(f"row {position + 2}: {name} is empty", file=path, field=name)
-        for position in np.flatnonzero(empty.to_numpy(zero_copy_only=False))
-    )
-    encoded = texts.fill_null("").dictionary_encode()
-    labels = tuple(str(label) for label in encoded.dictionary.to_pylist())
-    return labels, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _texts(column: pa.Array) -> pa.StringArray | None:
-    """A column as text: whole numbers without a decimal point, times in ISO form."""
-    if pa.types.is_floating(column.type):
-        try:
-            column = column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return None
-    try:
-        return column.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-
-
-def numbers(
-    column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
-) -> NDArray[np.float64]:
-    """A column as numbers, NaN where a cell is empty.
-
-    Args:
-        column: the column.
-        name: its name; a ``vm_pu`` must be positive.
-        path: its file.
-        faults: a fault is added here for each cell that is no number.
-
-    Returns:
-        The numbers, shape (rows,).
-    """
-    cells = column.combine_chunks()
-    if pa.types.is_boolean(cells.type):
-        faults.append(TableError("is of type bool, not a number", file=path, field=name))
-        return np.zeros(len(cells))
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        cells = pc.utf8_trim_whitespace(cells)
-        cells = pc.if_else(pc.equal(cells, ""), None, cells)
-    try:
-        values = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values = np.array([_number(cell) for cell in cells.to_pylist()])
-    given = cells.is_valid().to_numpy(zero_copy_only=False)
-    wrong = given & ~np.isfinite(values)
-    if name == "vm_pu":
-        wrong |= given & (values <= 0)
-    for position in np.flatnonzero(wrong):
-        what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
-        hint = "a positive number is needed" if name == "vm_pu" else "a finite number is needed"
-        faults.append(TableError(what, file=path, field=name, hint=hint))
-    return np.where(given, values, np.nan)
-
-
-def _number(cell: object) -> float:
-    text = str(cell)
-    try:
-        # Python's own numbers may have underscores and digits of any script.
-        return math.nan if "_" in text or not text.isascii() else float(text)
-    except ValueError:
-        return math.nan
 
 
 def _repeated_rows(table: InjectionTable, scenario: NDArray[np.int64]) -> list[GatBatchError]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from ..errors import GatBatchError, ResultError
 from ..grids import read_grid
 from ..violations import Limits
+from .digest import read_summary
 from .one_line import one_line
-from .page import MOST_BRANCHES_DRAWN, MOST_MAPS, page, read_summary, sections_of, svg
+from .page import page, svg
+from .sections import sections_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from ..manifest import Scenario
     from ..plan import Plan
     from .one_line import OneLine
+
+MOST_MAPS = 4
+MOST_BRANCHES_DRAWN = 25_000
 
 
 def write_report(plan: Plan) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ..congestion import AT_LIMIT, congestion_shares, congestion_sums
 from ..violations import BRANCHES
+from .listings import MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,42 @@ class Digest:
     curves: pd.DataFrame
     prices: pd.DataFrame
     congestion: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The files of a summary, read.
+
+    Attributes:
+        scenarios: the table of scenarios, indexed by id.
+        elements: the table of elements.
+        contingencies: the worst contingencies.
+        found: what the rows of all results come to.
+        limits: what counts as a violation.
+    """
+
+    scenarios: pd.DataFrame
+    elements: pd.DataFrame
+    contingencies: pd.DataFrame
+    found: Digest
+    limits: Limits
+
+
+def read_summary(folder: Path, limits: Limits) -> Summary:
+    """Read a summary.
+
+    Args:
+        folder: that of the summary.
+        limits: what counts as a violation.
+    """
+    scenarios = pd.read_parquet(folder / "scenarios.parquet").set_index("scenario", drop=False)
+    scenarios.index.name = None
+    elements = pd.read_parquet(folder / "elements.parquet")
+    ranked = pd.read_parquet(
+        folder / "contingencies.parquet", filters=[("rank", "<=", MOST_CONTINGENCIES)]
+    )
+    found = digest(folder / "aggregated_results.parquet", scenarios, elements, limits)
+    return Summary(scenarios, elements, ranked, found, limits)
 
 
 def digest(

@@ -83,7 +83,7 @@ class Reduction:
         self, model: Model, arrays: Arrays, demand: Demand, limits: Limits, trafo_loading: str
     ) -> None:
         self._model, self._arrays, self._demand = model, arrays, demand
-        self._limit = limits.loading_percent
+        self._limit = limits.most_percent
         self._by_power = by_power(arrays, trafo_loading)
         percent = ratings(model.net, arrays, trafo_loading)
         self._percent = np.where(arrays.supplied[arrays.ends], percent, np.nan)

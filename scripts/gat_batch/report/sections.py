@@ -1,0 +1,319 @@
+"""What the report has to say: its sections, each with figures and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from . import figures
+from .digest import Histogram, round_edges
+from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
+from .listings import (
+    CONGESTION,
+    CONTINGENCIES,
+    ELEMENTS,
+    FAILURES,
+    MOST_ELEMENTS,
+    PRICES,
+    all_scenarios,
+    listing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .digest import Summary
+    from .listings import Listing
+    from .one_line import OneLine
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: name, Vega-Lite specification, and what it shows."""
+
+    name: str
+    spec: dict[str, Any]
+    caption: str
+    title: str = ""
+    legend: tuple[tuple[str, float, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page."""
+
+    id: str
+    title: str
+    text: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Listing, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def sections_of(
+    summary: Summary,
+    status: Mapping[str, Any],
+    maps: Mapping[str, OneLine],
+    grids: Mapping[str, str],
+) -> list[Section]:
+    """All sections that have something to say.
+
+    Args:
+        summary: the summary.
+        status: the content of ``batch_manifest.json``.
+        maps: grid -> its map.
+        grids: grid -> hash of its content.
+    """
+    made = [
+        _grids(summary, maps),
+        _course(summary),
+        _loadings(summary),
+        _voltages(summary),
+        _congestion(summary),
+        _time(summary),
+        _contingencies(summary),
+        _costs(summary),
+        Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),)),
+        _origin(status, grids),
+    ]
+    return [
+        section
+        for section in made
+        if section is not None and (section.figures or section.tables or section.facts)
+    ]
+
+
+def _grids(summary: Summary, maps: Mapping[str, OneLine]) -> Section:
+    limit = summary.limits.loading_percent
+    bounds = [f"{part * limit:g}" for part in SHARE_OF_LIMIT]
+    texts = [
+        f"up to {bounds[0]} %",
+        f"{bounds[0]} to {bounds[1]} %",
+        f"{bounds[1]} to {bounds[2]} %",
+        f"above {bounds[2]} %, the limit",
+    ]
+    middles = [0.25, 0.7, 0.9, 1.1]
+    colours = [map_colour(part * limit, summary.limits) for part in middles]
+    legend = [(color, width + 1, text) for (color, width), text in zip(colours, texts, strict=True)]
+    legend += [(figures.RED, 0, "bus outside the voltage band")]
+    several = len(maps) > 1
+    drawn = [
+        Figure(
+            f"map_{number}",
+            grid_map(one, _own(summary.elements, grid), summary.limits),
+            "Highest loading of each branch over all states. Large dots are buses with generation. "
+            + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
+            grid if several else "",
+            tuple(legend),
+        )
+        for number, (grid, one) in enumerate(maps.items(), 1)
+    ]
+    return Section("grid", "Grids" if several else "Grid", figures=tuple(drawn))
+
+
+def _own(elements: pd.DataFrame, grid: str) -> pd.DataFrame:
+    return elements[elements["grid"] == grid]
+
+
+def _course(summary: Summary) -> Section:
+    table = summary.scenarios
+    bad = table[~table["status"].isin(["ok"])].copy()
+    counts = ", ".join(
+        f"{count:,} {str(status).replace('_', ' ')}"
+        for status, count in table["status"].value_counts().items()
+    )
+    bad.loc[(bad["status"] == "not_converged"), "error"] = [
+        f"{row.not_converged} of {row.snapshots} snapshots without convergence"
+        for row in bad[bad["status"] == "not_converged"].itertuples()
+    ]
+    bad.loc[bad["status"] == "islanded", "error"] = "an outage cuts buses off; the rest was solved"
+    made = (listing("troubles", bad, FAILURES, "What went otherwise"),) if len(bad) else ()
+    drawn = []
+    if table["duration_secs"].notna().any():
+        found = _spread(table["duration_secs"])
+        drawn.append(
+            Figure(
+                "durations",
+                figures.spread(found, "time of a scenario (s)"),
+                "Reading, solving and writing a scenario, its last attempt.",
+                "Times",
+            )
+        )
+    return Section("course", "How it went", f"{counts}.", tuple(drawn), made)
+
+
+def _spread(values: pd.Series) -> Histogram:
+    known = values.dropna().to_numpy(float)
+    found = Histogram(round_edges(float(known.min()), float(known.max())))
+    found.add("scenario", known)
+    return found
+
+
+def _loadings(summary: Summary) -> Section | None:
+    found, limits = summary.found.loading, summary.limits
+    if found is None:
+        return None
+    drawn = (
+        Figure(
+            "loadings",
+            figures.histogram(found, "loading (%)", [limits.loading_percent]),
+            "Loadings of all branches in all states, contingencies left out. "
+            f"Dashed, where in sight: the limit of {limits.loading_percent:g} %.",
+        ),
+        Figure(
+            "worst_branches",
+            figures.worst_elements(summary.elements, limits),
+            "Bar: lowest to highest loading over all states; dot: mean; diamond: 95 % quantile; "
+            "triangle: highest, which leads to its scenario.",
+            "Highest loaded branches",
+        ),
+        Figure(
+            "load_and_loading",
+            figures.load_and_loading(summary.scenarios, limits),
+            "Each point is a scenario and leads to its row below.",
+            "Load and worst loading",
+        ),
+    )
+    table = summary.elements[summary.elements["quantity"] == "loading_percent"]
+    return Section("loadings", "Loadings", "", drawn, (_elements("branches", table, "max"),))
+
+
+def _voltages(summary: Summary) -> Section | None:
+    found = summary.found.voltage
+    if found is None:
+        return None
+    low, high = summary.limits.voltage_band_pu
+    drawn = Figure(
+        "voltages",
+        figures.histogram(found, "voltage (p.u.)", [low, high]),
+        "Voltages of all buses in all states, contingencies left out. "
+        f"Dashed, where in sight: the band of {low:g} to {high:g} p.u.",
+    )
+    table = summary.elements[summary.elements["quantity"] == "vm_pu"]
+    table = table.assign(off=(table["worst"] - 1).abs())
+    return Section("voltages", "Voltages", "", (drawn,), (_elements("buses", table, "off"),))
+
+
+def _elements(name: str, table: pd.DataFrame, by: str) -> Listing:
+    worst = table[table["count"] > 0].nlargest(MOST_ELEMENTS, by, keep="first")
+    kind = "Branches" if name == "branches" else "Buses"
+    text = "" if len(table) <= MOST_ELEMENTS else f"The {MOST_ELEMENTS:,} worst of {len(table):,}."
+    return listing(name, worst, ELEMENTS, f"{kind}, the worst first", text)
+
+
+def _congestion(summary: Summary) -> Section | None:
+    found = summary.found.congestion
+    if found.empty:
+        return None
+    scenario = summary.elements.set_index(["grid", "element", "id"])["worst_scenario"]
+    top = found.head(figures.MOST_BARS)
+    rows = [
+        {"branch": label, "probability": figures.rounded(row.probability), "scenario": worst}
+        for label, row, worst in zip(
+            figures.labels(top),
+            top.itertuples(),
+            scenario.reindex(pd.MultiIndex.from_frame(top[["grid", "element", "id"]])),
+            strict=True,
+        )
+    ]
+    drawn = Figure(
+        "congestion",
+        figures.bars(rows, "branch", "probability", "probability of being at the limit"),
+        "Weight of the states with a branch at its limit or above it, over that of all states.",
+    )
+    table = listing("congested", found.head(MOST_ELEMENTS), CONGESTION)
+    return Section("congestion", "Congestion", "", (drawn,), (table,))
+
+
+def _time(summary: Summary) -> Section | None:
+    curves = summary.found.curves
+    if curves.empty:
+        return None
+    drawn = [
+        Figure(
+            f"duration_{column}",
+            figures.duration_curves(curves, column, title, rising=rising),
+            "Values of all snapshots, sorted; at 5 % lies what is exceeded in 5 % of them."
+            if not rising
+            else "Values of all snapshots, sorted from the lowest.",
+            heading,
+        )
+        for column, title, heading, rising in (
+            ("max_loading_percent", "worst loading (%)", "Worst loading", False),
+            ("load_mw", "load supplied (MW)", "Load", False),
+            ("min_vm_pu", "lowest voltage (p.u.)", "Lowest voltage", True),
+        )
+        if curves[column].notna().any()
+    ]
+    varying = int((summary.scenarios["snapshots"] > 1).sum())
+    shown = curves["scenario"].nunique()
+    text = "" if shown == varying else f"The {shown} of {varying:,} with the highest loading."
+    return Section("time", "Duration curves", text, tuple(drawn))
+
+
+def _contingencies(summary: Summary) -> Section | None:
+    table = summary.contingencies
+    if table.empty:
+        return None
+    loaded = table.dropna(subset=["max_loading_percent"])
+    top = loaded.nlargest(figures.MOST_BARS, "max_loading_percent", keep="first")
+    rows = [
+        {
+            "outage": f"{row.contingency} → {row.max_loading_element}",
+            "loading": figures.rounded(row.max_loading_percent),
+            "scenario": row.scenario,
+        }
+        for row in top.drop_duplicates(["contingency", "max_loading_element"]).itertuples()
+    ]
+    drawn = Figure(
+        "contingencies",
+        figures.bars(rows, "outage", "loading", "worst loading after the outage (%)", figures.RED),
+        "What fails → which branch is then loaded highest, among the contingencies listed.",
+    )
+    total = int(summary.scenarios["contingencies"].sum())
+    text = f"The {len(table):,} worst of {total:,}." if len(table) < total else ""
+    made = listing("contingencies", table, CONTINGENCIES, "Ranked", text)
+    return Section("contingencies", "Contingencies", "", (drawn,), (made,))
+
+
+def _costs(summary: Summary) -> Section | None:
+    cost, buses = summary.scenarios["objective"].dropna(), summary.found.prices
+    drawn = []
+    if len(cost):
+        drawn.append(
+            Figure(
+                "costs",
+                figures.spread(_spread(cost), "cost of a scenario, sum over snapshots"),
+                "Objective of the optimal power flow, in the currency of the cost curves.",
+                "Costs",
+            )
+        )
+    if len(buses):
+        drawn.append(
+            Figure(
+                "prices",
+                figures.prices(buses),
+                "Dot: mean price of a bus; bar: its range over all states.",
+                "Prices at the buses",
+            )
+        )
+    tables = (listing("prices", buses.head(MOST_ELEMENTS), PRICES),) if len(buses) else ()
+    return Section("costs", "Costs and prices", "", tuple(drawn), tables)
+
+
+def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:
+    versions = ", ".join(f"{name} {number}" for name, number in status["versions"].items())
+    settings = ", ".join(f"{key}: {value}" for key, value in status["settings"].items())
+    facts = {
+        "manifest": status["manifest"],
+        "its SHA-256": status["manifest_sha256"],
+        **{f"grid {name}": f"content {digits}" for name, digits in grids.items()},
+        "git commit": status["git_commit"] or "not in a repository",
+        "versions": versions,
+        "batch begun": status["created"],
+        "settings": settings,
+    }
+    text = "The fingerprint of each result is in the table of scenarios and in the result itself."
+    return Section("origin", "Where it comes from", text, facts=facts)
