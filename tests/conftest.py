@@ -14,9 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from gat_batch.results import read_metadata
+from gat_batch.result_reader import read_metadata
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the worker that tests SLURM mostly waits for its jobs."""
+    return (os.cpu_count() or 1) + 1
 
 
 @dataclass

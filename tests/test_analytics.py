@@ -21,7 +21,7 @@ from gat_batch.analytics.reliability import indices
 from gat_batch.analytics.shift_factors import lodf, ptdf
 from gat_batch.errors import ConfigError, SolverError
 from gat_batch.model import prepare
-from gat_batch.results import read_result
+from gat_batch.result_reader import read_result
 
 
 def flows(net):

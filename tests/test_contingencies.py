@@ -13,7 +13,7 @@ from gat_batch.contingencies import contingencies_of, is_possible, service_of
 from gat_batch.elements import ElementIndex
 from gat_batch.manifest import Contingencies
 from gat_batch.model import prepare
-from gat_batch.results import read_result
+from gat_batch.result_reader import read_result
 from gat_batch.solvers import solve
 from gat_batch.violations import Limits, violations, voltage_bands
 

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS
 from gat_batch.element_statistics import ELEMENT_COLUMNS
-from gat_batch.summary import SCENARIO_COLUMNS
+from gat_batch.scenario_row import SCENARIO_COLUMNS
 
 pytestmark = pytest.mark.workflow
 

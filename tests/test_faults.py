@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from gat_batch.monitor import read_status
-from gat_batch.results import read_metadata
+from gat_batch.result_reader import read_metadata
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
 

@@ -20,7 +20,7 @@ from gat_batch.grids.bundled import read_bundled
 from gat_batch.manifest import read_manifest
 from gat_batch.model import prepare
 from gat_batch.opf_tables import read_element_table
-from gat_batch.results import read_metadata, read_result
+from gat_batch.result_reader import read_metadata, read_result
 from gat_batch.solvers import solve
 
 

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from gat_batch.errors import ResultError
 from gat_batch.footer import read_fingerprint
 from gat_batch.model import prepare
-from gat_batch.results import (
-    RESULT_SCHEMA,
-    ResultWriter,
-    read_metadata,
-    read_result,
-    write_placeholder,
-)
+from gat_batch.result_reader import read_metadata, read_result
+from gat_batch.results import RESULT_SCHEMA, ResultWriter, write_placeholder
 from gat_batch.solvers import solve
 from gat_batch.solvers.solution import Solution
 from gat_batch.state import State

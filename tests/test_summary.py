@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +15,8 @@ from gat_batch.element_statistics import ELEMENT_COLUMNS
 from gat_batch.errors import ResultError
 from gat_batch.manifest import Scenario
 from gat_batch.results import METADATA_KEY, RESULT_SCHEMA, write_placeholder
-from gat_batch.summary import SCENARIO_COLUMNS, SummaryFiles, summarise
+from gat_batch.scenario_row import SCENARIO_COLUMNS
+from gat_batch.summary import SummaryFiles, summarise
 from gat_batch.violations import Limits
 
 LIMITS = Limits(80.0, (0.95, 1.05))
@@ -60,10 +64,11 @@ def random_rows(rng, scenario, snapshots, dc):
 
 
 def write_result(path, rows, **metadata):
+    """A result in as many parts as it has snapshots."""
     path.parent.mkdir(parents=True)
-    table = pa.Table.from_pylist(rows, RESULT_SCHEMA)
     with pq.ParquetWriter(path, RESULT_SCHEMA) as writer:
-        writer.write_table(table)
+        for _, part in groupby(rows, key=itemgetter("snapshot")):
+            writer.write_table(pa.Table.from_pylist(list(part), RESULT_SCHEMA))
         stored = {"fingerprint": "0" * 64, "attempt": 1, "duration_secs": 0.5, **metadata}
         writer.add_key_value_metadata({METADATA_KEY: json_text(stored)})
 

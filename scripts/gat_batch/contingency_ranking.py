@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -49,7 +50,6 @@ MOST_NAMED = 5
 
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CONTINGENCY_COLUMNS.items()])
 _OVERLOADS = pa.schema([(name, kind) for name, (kind, _) in OVERLOAD_COLUMNS.items()])
-_KEY = ["snapshot", "contingency"]
 _BRANCH = ["element", "id", "name"]
 
 
@@ -66,21 +66,27 @@ class ContingencyRanking:
         self._overloads: list[pa.Table] = []
 
     def add(self, table: pa.Table) -> None:
-        """Add the contingencies of one result."""
-        rows = table.filter(pc.is_valid(table["contingency"]))
+        """Add contingencies of one result, whole ones, each with its system row in front."""
+        rows = table.filter(pc.is_valid(table["contingency"])).combine_chunks()
         is_system = pc.equal(rows["element"], "system")
         system = rows.filter(is_system)
         if not len(system):
             return
-        others = rows.filter(pc.invert(is_system))
-        loading = pc.greater(others["loading_percent"], self._limits.most_percent)
-        overloads = others.filter(loading)
+        loaded = pc.greater(rows["loading_percent"], self._limits.most_percent).fill_null(
+            fill_value=False
+        )
+        overloads = rows.filter(loaded)
         if len(overloads):
             self._overloads.append(_counted(overloads.append_column("times", _ones(overloads))))
-        part = _with_count(system, overloads, "loading_violations")
-        part = _with_count(part, others.filter(self._bad_voltage(others)), "voltage_violations")
-        part = part.append_column("rank", pa.nulls(len(part), pa.int64()))
-        self._parts.append(part.select(_SCHEMA.names).cast(_SCHEMA))
+        number = np.cumsum(is_system.to_numpy()) - 1
+        for name, bad in (
+            ("loading_violations", loaded),
+            ("voltage_violations", self._bad_voltage(rows)),
+        ):
+            counts = np.bincount(number[bad.to_numpy().astype(bool)], minlength=len(system))
+            system = system.append_column(name, pa.array(counts, pa.int64()))
+        system = system.append_column("rank", pa.nulls(len(system), pa.int64()))
+        self._parts.append(system.select(_SCHEMA.names).cast(_SCHEMA))
 
     def _bad_voltage(self, rows: pa.Table) -> Any:
         """Where only violations were kept, a bus is there because it is one, by its own band."""
@@ -90,7 +96,8 @@ class ContingencyRanking:
         inside = pc.and_(pc.greater_equal(vm, low), pc.less_equal(vm, high))
         # With everything kept there are loads and generators too, and the common band decides.
         everything = pc.any(pc.equal(rows["element"], "ext_grid")).as_py()
-        return pc.and_(buses, pc.invert(inside)) if everything else buses
+        bad = pc.and_(buses, pc.invert(inside)) if everything else buses
+        return bad.fill_null(fill_value=False)
 
     def table(self) -> pa.Table:
         """All contingencies, the worst first."""
@@ -152,12 +159,3 @@ def _counted(overloads: pa.Table) -> pa.Table:
     )
     names = {"times_sum": "times"} | {f"{name}_first": name for name in worst}
     return grouped.rename_columns([names.get(name, name) for name in grouped.column_names])
-
-
-def _with_count(system: pa.Table, violations: pa.Table, name: str) -> pa.Table:
-    """The system rows with the number of violations that belong to each."""
-    counted: dict[tuple[Any, Any], int] = {}
-    for key in zip(*(violations[column].to_pylist() for column in _KEY), strict=True):
-        counted[key] = counted.get(key, 0) + 1
-    keys = zip(*(system[column].to_pylist() for column in _KEY), strict=True)
-    return system.append_column(name, pa.array([counted.get(key, 0) for key in keys], pa.int64()))

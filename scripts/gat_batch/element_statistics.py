@@ -87,6 +87,7 @@ class ElementStatistics:
         self._folder = folder
         self._limits = limits
         self._grids: dict[str, _Grid] = {}
+        self._states: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -101,11 +102,11 @@ class ElementStatistics:
             grid.file.close()
 
     def add(self, scenario: Scenario, table: pa.Table) -> None:
-        """Add the states of one scenario.
+        """Add states of one scenario; its result may come in several parts.
 
         Args:
             scenario: the scenario; its weight is shared among its snapshots.
-            table: its result without contingencies.
+            table: whole states of its result, without contingencies.
 
         Raises:
             ResultError: if the rows aren't those of other results on the same grid.
@@ -114,6 +115,7 @@ class ElementStatistics:
         told = np.array([kind in QUANTITY for kind in kinds.dictionary.to_pylist()], bool)
         rows = np.flatnonzero(told[kinds.indices.to_numpy()])
         system = table.select(["snapshot", "load_mw"]).filter(pc.equal(kinds, "system"))
+        self._states[scenario.id] = self._states.get(scenario.id, 0) + len(system)
         solved = system.filter(pc.is_valid(system["load_mw"]))["snapshot"].to_pylist()
         if not len(rows) or not solved:
             return
@@ -132,7 +134,7 @@ class ElementStatistics:
         grid.file.write(values.tobytes())
         grid.scenarios += [scenario.id] * len(solved)
         grid.snapshots += solved
-        grid.weights += [scenario.weight / len(system)] * len(solved)
+        grid.weights += [scenario.weight] * len(solved)
 
     def _first_seen(self, table: pa.Table, rows: NDArray[np.int64]) -> _Grid:
         labels = table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
@@ -152,7 +154,7 @@ class ElementStatistics:
         grid.file.flush()
         states, elements = len(grid.scenarios), len(grid.index)
         data = np.memmap(grid.file, np.float64, "r", shape=(states, elements))
-        weights = np.array(grid.weights)
+        weights = np.array(grid.weights) / [self._states[name] for name in grid.scenarios]
         kinds = np.array(grid.element.to_pylist())
         step = max(1, BLOCK_BYTES // (8 * states))
         blocks = [

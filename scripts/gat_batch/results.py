@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import ResultError
 from .footer import METADATA_KEY
 from .solvers.solution import QUANTITIES
 
@@ -135,7 +134,9 @@ class ResultWriter:
 
     def _flush(self) -> None:
         if self._batches:
-            self._writer.write_table(pa.Table.from_batches(self._batches, RESULT_SCHEMA))
+            # Whole states in one row group, so that readers can take one at a time.
+            rows = pa.Table.from_batches(self._batches, RESULT_SCHEMA)
+            self._writer.write_table(rows, row_group_size=len(rows))
         self._batches, self._rows = [], 0
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -158,56 +159,6 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
     """
     with _new_file(path, {"failed": dict(failure)}):
         pass
-
-
-def open_result(path: Path) -> tuple[dict[str, Any], pa.Table]:
-    """Read a result and what it says of itself.
-
-    Args:
-        path: the result file, or the placeholder of one.
-
-    Returns:
-        The metadata that it was written with (fingerprint, status, duration, or why it failed),
-        and its rows.
-
-    Raises:
-        ResultError: if it is missing, damaged or not a result.
-    """
-    try:
-        # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-        with pq.ParquetFile(path, pre_buffer=True) as file:
-            content = _metadata(file.metadata, path)
-            table = file.read(use_threads=False)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise _unusable(path, error) from None
-    if not table.schema.equals(RESULT_SCHEMA):
-        raise _unusable(path, "its columns are not those of a result")
-    return content, table
-
-
-def read_result(path: Path) -> pa.Table:
-    """Read the rows of a result; as :func:`open_result`."""
-    return open_result(path)[1]
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Read what a result says of itself, without its rows; as :func:`open_result`."""
-    try:
-        return _metadata(pq.read_metadata(path), path)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise _unusable(path, error) from None
-
-
-def _metadata(stored: pq.FileMetaData, path: Path) -> dict[str, Any]:
-    content = json.loads((stored.metadata or {}).get(METADATA_KEY.encode(), b"null"))
-    if not isinstance(content, dict):
-        raise _unusable(path, "it has no metadata of gat-batch")
-    return content
-
-
-def _unusable(path: Path, reason: object) -> ResultError:
-    hint = "remove it and run again; only this scenario is solved anew"
-    return ResultError(f"not a whole result: {reason}", file=path, hint=hint)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class StatusBoard:
         """
         if self.last_event(scenario_id).get("event") == "solved":
             return
-        from .results import read_metadata
+        from .result_reader import read_metadata
 
         metadata = read_metadata(self.plan.result(scenario_id))
         known = ("attempt", "duration_secs", "iterations", "verified", "residual")

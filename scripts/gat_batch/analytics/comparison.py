@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ..footer import read_fingerprint
-from ..results import SYSTEM, read_result
+from ..result_reader import read_result
+from ..results import SYSTEM
 from ..solvers.solution import QUANTITIES
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from ..errors import ResultError, SolverError
 from ..footer import METADATA_KEY, read_fingerprint
 from ..grids import read_grid
 from ..model import prepare
-from ..results import read_result
+from ..result_reader import read_result
 from ..supervise import RetryPolicy, Task, supervise
 from ..violations import BRANCHES
 from .comparison import CHANGES, compare_results

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contingency_ranking import CONTINGENCY_COLUMNS
 from ..element_statistics import ELEMENT_COLUMNS
-from ..summary import SCENARIO_COLUMNS
+from ..scenario_row import SCENARIO_COLUMNS
 from .figures import records
 
 if TYPE_CHECKING:
