@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -17,6 +18,10 @@ import yaml
 from gat_batch.result_reader import read_metadata
 
 ROOT = Path(__file__).parents[1]
+
+# Shells let what they start in the background ignore Ctrl-C, and so would the runs that tests
+# start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
