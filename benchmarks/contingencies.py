@@ -15,10 +15,14 @@ import os
 import sys
 import time
 import warnings
+from collections import Counter
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+# As scripts/solve.py does it.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pandapower
@@ -84,15 +88,15 @@ def ours(net: Any, solver: str, depth: int, workers: int, bare: float | None) ->
     # The kept equations are made once for all scenarios of a grid.
     run.study.solve(model, State(None, ()))
     began = time.perf_counter()
-    tables = list(solved_in_parts(run, lambda _: None, lambda _: None))
+    # Rows are taken as they come, as by what writes them into a result.
+    rows, statuses = 0, Counter[str]()
+    for table in solved_in_parts(run, lambda _: None, lambda _: None):
+        rows += len(table)
+        statuses.update(table["status"].drop_null().to_pylist())
     secs = time.perf_counter() - began
-    statuses: dict[str, int] = {}
-    for table in tables:
-        for status in table["status"].drop_null().to_pylist():
-            statuses[status] = statuses.get(status, 0) + 1
-    rows = sum(len(table) for table in tables)
     ratio = f"{secs / bare:6.2f} x" if bare else ""
-    line(f"gat-batch, {workers} workers", secs, len(found), f"{ratio}  {rows} rows, {statuses}")
+    more = f"{ratio}  {rows} rows, {dict(statuses)}"
+    line(f"gat-batch, {workers} workers", secs, len(found), more)
 
 
 def lightsim2grid(net: Any, solver: str) -> float:

@@ -20,6 +20,9 @@ def main() -> int:
     arguments = parser.parse_args()
     # pandapower compiles some loops whenever it starts, which takes longer than they ever do here.
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+    # Snakemake gives each process the threads of the whole job: linear algebra would start as many
+    # in every worker, and they wait for each other.
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
     def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

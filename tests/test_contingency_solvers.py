@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_solvers import AS_GIVEN, Study, assert_same, grid
 
 from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_rows import contingency_rows
+from gat_batch.contingency_rows import Kept
 from gat_batch.elements import ElementIndex
 from gat_batch.manifest import Contingencies, Outage
 from gat_batch.model import prepare
@@ -47,6 +47,10 @@ class Case:
 
     def solve(self, *, whole=False):
         return self.solver.solve(self.contingencies, whole=whole)
+
+
+def rows_kept(model, solved, limits, bands):
+    return Kept.of(model, ("x", None), solved, limits, bands).rows(model)
 
 
 def case(name, solver, types, *, depth=1, sample=None, outages=(), **options):
@@ -129,8 +133,7 @@ def assert_equal_to_pandapower(case):
         assert_same(solution, plain, case.solver.study.solver)
     bands = voltage_bands(case.model.net, LIMITS)
     reduced, kept = (
-        contingency_rows(case.model, ("x", None), rows, LIMITS, bands).to_pandas()
-        for rows in (case.solve(), solved)
+        rows_kept(case.model, rows, LIMITS, bands).to_pandas() for rows in (case.solve(), solved)
     )
     assert list(reduced["contingency"]) == list(kept["contingency"])
     for column in reduced:
@@ -241,9 +244,8 @@ def test_radial_feeders_lose_what_lies_behind_the_outage(name):
     net, solved = feeders.net, feeders.solve()
     supplied = set(net.bus.index) - pandapower.topology.unsupplied_buses(net)
     sources = set(net.ext_grid["bus"])
-    figures = contingency_rows(
-        feeders.model, ("x", None), solved, LIMITS, voltage_bands(feeders.model.net, LIMITS)
-    ).to_pandas()
+    bands = voltage_bands(net, LIMITS)
+    figures = rows_kept(feeders.model, solved, LIMITS, bands).to_pandas()
     figures = figures[figures["element"] == "system"].set_index("contingency")
     for contingency, row in figures.iterrows():
         (outage,) = outages_of(contingency)
@@ -311,7 +313,7 @@ def test_screening_solves_by_ac_what_dc_finds_severe():
     exact = ContingencySolver(model, AS_GIVEN, solving.Study("ac", {}), limits)
     screened = ScreenedSolver(model, AS_GIVEN, exact, limits)
     all_ac, some_ac = (
-        contingency_rows(model, ("x", None), solver.solve(found), limits, bands).to_pandas()
+        rows_kept(model, solver.solve(found), limits, bands).to_pandas()
         for solver in (exact, screened)
     )
     system = some_ac[some_ac["element"] == "system"]
@@ -347,10 +349,7 @@ def test_blocks_of_any_size_give_the_same_rows():
 
     def rows(size):
         parts = [whole.contingencies[n : n + size] for n in range(0, 40, size)]
-        tables = [
-            contingency_rows(whole.model, ("x", None), whole.solver.solve(p), LIMITS, bands)
-            for p in parts
-        ]
+        tables = [rows_kept(whole.model, whole.solver.solve(p), LIMITS, bands) for p in parts]
         return pa.concat_tables(tables).to_pandas()
 
     assert_close(rows(40), rows(7))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,41 +25,67 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 
-def contingency_rows(
-    model: Model,
-    keys: tuple[str, str | None],
-    solved: Solved,
-    limits: Limits | None,
-    bands: tuple[NDArray[np.float64], ...],
-) -> pa.Table:
-    """The rows of some contingencies, in their order.
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a block of contingencies.
 
-    Args:
-        model: the grid.
+    A worker hands it over in this form: rows have columns for all that any study may have to say,
+    and copying those from process to process costs more than a DC power flow.
+
+    Attributes:
         keys: scenario and snapshot.
-        solved: the contingencies.
-        limits: what counts as a violation where only violations are kept; None to keep all rows.
-        bands: lowest and highest voltage of each bus in p.u.
-
-    Returns:
-        A system row for each, and the other rows that are kept after it.
+        names: of the contingencies.
+        found: numbers of some, and what was found of them as a block.
+        single: the others' numbers and rows.
     """
-    batches: list[pa.RecordBatch] = []
-    numbers: list[Rows] = []
-    for those, findings in solved.found:
-        names = [solved.names[number] for number in those]
-        batch, number = _finding_rows(model, (*keys, names), findings)
-        batches.append(batch)
-        numbers.append(np.array(those, np.int64)[number])
-    for which, solution in solved.single:
-        kept = None if limits is None else violations(solution, limits, bands)
-        batches.append(rows_of(model, (*keys, solved.names[which]), solution, kept))
-        numbers.append(np.full(len(batches[-1]), which))
-    table = pa.Table.from_batches(batches, RESULT_SCHEMA)
-    if len(batches) > 1:
-        order = np.argsort(np.concatenate(numbers), kind="stable")
-        table = table.take(pa.array(order))
-    return table
+
+    keys: tuple[str, str | None]
+    names: list[str]
+    found: list[tuple[list[int], Findings]]
+    single: list[tuple[int, pa.RecordBatch]]
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        keys: tuple[str, str | None],
+        solved: Solved,
+        limits: Limits | None,
+        bands: tuple[NDArray[np.float64], ...],
+    ) -> Kept:
+        """What is kept of some contingencies.
+
+        Args:
+            model: the grid.
+            keys: scenario and snapshot.
+            solved: the contingencies.
+            limits: what counts as a violation where only violations are kept; None to keep all.
+            bands: lowest and highest voltage of each bus in p.u.
+        """
+        single = []
+        for number, solution in solved.single:
+            kept = None if limits is None else violations(solution, limits, bands)
+            rows = rows_of(model, (*keys, solved.names[number]), solution, kept)
+            single.append((number, rows))
+        return cls(keys, solved.names, solved.found, single)
+
+    def rows(self, model: Model) -> pa.Table:
+        """The contingencies in their order: a system row for each, and what else is kept of it."""
+        batches: list[pa.RecordBatch] = []
+        numbers: list[Rows] = []
+        for those, findings in self.found:
+            names = [self.names[number] for number in those]
+            batch, number = _finding_rows(model, (*self.keys, names), findings)
+            batches.append(batch)
+            numbers.append(np.array(those, np.int64)[number])
+        for which, batch in self.single:
+            batches.append(batch)
+            numbers.append(np.full(len(batch), which))
+        table = pa.Table.from_batches(batches, RESULT_SCHEMA)
+        if len(batches) > 1:
+            order = np.argsort(np.concatenate(numbers), kind="stable")
+            table = table.take(pa.array(order))
+        return table
 
 
 def _finding_rows(
@@ -75,35 +102,39 @@ def _finding_rows(
     number = np.concatenate([np.arange(count), *(v.number for v in found.values())])
     places = [first[element] + v.position for element, v in found.items()]
     place = np.concatenate([np.zeros(count, np.int64), *places])
-    order = np.lexsort((place, number))
-    rows = len(order)
-    take = pa.array(order)
-    at = pa.array(place[order])
+    order = np.argsort(number * offset + place, kind="stable")
+    number, place, rows = number[order], place[order], len(order)
     columns: dict[str, Any] = {
         "scenario": pa.repeat(pa.scalar(scenario, pa.string()), rows),
         "snapshot": pa.repeat(pa.scalar(snapshot, pa.string()), rows),
-        "contingency": pa.array(names, pa.string()).take(pa.array(number[order])),
-        "element": model.element.take(at),
-        "id": model.id.take(at),
-        "name": model.name.take(at),
+        "contingency": pa.array(names, pa.string()).take(pa.array(number)),
     }
+    at = pa.array(place)
+    for label in ("element", "id", "name"):
+        columns[label] = getattr(model, label).take(at)
     for quantity in QUANTITIES:
-        parts = [np.full(count, np.nan)]
-        parts += [
-            v.quantities.get(quantity, np.full(len(v.number), np.nan)) for v in found.values()
+        parts = [v.quantities.get(quantity) for v in found.values()]
+        if all(part is None for part in parts):
+            columns[quantity] = pa.nulls(rows, pa.float64())
+            continue
+        values = [np.full(count, np.nan)]
+        values += [
+            np.full(len(v.number), np.nan) if part is None else part
+            for v, part in zip(found.values(), parts, strict=True)
         ]
-        columns[quantity] = pa.array(np.concatenate(parts)[order], from_pandas=True)
+        columns[quantity] = pa.array(np.concatenate(values)[order], from_pandas=True)
+    # A position among the system rows, and null elsewhere.
+    own = pa.array(number, mask=place > 0)
     for name, kind in SYSTEM.items():
-        values = _column(findings.system, name, kind, count)
-        columns[name] = pa.concat_arrays([values, pa.nulls(rows - count, kind)]).take(take)
-    return pa.RecordBatch.from_pydict(columns, schema=RESULT_SCHEMA), number[order]
+        values_of = findings.system.get(name)
+        columns[name] = (
+            pa.nulls(rows, kind) if values_of is None else _column(values_of, kind).take(own)
+        )
+    return pa.RecordBatch.from_pydict(columns, schema=RESULT_SCHEMA), number
 
 
-def _column(system: dict[str, Any], name: str, kind: pa.DataType, count: int) -> pa.Array:
+def _column(values: Any, kind: pa.DataType) -> pa.Array:
     """One column of the system rows; what has no value, or an empty text, is null."""
-    values = system.get(name)
-    if values is None:
-        return pa.nulls(count, kind)
     if isinstance(values, np.ndarray) and values.dtype != object:
         return pa.array(values, kind, from_pandas=True)
-    return pa.array([value if value != "" else None for value in values], kind)
+    return pa.array([value if value != "" else None for value in values], kind, from_pandas=True)

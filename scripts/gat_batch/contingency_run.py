@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from .contingency_rows import contingency_rows
+from .contingency_rows import Kept
 from .errors import DeviationError
 from .results import rows_of
 from .solvers.contingency import ContingencySolver
@@ -111,19 +111,24 @@ class _Worker:
         self._number = -1
         self._states = run.states()
 
-    def solve(self, part: _Part) -> tuple[pa.Table, Deviation]:
+    def base(self, number: int) -> Solution:
+        """The solution of a state by its number."""
+        self._turn_to(number)
+        return self._exact.base
+
+    def solve(self, part: _Part) -> tuple[list[Kept], Deviation]:
         self._turn_to(part.state)
         run, solver = self.run, self._solver
-        tables, deviation = [], Deviation()
+        kept, deviation = [], Deviation()
         size = solver.block_size
         for start in range(part.start, part.stop, size):
             block = run.contingencies[start : min(start + size, part.stop)]
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.whole)
             limits = None if run.whole else run.limits
-            tables.append(contingency_rows(run.model, keys, solved, limits, self.bands))
+            kept.append(Kept.of(run.model, keys, solved, limits, self.bands))
             deviation |= self._verified(block)
-        return pa.concat_tables(tables).combine_chunks(), deviation
+        return kept, deviation
 
     def _turn_to(self, number: int) -> None:
         if number == self._number:
@@ -180,7 +185,7 @@ def solved_in_parts(
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     _worker = _Worker(run)
     order = _Order()
-    parts: Iterator[_Part] = _first_parts(run, order, note, verify)
+    parts: Iterator[_Part] = _first_parts(_worker, order, note, verify)
     while True:
         failed: list[_Part] = []
         limit = max(SHARE * run.timeout_secs, LEAST_SECS)
@@ -193,11 +198,11 @@ def solved_in_parts(
         ):
             part = _Part.named(outcome.task.name)
             if not outcome.failed:
-                rows, deviation, fault = outcome.value
+                kept, deviation, fault = outcome.value
                 if fault is not None:
                     raise fault
                 verify(deviation)
-                order.put(part, rows)
+                order.put(part, pa.concat_tables(block.rows(run.model) for block in kept))
             elif part.stop - part.start > 1:
                 order.forget(part)
                 failed.append(part)
@@ -239,16 +244,18 @@ class _Order:
 
 
 def _first_parts(
-    run: Run,
+    worker: _Worker,
     order: _Order,
     note: Callable[[Solution], None],
     verify: Callable[[Deviation], None],
 ) -> Iterator[_Part]:
     """Solve each state and hand out the parts of its contingencies."""
+    run = worker.run
     count = len(run.contingencies)
     pieces = max(PARTS, -(-count // MOST_PER_PART))
     for number, state in enumerate(run.states()):
-        base = run.study.solve(run.model, state)
+        # Workers, which are forked later, inherit what the first state's contingencies need.
+        base = worker.base(number) if number == 0 else run.study.solve(run.model, state)
         note(base)
         if chosen(run.verify, run.scenario, state.snapshot, None):
             verify(verified(run.model, state, run.study.solver, run.study.options, base))
@@ -276,7 +283,7 @@ def _given_up(run: Run, part: _Part, outcome: Outcome) -> pa.Table:
 
 def _solve_part(
     name: str, _attempt: int
-) -> tuple[pa.Table | None, Deviation, GatBatchError | None]:
+) -> tuple[list[Kept] | None, Deviation, GatBatchError | None]:
     """Solve one part. Runs in a worker."""
     assert _worker is not None, "solved_in_parts() comes first"  # noqa: S101 - not for users
     try:

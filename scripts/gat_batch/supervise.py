@@ -170,6 +170,7 @@ def supervise(
         running[future] = entry
 
     fresh = iter(tasks)
+    ended: list[Outcome] = []
     try:
         while True:
             # No more than one task a worker is handed out, so that an attempt starts when it is
@@ -181,6 +182,9 @@ def supervise(
                     submit(_Entry(task))
                 else:
                     break
+            # Only now, as whoever takes them may be busy with them for a while.
+            yield from ended
+            ended = []
             if not running and not waiting:
                 return
             pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
@@ -191,7 +195,7 @@ def supervise(
                 entry = running.pop(future)
                 failure = _failure(future, entry)
                 if failure is None:
-                    yield Outcome(entry.task, future.result(), tuple(entry.failures))
+                    ended.append(Outcome(entry.task, future.result(), tuple(entry.failures)))
                     continue
                 entry.failures.append(failure)
                 if failure.verdict in TRANSIENT and len(entry.failures) < policy.attempts:
@@ -200,7 +204,7 @@ def supervise(
                     heapq.heappush(waiting, (time.monotonic() + delay, next(order), entry))
                 else:
                     on_failure(entry.task, failure, None)
-                    yield Outcome(entry.task, None, tuple(entry.failures))
+                    ended.append(Outcome(entry.task, None, tuple(entry.failures)))
     finally:
         pool.stop()  # type: ignore[no-untyped-call] # pebble leaves it out
         pool.join()
