@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -138,6 +139,19 @@ def test_states_follow_from_journal_and_results(plan):
     # A result that is taken away is pending, whatever the journal says.
     plan.result("s0").unlink()
     assert StatusBoard(plan).content()["completed"] == 0
+
+
+def test_a_result_placed_just_before_all_was_killed_counts(plan):
+    journal = Journal(plan.journal("x"))
+    for name in ("s0", "s1"):
+        plan.job_folder(name).mkdir()
+        plan.result(name).write_bytes(b"a result")
+        journal.write("started", name, attempt=1, until=time.time() + 60)
+    os.utime(plan.result("s0"), (time.time() - 9, time.time() - 9))  # of an earlier solve
+    os.utime(plan.result("s1"), (time.time() + 1, time.time() + 1))
+    StatusBoard(plan).begin()
+    watched = read_status(plan.folder)
+    assert [job["state"] for job in watched["jobs"][:2]] == ["pending", "completed"]
 
 
 def test_what_happened_later_counts_even_if_it_was_written_before(plan):

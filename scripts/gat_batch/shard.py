@@ -188,8 +188,9 @@ class ShardRun:
             ],
         }
         replace_json(self.plan.error(member.id), content)
-        write_placeholder(self.plan.result(member.id), content)
+        # First the record: what takes the result's place must not be taken for one.
         self.journal.write("failed", member.id, attempt=attempts, error=message)
+        write_placeholder(self.plan.result(member.id), content)
 
     def _show_progress(self) -> None:
         content = self.board.update()

@@ -233,11 +233,21 @@ def _state(event: Mapping[str, Any], result: Path) -> str:
             return "failed"
         case "solved" if result.exists():
             return "completed"
+        case "started" | "retry" if _is_newer(result, event["time"]):
+            # Whoever placed it was killed before the shard could write that down.
+            return "completed"
         case "started" | "retry" if time.time() < event.get("until", 0):
             return "running"
         case None if result.exists():
             return "completed"
     return "pending"
+
+
+def _is_newer(path: Path, seconds: float) -> bool:
+    try:
+        return path.stat().st_mtime >= seconds
+    except FileNotFoundError:
+        return False
 
 
 def replace_json(path: Path, content: Any) -> None:
