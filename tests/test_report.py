@@ -95,7 +95,7 @@ def batch(tmp_path_factory):
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
     sections = sections_of(summary, STATUS, {"case9": one_line(NET)}, {"case9": "cd" * 32})
-    text = page(summary, STATUS, sections)
+    text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
     weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
     return stored.assign(weight=stored["scenario"].map(weights)), text, sections
@@ -281,7 +281,7 @@ def test_batch_in_which_everything_failed_has_a_report(tmp_path):
     summarise([(Scenario("a", "case9"), path)], files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
-    text = page(summary, STATUS, sections_of(summary, STATUS, {}, {}))
+    text = page(summary, STATUS, sections_of(summary, STATUS, {}, {}), "")
     assert embedded(text, "table")["troubles"]["rows"] == [["a", "failed", "no luck"]]
 
 

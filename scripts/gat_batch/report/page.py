@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def page(summary: Summary, status: Mapping[str, Any], sections: list[Section]) -> str:
-    """The page as text."""
+def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], library: str) -> str:
+    """The page as text.
+
+    Args:
+        summary: of the batch.
+        status: content of ``batch_manifest.json``.
+        sections: what the page shows, in order.
+        library: as from :func:`drawing_library`.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -35,7 +42,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section]) -
         version=__version__,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
-        vega=_drawing_library(),
+        vega=library,
     )
 
 
@@ -52,7 +59,8 @@ def _json(content: Any) -> markupsafe.Markup:
     return markupsafe.Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped here
 
 
-def _drawing_library() -> str:
+def drawing_library() -> str:
+    """The program that draws the figures in a browser, to stand in a page."""
     library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return library.replace("</script", "<\\/script")
 
