@@ -7,6 +7,7 @@ followed, which scenarios it stands for, and what these will cost.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def main() -> int:
         else:
             count = make(arguments.specification, arguments.folder)
             print(f"wrote {arguments.folder / 'manifest.json'}: {count} scenarios")
+    except BrokenPipeError:
+        # `--list | head` has seen enough; nothing is left to be said at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

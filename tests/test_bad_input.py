@@ -209,17 +209,26 @@ def test_malformed_yaml_is_refused_with_its_line(workspace):
 
 
 def test_all_faults_are_reported_together(workspace):
+    workspace.write("loads.csv", "load,pp_mw\n0,1\n")
     workspace.write(
         "manifest.json",
         manifest(
             scenario(loads="x.csv"),
             {"id": "b", "grid": "no.m"},
             {"id": "c", "gens": "y.parquet"},
+            {"id": "d", "weight": -1},
+            {"id": "e", "contingencies": "n-3"},
+            {"id": "f", "loads": "loads.csv"},
+            {"id": "g", "outages": [{"type": "line", "id": 77}]},
+            {"id": "h", "options": {"foo": 1}},
         ),
     )
     output = workspace.run().stderr
-    for fragment in ("'a': loads", "'b': grid", "'c': gens"):
+    for fragment in ("'a': loads", "'b': grid", "'c': gens", "'d': weight", "'e': contingencies"):
         assert fragment in output
+    for fragment in ("pp_mw", "'g': outages", "'h': options"):
+        assert fragment in output
+    assert len([line for line in output.splitlines() if "scenario '" in line]) == 9
 
 
 def test_manifest_in_json_and_yaml_is_the_same(workspace):

@@ -80,6 +80,11 @@ def test_each_slice_is_a_scenario_and_slices_are_chosen(tmp_path):
     assert set(rows_of(one.loads, "load", one.load_rows)["snapshot"]) == {"2030-01-01T01:00:00"}
     other = made(tmp_path, study({"id": "h", "time_slices": {"every": 2}}, **top))["h"]
     assert rows_of(other.loads, "load", other.load_rows)["snapshot"].nunique() == 2
+    back = {"first": "2030-01-01T01:00", "last": "2030-01-01T00:00"}
+    with pytest.raises(GatBatchError, match="time_slices: goes from"):
+        made(tmp_path, study({"id": "h", "time_slices": back}, **top))
+    with pytest.raises(GatBatchError, match="is not a value of this parameter"):
+        made(tmp_path, study({"id": "h", "sweep": {"timeout_secs": [5, 1e99]}}, **top))
     with pytest.raises(GatBatchError, match="has no time 2031"):
         made(tmp_path, study({"id": "h", "time_slices": ["2031-01-01"]}, **top))
 
@@ -292,7 +297,7 @@ RATES = st.fixed_dictionaries(
         "of": st.sampled_from(["line", "gen", "load", "trafo", "bus"]),
         "rate": st.sampled_from([0, 0.5, 1, "none.csv", "p.csv"]),
     },
-    optional={"where": WHERE, "drawn_rate": st.floats(0.01, 1)},
+    optional={"where": WHERE, "drawn_rate": st.floats(0.01, 0.99)},
 )
 BODY = {
     "template": st.booleans(),

@@ -21,31 +21,42 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
-def check_files(plan: Plan) -> None:
-    """Check that the files which the scenarios name are there. Cheap: no file is read.
+def check_input(plan: Plan) -> list[Scenario]:
+    """Check the files that a batch names, and its own folders.
 
     Args:
         plan: the batch.
 
+    Returns:
+        The scenarios without a right result. Only their grids and tables are read: those of the
+        others have passed before.
+
     Raises:
-        InputErrors: if any are missing or of an unknown kind: all of them.
+        InputErrors: if anything is at fault: all of it.
     """
-    faults: list[GatBatchError] = []
+    faults = [*_file_faults(plan), *_folder_faults(plan)]
+    named = {fault.scenario for fault in faults}
+    others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
+    unsolved = others if faults else plan.unsolved()
+    faults += _study_faults(plan, unsolved)
+    if faults:
+        raise InputErrors(faults)
+    return unsolved
+
+
+def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
+    """Files that aren't there or are of an unknown kind. Cheap: none is read."""
     made = set(plan.made())
     for scenario in plan.batch.scenarios:
         if not {"{", "}"}.isdisjoint("".join(map(str, (scenario.grid, *scenario.tables)))):
             what = "the name of its grid or of a table has braces in it"
             hint = "Snakemake takes what stands in braces for a wildcard"
-            faults.append(
-                ManifestError(what, file=plan.batch.file, scenario=scenario.id, hint=hint)
-            )
+            yield ManifestError(what, file=plan.batch.file, scenario=scenario.id, hint=hint)
         try:
             plan.grid(scenario)
         except GatBatchError as fault:
-            faults.append(fault.at(scenario=scenario.id, field="grid"))
-        faults.extend(_missing_tables(scenario, made))
-    if faults:
-        raise InputErrors(faults)
+            yield fault.at(scenario=scenario.id, field="grid")
+        yield from _missing_tables(scenario, made)
 
 
 def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchError]:
@@ -59,42 +70,23 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
 
 
-def check_folders(plan: Plan) -> None:
-    """Check that no folder of the batch is a link, which could lead results anywhere.
+def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
+    """Folders in the batch that are links, which could lead results anywhere.
 
-    Args:
-        plan: the batch; its own folder, and those above it, may well be links.
-
-    Raises:
-        InputErrors: if any is: all of them.
+    The batch's own folder, and those above it, may well be links.
     """
     folders = [plan.status.parent / name for name in ("logs", "summary")]
     folders += [plan.job_folder(scenario.id) for scenario in plan.batch.scenarios]
     hint = "remove the link; link the batch's folder instead, if it is to lie elsewhere"
-    faults = [
-        ResultError("is a symbolic link", file=folder, hint=hint)
-        for folder in folders
-        if folder.is_symlink()
-    ]
-    if faults:
-        raise InputErrors(faults)
+    for folder in folders:
+        if folder.is_symlink():
+            yield ResultError("is a symbolic link", file=folder, hint=hint)
 
 
-def check_studies(plan: Plan, scenarios: Sequence[Scenario]) -> None:
-    """Read the grids and tables of scenarios and check that they fit together.
-
-    Args:
-        plan: the batch.
-        scenarios: those to check; the solved ones have passed before.
-
-    Raises:
-        InputErrors: if any grid or table is at fault, or an element isn't there: all of them.
-    """
-    faults: list[GatBatchError] = []
+def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
+    """Grids and tables that can't be read, or don't fit together."""
     for _, members in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
-        faults.extend(_grid_faults(plan, list(members)))
-    if faults:
-        raise InputErrors(faults)
+        yield from _grid_faults(plan, list(members))
 
 
 def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:

@@ -131,7 +131,7 @@ def _faults(error: ValidationError, document: Any, file: Path) -> Iterator[GatBa
     parts = list(error.absolute_path)
     scenario = None
     if len(parts) > 1 and parts[0] == "scenarios":
-        scenario = _scenario_name(document["scenarios"][parts[1]], int(parts[1]))
+        scenario = scenario_name(document["scenarios"][parts[1]], int(parts[1]))
         parts = parts[2:]
     field = ".".join(str(part) for part in parts) or None
 
@@ -184,7 +184,8 @@ def _sentence(error: ValidationError) -> tuple[str, str | None]:
     return what, hint
 
 
-def _scenario_name(entry: Any, position: int) -> str:
+def scenario_name(entry: Any, position: int) -> str:
+    """What messages call a scenario: its id, or its place if it has none."""
     name = entry.get("id") if isinstance(entry, dict) else None
     return name if isinstance(name, str) else f"#{position + 1}"
 

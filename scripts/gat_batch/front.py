@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from .config import Config, read_config
 from .documents import read_document
-from .errors import ResultError
+from .errors import GatBatchError, InputErrors, ResultError
 from .journal import Journal
-from .manifest import batch_of, read_manifest
+from .manifest import batch_of, read_manifest, without_faulty
 from .plan import Plan
 from .run_lock import hold
 from .scenarios.product import is_specification, plan_product, read_product
@@ -41,14 +41,34 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
         The plan.
 
     Raises:
-        GatBatchError: if anything in either is at fault.
+        GatBatchError: if anything in either is at fault; then the files are looked at, too.
     """
     config = read_settings(values)
     document = read_document(config.manifest)
     if not is_specification(document):
-        return Plan(batch_of(document, config.manifest, _schema("manifest")), config)
+        try:
+            return Plan(batch_of(document, config.manifest, _schema("manifest")), config)
+        except InputErrors as found:
+            more = _faults_of_others(document, found.faults, config)
+            raise InputErrors([*found.faults, *more]) from None
     manifest, product = plan_product(document, config.manifest, _product_folder(config))
     return Plan(batch_of(manifest, product.manifest), config, product)
+
+
+def _faults_of_others(
+    document: Any, faults: Sequence[GatBatchError], config: Config
+) -> Sequence[GatBatchError]:
+    """Faults of scenarios that are well described, where others aren't: all are told at once."""
+    from .check import check_input
+
+    rest = without_faulty(document, faults)
+    if rest is None:
+        return []
+    try:
+        check_input(Plan(batch_of(rest, config.manifest), config))
+    except InputErrors as found:
+        return found.faults
+    return []
 
 
 def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) -> Plan:
@@ -71,12 +91,9 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
         return _plan_again(read_settings(values))
     plan = plan_batch(values)
     # Imported here as it reads grids and tables, which jobs have no need of at this point.
-    from .check import check_files, check_folders, check_studies
+    from .check import check_input
 
-    check_files(plan)
-    check_folders(plan)
-    unsolved = plan.unsolved()
-    check_studies(plan, unsolved)
+    unsolved = check_input(plan)
     _announce(plan, unsolved)
     if dry_run:
         _announce_outdated(plan, unsolved)
@@ -161,6 +178,7 @@ def begin(plan: Plan) -> None:
                 journal.write_all("pending", waiting, at=looked)
             for member in shard.scenarios:
                 if member.id not in names:
+                    plan.error(member.id).unlink(missing_ok=True)
                     board.restore_record(member.id, journal)
         board.begin()
     except OSError as error:

@@ -109,5 +109,10 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(record, dict) and {"event", "id", "time"} <= record.keys()
+    known = (
+        isinstance(record, dict)
+        and "event" in record
+        and isinstance(record.get("id"), str)
+        and isinstance(record.get("time"), int | float)
+    )
     return record if known else None

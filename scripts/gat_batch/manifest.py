@@ -11,13 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .documents import named_file, read_document, schema_faults
+from .documents import named_file, read_document, scenario_name, schema_faults
 from .errors import GatBatchError, InputErrors, ManifestError
 from .solvers import OPTIMAL
 from .solvers.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from .tables import Kind
@@ -180,6 +180,9 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         faults = schema_faults(document, schema, file)
         if not faults:
             faults = list(content_faults(document, file))
+        elif (rest := without_faulty(document, faults)) is not None:
+            # What is said of all scenarios can't be judged by some of them.
+            faults += [fault for fault in content_faults(rest, file) if fault.scenario]
         if faults:
             raise InputErrors(faults)
     entries = document["scenarios"]
@@ -188,6 +191,27 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         scenarios=tuple(_scenario(entry, document, file.parent) for entry in entries),
         max_jobs=document.get("max_jobs"),
     )
+
+
+def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, Any] | None:
+    """A manifest without its faulty scenarios, so that all faults of the others are found, too.
+
+    Args:
+        document: the content.
+        faults: what was found in it so far.
+
+    Returns:
+        The rest; None if nothing is left, or if a fault isn't one of a scenario.
+    """
+    faulty = {fault.scenario for fault in faults}
+    if None in faulty:
+        return None
+    entries = [
+        entry
+        for position, entry in enumerate(document["scenarios"])
+        if scenario_name(entry, position) not in faulty
+    ]
+    return {**document, "scenarios": entries} if entries else None
 
 
 def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:

@@ -29,6 +29,9 @@ MERGED_KEYS = ("scale", "options", "metadata")
 PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid")
 """What a sweep can vary, beside ``scale.NAME`` and ``options.NAME``."""
 
+LONGEST_TIMEOUT_SECS = 31_536_000
+"""A year, as in the schemas."""
+
 SOLVERS = ("dc", "ac", "dc_opf", "ac_opf")
 
 
@@ -235,7 +238,9 @@ def _may_be(name: str, value: Any) -> bool:
         return isinstance(value, (str, int, float))
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return value >= 0 if name == "weight" else value > 0 or name != "timeout_secs"
+    if name == "timeout_secs":
+        return 0 < value <= LONGEST_TIMEOUT_SECS
+    return value >= 0 or name != "weight"
 
 
 def _time_faults(

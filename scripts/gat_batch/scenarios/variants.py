@@ -105,6 +105,11 @@ class Variant:
         rows = dict(zip(ends, known.rows(tuple(ends)).tolist(), strict=True))
         start = rows[time_name(asked["first"])] if "first" in asked else 0
         stop = rows[time_name(asked["last"])] if "last" in asked else len(known.times) - 1
+        if start > stop:
+            what = f"goes from {known.times[start]} back to {known.times[stop]}"
+            raise self.specification.fault(
+                what, field="time_slices", hint="first comes before last"
+            )
         return known.times[start : stop + 1 : asked.get("every", 1)]
 
     @property
