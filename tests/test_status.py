@@ -172,7 +172,11 @@ def test_results_without_a_record_get_it_back(workspace):
     for file in (workspace.batch / "logs" / "journal").iterdir():
         file.unlink()
     (workspace.batch / "batch_manifest.json").unlink()
+    workspace.result("s2").unlink()
+    outlived = workspace.batch / "job_s0" / "error.json"
+    outlived.write_text("{}")
     assert workspace.run().returncode == 0
+    assert not outlived.exists()
     jobs = workspace.status()["jobs"]
     assert [(job["state"], job["status"], job["attempts"]) for job in jobs] == [
         ("completed", "ok", 1)
