@@ -264,6 +264,7 @@ def draws(**more):
         ({"of": "load_scale", "std": 1, "where": {"zone": 1}}, ["where", "one number"]),
         ({"of": "scale.x", "std": 1}, ["no scale 'x'"]),
         ({"of": "line", "rate": "rates.csv"}, ["rates.csv", "no probability"]),
+        ({"of": "line", "rate": 0.1, "drawn_rate": 1}, ["drawn_rate"]),
     ],
 )
 def test_faulty_quantities_are_refused(tmp_path, random, fragments):

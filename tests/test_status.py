@@ -117,7 +117,10 @@ def test_states_follow_from_journal_and_results(plan):
     journal.write("failed", "s1", attempt=3, error="died")
     journal.write("started", "s2", attempt=1, until=time.time() + 60)
     journal.write("started", "s3", attempt=1, until=time.time() - 1)
-    journal.path.open("a").write('{"event": "solved", "id": "s4"')  # cut short
+    with journal.path.open("a") as lines:
+        lines.write('{"event": "solved", "id": ["s4"], "time": 1}\n')
+        lines.write('{"event": "failed", "id": "s4", "time": "now"}\n')
+        lines.write('{"event": "solved", "id": "s4"')  # cut short
     content = StatusBoard(plan).update(force=True)
     states = {job["id"]: job["state"] for job in content["jobs"]}
     assert states == {
