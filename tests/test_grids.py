@@ -422,3 +422,13 @@ def test_convert_grid_refuses_in_one_line(tmp_path, arguments):
     assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_grids_that_ship_are_known_without_reading_them():
+    folder = Path(pandapower.networks.__file__).parent / "power_system_test_case_jsons"
+    named = {file.stem for file in folder.glob("*.json")}
+    shipped = {name for name in named if grid_ref(f"pandapower:{name}", Path()).ships}
+    assert shipped == {name for name in named if hasattr(pandapower.networks, name)}
+    assert {"case118", "case9241pegase"} < shipped < named
+    for name in ("case119", "mv_oberrhein", "../case118", ""):
+        assert not grid_ref(f"pandapower:{name}", Path()).ships

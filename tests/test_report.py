@@ -20,6 +20,7 @@ from gat_batch.report.sections import sections_of
 from gat_batch.results import write_placeholder
 from gat_batch.summary import summarise
 from gat_batch.violations import Limits
+from gat_batch.wiring import keep_wiring, kept_wiring, wiring_of
 
 LIMITS = Limits(90.0, (0.95, 1.05))
 NET = pandapower.networks.case9()
@@ -94,7 +95,9 @@ def batch(tmp_path_factory):
     summarise(results, files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
-    sections = sections_of(summary, STATUS, {"case9": one_line(NET)}, {"case9": "cd" * 32})
+    sections = sections_of(
+        summary, STATUS, {"case9": one_line(wiring_of(NET))}, {"case9": "cd" * 32}
+    )
     text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
     weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
@@ -285,11 +288,22 @@ def test_batch_in_which_everything_failed_has_a_report(tmp_path):
     assert embedded(text, "table")["troubles"]["rows"] == [["a", "failed", "no luck"]]
 
 
+def test_wiring_is_kept_once_and_read_back(tmp_path):
+    path = tmp_path / "logs" / "wiring.json"
+    for net in (pandapower.networks.example_multivoltage(), pandapower.networks.case118()):
+        assert kept_wiring(path) is None
+        keep_wiring(path, net)
+        assert kept_wiring(path) == wiring_of(net)
+        path.unlink()
+    path.write_text(json.dumps({"buses": [1]})[:-1])
+    assert kept_wiring(path) is None
+
+
 def test_grid_without_coordinates_is_laid_out_the_same_way_each_time():
     net = pandapower.networks.case118()
-    assert one_line(net).given
+    assert one_line(wiring_of(net)).given
     net.bus["geo"] = None
-    first, second = one_line(net), one_line(net)
+    first, second = one_line(wiring_of(net)), one_line(wiring_of(net))
     assert not first.given
     assert np.array_equal(first.position, second.position)
     apart = np.linalg.norm(first.position[:, None] - first.position[None], axis=2)

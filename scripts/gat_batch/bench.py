@@ -27,6 +27,7 @@ from .solvers.verify import Deviation, chosen, verified
 from .state import scenario_states
 from .tables import read_injections
 from .violations import Limits
+from .wiring import keep_wiring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,9 +94,11 @@ def prepare(
 
     Raises:
         GridError: if the grid can't be read.
+        OSError: if its wiring can't be kept.
     """
     global _bench  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     net = read_grid(plan.grid(members[0]))
+    keep_wiring(plan.wiring(members[0]), net)
     by_id = {member.id: member for member in members}
     prepared = prepare_model(net), ElementIndex(net)
     _bench = _Bench(plan, journal, by_id, *prepared, threads, memory_mb)

@@ -85,8 +85,16 @@ def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
 
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
     """Grids and tables that can't be read, or don't fit together."""
-    for _, members in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
-        yield from _grid_faults(plan, list(members))
+    for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
+        members = list(group)
+        if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
+            yield from _grid_faults(plan, members)
+
+
+def _depends_on_elements(scenario: Scenario) -> bool:
+    """Whether a scenario may ask of its grid what isn't there; scaling all of it can't."""
+    named = scenario.tables or scenario.outages or scenario.contingencies
+    return bool(named) or scenario.solver in OPTIMAL
 
 
 def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:

@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .errors import ResultError
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .manifest import Scenario
+    from .base_states import BaseStates
     from .violations import Limits
 
 QUANTITY = {
@@ -101,43 +100,47 @@ class ElementStatistics:
         for grid in self._grids.values():
             grid.file.close()
 
-    def add(self, scenario: Scenario, table: pa.Table) -> None:
-        """Add states of one scenario; its result may come in several parts.
+    def add(self, states: BaseStates) -> None:
+        """Add states; the weight of a scenario is shared among its snapshots.
 
         Args:
-            scenario: the scenario; its weight is shared among its snapshots.
-            table: whole states of its result, without contingencies.
+            states: the states.
 
         Raises:
-            ResultError: if the rows aren't those of other results on the same grid.
+            ResultError: if rows of a scenario aren't those of other results on the same grid.
         """
-        kinds = table["element"].combine_chunks().dictionary_encode()
-        told = np.array([kind in QUANTITY for kind in kinds.dictionary.to_pylist()], bool)
-        rows = np.flatnonzero(told[kinds.indices.to_numpy()])
-        system = table.select(["snapshot", "load_mw"]).filter(pc.equal(kinds, "system"))
-        self._states[scenario.id] = self._states.get(scenario.id, 0) + len(system)
-        solved = system.filter(pc.is_valid(system["load_mw"]))["snapshot"].to_pylist()
-        if not len(rows) or not solved:
+        rows, system = states.are(*QUANTITY), states.are("system")
+        solved = system & np.isfinite(states.values("load_mw"))
+        for scenario, count in zip(states.scenarios, states.count(system).tolist(), strict=True):
+            self._states[scenario.id] = self._states.get(scenario.id, 0) + count
+        told, count = states.count(rows), states.count(solved)
+        if not told.any() or not count.any():
             return
-        grid = self._grids.get(scenario.grid)
+        name = states.scenarios[0].grid
+        grid = self._grids.get(name)
         if grid is None:
-            grid = self._first_seen(table, rows[: len(rows) // len(solved)])
-            self._grids[scenario.grid] = grid
-        if len(rows) != len(solved) * len(grid.index):
+            first = np.flatnonzero(count)[0]
+            elements = told[first] // count[first]
+            grid = self._grids[name] = self._first_seen(states, np.flatnonzero(rows)[:elements])
+        wrong = np.flatnonzero(told != count * len(grid.index))
+        if len(wrong):
             hint = "results of two versions of the grid are mixed; run again"
-            what = f"its rows don't fit those of other results on {scenario.grid}"
-            raise ResultError(what, scenario=scenario.id, hint=hint)
-        values = np.empty((len(solved), len(grid.index)))
+            what = f"its rows don't fit those of other results on {name}"
+            raise ResultError(what, scenario=states.scenarios[wrong[0]].id, hint=hint)
+        values = np.empty((int(count.sum()), len(grid.index)))
         for quantity, places in grid.places.items():
-            column = table[quantity].to_numpy()[rows].reshape(values.shape)
+            column = states.values(quantity)[rows].reshape(values.shape)
             values[:, places] = column[:, places]
         grid.file.write(values.tobytes())
-        grid.scenarios += [scenario.id] * len(solved)
-        grid.snapshots += solved
-        grid.weights += [scenario.weight] * len(solved)
+        owners = [states.scenarios[number] for number in states.owner[solved].tolist()]
+        grid.scenarios += [scenario.id for scenario in owners]
+        grid.weights += [scenario.weight for scenario in owners]
+        grid.snapshots += states.table["snapshot"].filter(pa.array(solved)).to_pylist()
 
-    def _first_seen(self, table: pa.Table, rows: NDArray[np.int64]) -> _Grid:
-        labels = table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
+    def _first_seen(self, states: BaseStates, rows: NDArray[np.int64]) -> _Grid:
+        labels = (
+            states.table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
+        )
         element, index, name = (column.chunk(0) for column in labels.columns)
         quantity = np.array([QUANTITY[kind] for kind in element.to_pylist()])
         places = {name: np.flatnonzero(quantity == name) for name in np.unique(quantity).tolist()}
@@ -198,7 +201,7 @@ class ElementStatistics:
         there = np.isfinite(values)
         badness = np.where(kinds == "bus", np.abs(values - 1), values)
         worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
-        low, high = self._limits.voltage_band_pu
+        low, high = self._limits.band_pu
         violated = np.where(
             kinds == "bus", (values < low) | (values > high), values > self._limits.most_percent
         )

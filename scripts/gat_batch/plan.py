@@ -42,8 +42,8 @@ MOST_WITH_CONTINGENCIES = 4
 FEWEST_JOBS = 8
 """A batch too small to fill this many jobs is still cut into as many, for the sake of cores."""
 
-FEWEST_PER_JOB = 250
-"""Fewer light scenarios than this are not worth a job of their own: a second of work."""
+FEWEST_PER_JOB = 500
+"""Fewer light scenarios than this are not worth a job of their own: it takes as long to start."""
 
 JOB_RETRIES = 2
 """How often Snakemake starts a job again that died or lacked memory, each time with more of it."""
@@ -160,6 +160,10 @@ class Plan:
     def grid(self, scenario: Scenario) -> GridRef:
         """The grid of a scenario."""
         return grid_ref(scenario.grid, self.batch.folder)
+
+    def wiring(self, scenario: Scenario) -> Path:
+        """What the map of a scenario's grid is drawn from, kept by those who solve on it."""
+        return self.folder / "logs" / "wiring" / f"{_grid_hash(self.grid(scenario))}.json"
 
     @cached_property
     def shards(self) -> tuple[Shard, ...]:

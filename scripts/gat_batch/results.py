@@ -174,6 +174,7 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
                 compression="zstd",
                 use_dictionary=REPEATING,
                 write_statistics=list(KEYS),
+                store_schema=False,
             )
             try:
                 yield writer
@@ -195,8 +196,9 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
 
 def _remove_remains(path: Path) -> None:
     """Remove what killed writers of this result left; there is only one writer at a time."""
-    for remains in path.parent.glob(f".{path.name}.*.tmp"):
-        remains.unlink(missing_ok=True)
+    for name in os.listdir(path.parent):  # noqa: PTH208 - once a result, where a glob takes longer
+        if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
+            (path.parent / name).unlink(missing_ok=True)
 
 
 def _json(metadata: Mapping[str, Any]) -> str:

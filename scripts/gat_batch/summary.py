@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from .base_states import Gathering
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .errors import ResultError
 from .result_reader import read_parts
 from .results import REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
-from .scenario_row import SCENARIO_COLUMNS, ResultFigures, about
+from .scenario_row import ScenarioTable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -41,8 +41,6 @@ READ_AHEAD = 3
 MOST_ROW_GROUPS = 1000
 """Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
 reads about 3 kB a row group before anything else, and whoever writes it holds ten times that."""
-
-_SCENARIO_SCHEMA = pa.schema([(name, kind) for name, (kind, _) in SCENARIO_COLUMNS.items()])
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,9 @@ def summarise(
     try:
         files.aggregated.parent.mkdir(parents=True, exist_ok=True)
         with ElementStatistics(files.aggregated.parent, limits) as statistics:
-            ranking = ContingencyRanking(limits)
-            rows = _aggregate(results, temporary[0], (statistics, ranking), limits)
-            scenarios = pa.Table.from_pylist(rows, _SCENARIO_SCHEMA)
+            ranking, table = ContingencyRanking(limits), ScenarioTable(results, limits)
+            _aggregate(results, temporary[0], statistics, ranking, table)
+            scenarios = table.table()
             pq.write_table(scenarios, temporary[1], compression="zstd")
             pyarrow.csv.write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
@@ -116,42 +114,36 @@ def summarise(
 def _aggregate(
     results: Sequence[tuple[Scenario, Path]],
     target: Path,
-    collectors: tuple[ElementStatistics, ContingencyRanking],
-    limits: Limits,
-) -> list[dict[str, Any]]:
-    rows = []
-    statistics, ranking = collectors
+    statistics: ElementStatistics,
+    ranking: ContingencyRanking,
+    scenarios: ScenarioTable,
+) -> None:
+    gathering = Gathering()
+
+    def hand_on() -> None:
+        states = gathering.states()
+        if states:
+            statistics.add(states)
+            scenarios.add(states)
+
     parts = _ahead(_parts(results))
     with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups, closing(parts):
-        for scenario, path in results:
-            row = about(scenario, path)
-            figures = ResultFigures(limits)
+        for scenario, _ in results:
             for metadata, part, last in parts:
                 if "failed" in metadata:
-                    failed = metadata["failed"]
-                    row |= {
-                        "status": "failed",
-                        "attempts": failed.get("attempts"),
-                        "error": failed.get("error"),
-                        "result": None,
-                    }
+                    scenarios.failed(scenario, metadata["failed"])
                     break
-                base = part
+                if not gathering.takes(scenario):
+                    hand_on()
+                gathering.add(scenario, part)
                 if part["contingency"].null_count < len(part):
-                    base = part.filter(pc.is_null(part["contingency"]))
+                    scenarios.add_contingencies(scenario, part)
                     ranking.add(part)
-                figures.add(part, base)
-                statistics.add(scenario, base)
                 groups.add(part, last=last)
                 if last:
-                    row |= figures.row() | {
-                        "fingerprint": metadata.get("fingerprint"),
-                        "attempts": metadata.get("attempt"),
-                        "duration_secs": metadata.get("duration_secs"),
-                    }
+                    scenarios.solved(scenario, metadata)
                     break
-            rows.append(row)
-    return rows
+        hand_on()
 
 
 def _parts(

@@ -37,6 +37,12 @@ class Limits:
         """The loading limit and a hair's breadth, in percent."""
         return self.loading_percent + HAIR_PERCENT
 
+    @property
+    def band_pu(self) -> tuple[float, float]:
+        """The voltage band and a hair's breadth on either side, in p.u."""
+        low, high = self.voltage_band_pu
+        return low - HAIR_PU, high + HAIR_PU
+
 
 def voltage_bands(net: pandapowerNet, limits: Limits) -> tuple[NDArray[np.float64], ...]:
     """Lowest and highest voltage of each bus in p.u.: its own, or else the common band."""

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,10 @@ from ..errors import GridError
 Form = Literal["bundled", "json", "arrow", "m", "mat"]
 
 BUNDLED = "pandapower:"
+
+CASES = "networks/power_system_test_case_jsons"
+READERS = "networks/power_system_test_cases.py"
+"""Cases in pandapower's package, and the functions that read them; not each case has one."""
 
 SUFFIXES: dict[str, Form] = {".json": "json", ".arrow": "arrow", ".m": "m", ".mat": "mat"}
 
@@ -49,6 +54,19 @@ class GridRef:
 
     def __str__(self) -> str:
         return f"{BUNDLED}{self.name}" if self.form == "bundled" else self.name
+
+    @property
+    def ships(self) -> bool:
+        """Whether pandapower ships it as a file, so that it can be read for sure."""
+        if self.form != "bundled" or not self.name.isidentifier():
+            return False
+        package = find_spec("pandapower")  # finds it without importing it, which takes seconds
+        folders = (package and package.submodule_search_locations) or ()
+        return any(
+            Path(folder, CASES, f"{self.name}.json").is_file()
+            and f"\ndef {self.name}(" in Path(folder, READERS).read_text(encoding="utf-8")
+            for folder in folders
+        )
 
     @cached_property
     def files(self) -> tuple[Path, ...]:

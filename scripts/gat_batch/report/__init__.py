@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import GatBatchError, ResultError
 from ..grids import read_grid
 from ..violations import Limits
+from ..wiring import kept_wiring, wiring_of
 from .digest import read_summary
 from .one_line import one_line
 from .page import drawing_library, page, svg
@@ -38,9 +39,9 @@ def write_report(plan: Plan) -> None:
     """
     folder = plan.summary("report.html").parent
     try:
-        # Half of the time goes into bundling a library, which waits for nothing.
-        with ProcessPoolExecutor(1) as second_core:
-            library = second_core.submit(drawing_library)
+        # Bundling a library takes as long as all the rest, and waits for nothing.
+        with ProcessPoolExecutor(2) as draughtsmen:
+            library = draughtsmen.submit(drawing_library)
             limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
             summary = read_summary(folder, limits)
             status = json.loads(plan.status.read_text(encoding="utf-8"))
@@ -49,12 +50,13 @@ def write_report(plan: Plan) -> None:
                 first.setdefault(scenario.grid, scenario)
             hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
             sections = sections_of(summary, status, _maps(plan, first), hashes)
+            figures = [figure for section in sections for figure in section.figures]
+            drawn = draughtsmen.map(svg, [figure.spec for figure in figures])
             plots = folder / "plots"
             shutil.rmtree(plots, ignore_errors=True)
             plots.mkdir()
-            for section in sections:
-                for figure in section.figures:
-                    _replace(plots / f"{figure.name}.svg", svg(figure.spec))
+            for figure, image in zip(figures, drawn, strict=True):
+                _replace(plots / f"{figure.name}.svg", image)
             _replace(folder / "report.html", page(summary, status, sections, library.result()))
     except OSError as error:
         raise ResultError(
@@ -69,11 +71,12 @@ def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLine]:
     maps = {}
     for grid, scenario in list(first.items())[:MOST_MAPS]:
         try:
-            drawn = one_line(read_grid(plan.grid(scenario)))
+            # Where it isn't kept, the results come from a batch that was moved, say.
+            wiring = kept_wiring(plan.wiring(scenario)) or wiring_of(read_grid(plan.grid(scenario)))
         except GatBatchError:
             continue  # every scenario on it failed for the same reason, which the report tells
-        if len(drawn.branches) <= MOST_BRANCHES_DRAWN:
-            maps[grid] = drawn
+        if len(wiring.branches) <= MOST_BRANCHES_DRAWN:
+            maps[grid] = one_line(wiring)
     return maps
 
 

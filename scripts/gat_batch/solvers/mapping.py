@@ -306,10 +306,15 @@ def _power(power: Complexes) -> Quantities:
 
 
 def _shunts(model: Model, arrays: Arrays, vm: Reals) -> Complexes:
-    shunt = model.net.shunt
-    rows = arrays.row["shunt"]
-    power = shunt["p_mw"].to_numpy(float) + 1j * shunt["q_mvar"].to_numpy(float)
-    ratio = (arrays.kv[rows] / shunt["vn_kv"].to_numpy(float)) ** 2
-    live = shunt["in_service"].to_numpy(bool) & arrays.supplied[rows]
-    scale = np.nan_to_num(vm[rows]) ** 2 * ratio * shunt["step"].to_numpy(float)
-    return np.where(live, power * scale, 0.0)
+    kept, rows = arrays.shared, arrays.row["shunt"]
+    if "shunts" not in kept:
+        shunt = model.net.shunt
+        power = shunt["p_mw"].to_numpy(float) + 1j * shunt["q_mvar"].to_numpy(float)
+        ratio = (arrays.kv[rows] / shunt["vn_kv"].to_numpy(float)) ** 2
+        kept["shunts"] = (
+            power * ratio * shunt["step"].to_numpy(float),
+            shunt["in_service"].to_numpy(bool),
+        )
+    power, in_service = kept["shunts"]
+    live = in_service & arrays.supplied[rows]
+    return np.where(live, power * np.nan_to_num(vm[rows]) ** 2, 0.0)
