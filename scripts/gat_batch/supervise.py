@@ -9,6 +9,7 @@ by waiting: who called may try again with more.
 from __future__ import annotations
 
 import ctypes
+import gc
 import heapq
 import itertools
 import multiprocessing
@@ -253,6 +254,8 @@ def _start_worker(parent: int, memory_mb: float | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent(parent)
+    # What was inherited stays shared with the parent, if no garbage is looked for in it.
+    gc.freeze()
 
 
 def die_with_parent(parent: int) -> None:
