@@ -15,7 +15,7 @@ from .footer import METADATA_KEY
 from .solvers.solution import QUANTITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -161,9 +161,26 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
         pass
 
 
+def to_disk(results: Iterable[Path]) -> None:
+    """Have results outlast a power failure from now on.
+
+    Before, one may come out of it empty or cut off, and counts as missing. Once a job and not
+    once a result, as each time waits for the disk.
+
+    Args:
+        results: files; those that aren't there are passed over.
+
+    Raises:
+        OSError: if the disk fails.
+    """
+    for path in results:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 @contextmanager
 def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
-    """A file that takes its name only when all of it is on disk."""
+    """A file that takes its name only when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _remove_remains(path)
@@ -181,10 +198,6 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
                 writer.add_key_value_metadata({METADATA_KEY: _json(metadata)})
             finally:
                 writer.close()
-            # A rename that reaches the disk before the content would leave an empty result after
-            # a power failure.
-            sink.flush()
-            os.fsync(sink.fileno())
         temporary.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)
@@ -277,11 +290,15 @@ def _assembled(
         "detail": solution.detail or None,
         **solution.system,
     }
-    columns += [
-        pa.concat_arrays([pa.array([system.get(name)], kind), pa.nulls(rows - 1, kind)])
-        for name, kind in SYSTEM.items()
-    ]
+    columns += [_on_top(system.get(name), rows, kind) for name, kind in SYSTEM.items()]
     return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
+
+
+def _on_top(value: object, rows: int, kind: pa.DataType) -> pa.Array:
+    """A column that only the system row fills."""
+    if value is None:
+        return pa.nulls(rows, kind)
+    return pa.concat_arrays([pa.array([value], kind), pa.nulls(rows - 1, kind)])
 
 
 def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:

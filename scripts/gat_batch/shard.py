@@ -99,6 +99,7 @@ class ShardRun:
     def _solve(self, members: Sequence[Scenario]) -> None:
         # Imported only where there is something to solve: this is what takes seconds.
         from . import bench
+        from .results import to_disk
         from .supervise import RetryPolicy, Task, supervise
 
         for member in members:
@@ -140,6 +141,7 @@ class ShardRun:
                 continue
             self._conclude(by_id[outcome.task.name], outcome)
             self._show_progress()
+        to_disk(self.plan.result(member.id) for member in members)
         if short:
             raise MemoryError(
                 f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .layout import laid_out
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -52,6 +50,8 @@ def one_line(wiring: Wiring) -> OneLine:
     position = None if wiring.coordinates is None else _usable(np.array(wiring.coordinates))
     given = position is not None
     if position is None:
+        from .layout import laid_out  # its solvers take long to import, and most grids have places
+
         joined = np.array(wiring.joined, np.int64).reshape(-1, 2)
         position = laid_out(len(buses), np.vstack([ends, joined]))
     feeding = np.isin(np.arange(len(buses)), wiring.fed)
