@@ -10,12 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .results import SYSTEM
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from .manifest import Scenario
+
+COLUMNS = ("snapshot", "element", "id", "name", "vm_pu", "loading_percent", "p_mw", *SYSTEM)
 
 MOST_ROWS = 50_000
 """Rows that are gathered before they are handed on; a part of one result may have more."""
@@ -28,7 +32,7 @@ class BaseStates:
     Attributes:
         scenarios: the scenarios, in the order of the manifest.
         owner: position among them of each row's scenario, ascending, shape (rows,).
-        table: the rows, as in results.
+        table: the rows, as in results, with :data:`COLUMNS`.
     """
 
     scenarios: Sequence[Scenario]
@@ -77,7 +81,7 @@ class Gathering:
             part = part.filter(pc.is_null(part["contingency"]))
         if not self._scenarios or self._scenarios[-1] is not scenario:
             self._scenarios.append(scenario)
-        self._parts.append(part)
+        self._parts.append(part.select(COLUMNS))
         self._owners.append(len(self._scenarios) - 1)
         self._rows += len(part)
 

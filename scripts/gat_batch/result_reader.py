@@ -32,7 +32,7 @@ def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     """
     try:
         # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-        with pq.ParquetFile(path, pre_buffer=True) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             content = _metadata(file.metadata, path)
             if not file.schema_arrow.equals(RESULT_SCHEMA):
                 raise _unusable(path, "its columns are not those of a result")

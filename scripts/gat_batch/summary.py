@@ -11,7 +11,8 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.csv
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
     from .manifest import Scenario
     from .violations import Limits
 
-
-T = TypeVar("T")
-
-READ_AHEAD = 3
-"""Parts of results read before they are summed up."""
+READERS = 2
+READ_AHEAD = 4
+"""Results read before they are summed up."""
 
 MOST_ROW_GROUPS = 1000
 """Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
@@ -126,7 +125,7 @@ def _aggregate(
             statistics.add(states)
             scenarios.add(states)
 
-    parts = _ahead(_parts(results))
+    parts = _parts(results)
     with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups, closing(parts):
         for scenario, _ in results:
             for metadata, part, last in parts:
@@ -148,29 +147,29 @@ def _aggregate(
 
 def _parts(
     results: Sequence[tuple[Scenario, Path]],
-) -> Iterator[tuple[dict[str, Any], pa.Table, bool]]:
+) -> Generator[tuple[dict[str, Any], pa.Table, bool], None, None]:
     """The parts of all results: metadata and rows, and whether it is the last of its result."""
-    for _, path in results:
-        before = None
-        for part in read_parts(path):
-            if before is not None:
-                yield *before, False
-            before = part
-        assert before is not None  # noqa: S101 - a result has a part
-        yield *before, True
-
-
-def _ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """Items one after the other, a few of them made while others are used."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = deque(reader.submit(next, items, None) for _ in range(READ_AHEAD))
+    paths = iter([path for _, path in results])
+    with ThreadPoolExecutor(READERS) as readers:
+        coming = deque(readers.submit(_begun, path) for path in islice(paths, READ_AHEAD))
         try:
-            while (item := coming.popleft().result()) is not None:
-                coming.append(reader.submit(next, items, None))
-                yield item
+            while coming:
+                parts = coming.popleft().result()
+                coming.extend(readers.submit(_begun, path) for path in islice(paths, 1))
+                before = next(parts)
+                for part in parts:
+                    yield *before, False
+                    before = part
+                yield *before, True
         finally:
             for future in coming:
                 future.cancel()
+
+
+def _begun(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+    """The parts of a result, the first two of them read: hardly any has more."""
+    parts = read_parts(path)
+    return chain(list(islice(parts, 2)), parts)
 
 
 class _RowGroups:
