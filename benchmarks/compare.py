@@ -1,6 +1,7 @@
 """The whole workflow against what a user would write, cold, summary included.
 
 python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
+    [--against abc]
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
@@ -41,24 +42,26 @@ def main() -> None:
     parser.add_argument("--grids", nargs="+", default=["case118", "case1354pegase"])
     parser.add_argument("--solvers", nargs="+", default=["ac", "dc"])
     parser.add_argument("--scenarios", nargs="+", type=int, default=[1000])
+    parser.add_argument("--against", default="abc", help="which of the alternatives beside (a)")
     arguments = parser.parse_args()
     packages = ("snakemake", "pandapower", "lightsim2grid", "numpy", "scipy", "pyarrow")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
     for grid, solver, count in product(arguments.grids, arguments.solvers, arguments.scenarios):
         with tempfile.TemporaryDirectory() as folder:
-            compare(Path(folder), grid, solver, count)
+            compare(Path(folder), grid, solver, count, arguments.against)
 
 
-def compare(work: Path, grid: str, solver: str, count: int) -> None:
+def compare(work: Path, grid: str, solver: str, count: int, against: str) -> None:
     """Run one combination in every way and print its lines."""
     task = [grid, solver, str(count)]
     loop = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "a")], work)
-    cores = str(os.cpu_count())
-    pool = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "b"), cores], work)
     print(f"\n{grid}, {solver}, {count} scenarios")
     show("(a) loop", loop, loop)
-    show("(b) loop on all cores", pool, loop)
-    if count <= MOST_SINGLE:
+    if "b" in against:
+        cores = str(os.cpu_count())
+        pool = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "b"), cores], work)
+        show("(b) loop on all cores", pool, loop)
+    if "c" in against and count <= MOST_SINGLE:
         show("(c) a job a scenario", workflow(work / "c", grid, solver, count, 1), loop)
     ours = workflow(work / "d", grid, solver, count, "auto")
     show("gat-batch", ours, loop)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULT_FORMAT = 3
 """Raised when the same study would be written differently; old results are then solved again."""
 
-MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 500, "ac_opf": 25}
+MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
 """Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
 
 MOST_WITH_CONTINGENCIES = 4
