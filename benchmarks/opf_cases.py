@@ -1,4 +1,4 @@
-"""AC optimal power flow of every bundled transmission grid, and proofs for those without an optimum.
+"""AC optimal power flow of every bundled transmission grid, or a proof that it has no solution.
 
 python benchmarks/opf_cases.py [case ...]
 
@@ -6,9 +6,9 @@ Prints status, objective, seconds (reading excluded) and the largest relative re
 conditions of an optimum. Where limits can't all be kept, a relaxation proves it that has nothing in
 common with the solver: squares of voltages and their products in place of voltages and angles
 (Jabr, IEEE Trans. Power Systems 21(3), 2006), with cones cut by planes, solved by HiGHS as a linear
-program. Whatever satisfies the equations satisfies it too, so that its least imbalance, if it isn't
-zero, is a lower bound everywhere and not just near a point. It covers a few buses around a violation
-found; all else of the grid may do as it likes.
+program. What satisfies the equations satisfies it too, so its least imbalance, if it isn't zero,
+is a lower bound everywhere and not just near a point. It covers buses around violations found; all
+else of the grid may do as it likes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ from gat_batch.solvers.opf_dc import Silent
 from gat_batch.solvers.opf_elastic import Violations, least_violations
 from gat_batch.state import State
 
-CASES = (
-    "case4gs case5 case6ww case9 case14 case24_ieee_rts case30 case_ieee30 case39 case57 "
-    "case89pegase case118 case145 case_illinois200 case300 case1354pegase case1888rte case2848rte "
-    "case2869pegase case3120sp case6470rte case6495rte case6515rte case9241pegase GBnetwork "
-    "GBreducednetwork iceland"
-).split()
+CASES = [
+    "case4gs", "case5", "case6ww", "case9", "case14", "case24_ieee_rts", "case30",
+    "case_ieee30", "case39", "case57", "case89pegase", "case118", "case145", "case_illinois200",
+    "case300", "case1354pegase", "case1888rte", "case2848rte", "case2869pegase", "case3120sp",
+    "case6470rte", "case6495rte", "case6515rte", "case9241pegase", "GBnetwork",
+    "GBreducednetwork", "iceland",
+]  # fmt: skip
 
 MOST_ROUNDS, MOST_PLACES = 60, 8
 
