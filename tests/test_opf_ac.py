@@ -11,7 +11,7 @@ import pandapower.networks
 import pypower.api
 import pytest
 from opf_studies import AS_GIVEN, angle_across, change, optimum, prepared, published, rating_of
-from test_opf_dc import RATED, TIGHT, day, powers
+from test_opf_dc import RATED, TIGHT, day, hour_by_hour, powers
 
 from gat_batch.costs import curve_through
 from gat_batch.grids.bundled import read_bundled
@@ -265,16 +265,20 @@ def test_contradicting_voltages_are_named():
 
 
 def test_ramps_tie_the_hours_of_a_day_together():
-    model = prepared("case9")
-    hourly = [solve(model, state, "ac_opf", {}) for state in day(model, np.nan, hours=8)]
+    model = prepared("case118")
+    free = day(model, np.nan)
+    hourly = [solve(model, state, "ac_opf", {}) for state in free]
     steepest = np.abs(np.diff(powers(hourly), axis=0)).max()
-    loose = solve_together(model, day(model, steepest * 1.01, 8), "ac_opf", {"ramps": True})
+    loose = solve_together(model, day(model, steepest * 1.01), "ac_opf", {"ramps": True})
     for one, other in zip(loose, hourly, strict=True):
         assert one.objective == pytest.approx(other.objective, rel=1e-6)
-    tight = solve_together(model, day(model, steepest * 0.8, 8), "ac_opf", {"ramps": True})
+    ramp = steepest * 0.8
+    tight = solve_together(model, day(model, ramp), "ac_opf", {"ramps": True})
     assert {solution.status for solution in tight} == {"ok"}
-    assert np.abs(np.diff(powers(tight), axis=0)).max() <= steepest * 0.8 + 1e-5
-    assert sum(s.objective for s in tight) > sum(s.objective for s in hourly)
+    assert np.abs(np.diff(powers(tight), axis=0)).max() <= ramp + 1e-5
+    total = sum(solution.objective for solution in tight)
+    assert total > sum(solution.objective for solution in hourly)
+    assert total <= hour_by_hour(model, free, ramp, "ac_opf") * (1 + 1e-7)
 
 
 def test_a_warm_start_leads_to_the_same_optimum():
