@@ -106,11 +106,13 @@ def test_pandapowers_conventions_give_pandapowers_optimum(name):
         np.testing.assert_allclose(ours.elements["bus"][quantity], values, atol=tolerance)
 
 
-def test_prices_are_what_one_more_mw_or_mvar_costs():
-    model = prepared("case30")
-    solution = optimum(model, "ac_opf", *TIGHT)
-    assert solution.elements["line"]["mu_flow"].max() > 0.01
-    for position in range(0, len(model.net.load), 6):
+@pytest.mark.parametrize(("name", "limits", "every"), [("case30", TIGHT, 6), ("case118", (), 30)])
+def test_prices_are_what_one_more_mw_or_mvar_costs(name, limits, every):
+    model = prepared(name)
+    solution = optimum(model, "ac_opf", *limits)
+    if limits:
+        assert solution.elements["line"]["mu_flow"].max() > 0.01
+    for position in range(0, len(model.net.load), every):
         bus = model.position["load"][position]
         for column, price in (("p_mw", "lam_p"), ("q_mvar", "lam_q")):
             costs = []
@@ -118,7 +120,7 @@ def test_prices_are_what_one_more_mw_or_mvar_costs():
                 power = model.net.load[column].to_numpy(copy=True)
                 power[position] += step
                 changed = change("load", column, power)
-                costs.append(optimum(model, "ac_opf", *TIGHT, changed).objective)
+                costs.append(optimum(model, "ac_opf", *limits, changed).objective)
             slope = (costs[1] - costs[0]) / 0.02
             assert solution.elements["bus"][price][bus] == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
@@ -254,6 +256,26 @@ def test_three_winding_transformers_and_switches_are_pandapowers():
     assert solution.elements["trafo3w"]["p_from_mw"] == pytest.approx(
         plain.res_trafo3w["p_hv_mw"].to_numpy(), abs=1e-4
     )
+
+
+@pytest.mark.parametrize("solver", ["ac_opf", "dc_opf"])
+def test_of_several_external_grids_of_an_island_one_keeps_its_angle(solver):
+    """Kept angles would fix what flows between them, as in case6495rte."""
+    net = read_bundled("case9")
+    first = solve(prepare(net), AS_GIVEN, solver, {})
+    gen = net.gen.loc[0]
+    limits = gen[["min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar"]].to_dict()
+    added = pandapower.create_ext_grid(net, int(gen["bus"]), **limits, controllable=True)
+    net.gen = net.gen.drop(index=0)
+    net.poly_cost.loc[net.poly_cost.eval("et == 'gen' and element == 0"), ["et", "element"]] = (
+        "ext_grid",
+        added,
+    )
+    model = prepare(net)
+    assert solve(model, AS_GIVEN, solver, {}).objective == pytest.approx(first.objective, rel=1e-7)
+    if solver == "ac_opf":
+        held = solve(model, AS_GIVEN, solver, {"ext_grid_voltage": "held"})
+        assert held.objective > first.objective * 1.001
 
 
 def test_contradicting_voltages_are_named():

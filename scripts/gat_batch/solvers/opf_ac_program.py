@@ -198,7 +198,7 @@ def bounds(dispatch: Dispatch, form: Form) -> tuple[Reals, Reals, Reals, Reals]:
     arrays, units = dispatch.arrays, dispatch.units
     free = np.array([-np.inf, np.inf])
     angle = np.tile(free, (form.buses, 1))
-    angle[arrays.ref] = np.angle(arrays.start[arrays.ref])[:, None]
+    angle[dispatch.ref] = np.angle(arrays.start[dispatch.ref])[:, None]
     columns = [
         angle,
         dispatch.vm,
