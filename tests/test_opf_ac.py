@@ -11,7 +11,7 @@ import pandapower.networks
 import pypower.api
 import pytest
 from opf_studies import AS_GIVEN, angle_across, change, optimum, prepared, published, rating_of
-from test_opf_dc import RATED, TIGHT, day, powers
+from test_opf_dc import RATED, TIGHT, day, hour_by_hour, powers
 
 from gat_batch.costs import curve_through
 from gat_batch.grids.bundled import read_bundled
@@ -106,11 +106,13 @@ def test_pandapowers_conventions_give_pandapowers_optimum(name):
         np.testing.assert_allclose(ours.elements["bus"][quantity], values, atol=tolerance)
 
 
-def test_prices_are_what_one_more_mw_or_mvar_costs():
-    model = prepared("case30")
-    solution = optimum(model, "ac_opf", *TIGHT)
-    assert solution.elements["line"]["mu_flow"].max() > 0.01
-    for position in range(0, len(model.net.load), 6):
+@pytest.mark.parametrize(("name", "limits", "every"), [("case30", TIGHT, 6), ("case118", (), 30)])
+def test_prices_are_what_one_more_mw_or_mvar_costs(name, limits, every):
+    model = prepared(name)
+    solution = optimum(model, "ac_opf", *limits)
+    if limits:
+        assert solution.elements["line"]["mu_flow"].max() > 0.01
+    for position in range(0, len(model.net.load), every):
         bus = model.position["load"][position]
         for column, price in (("p_mw", "lam_p"), ("q_mvar", "lam_q")):
             costs = []
@@ -118,7 +120,7 @@ def test_prices_are_what_one_more_mw_or_mvar_costs():
                 power = model.net.load[column].to_numpy(copy=True)
                 power[position] += step
                 changed = change("load", column, power)
-                costs.append(optimum(model, "ac_opf", *TIGHT, changed).objective)
+                costs.append(optimum(model, "ac_opf", *limits, changed).objective)
             slope = (costs[1] - costs[0]) / 0.02
             assert solution.elements["bus"][price][bus] == pytest.approx(slope, rel=1e-3, abs=1e-4)
 
@@ -256,6 +258,26 @@ def test_three_winding_transformers_and_switches_are_pandapowers():
     )
 
 
+@pytest.mark.parametrize("solver", ["ac_opf", "dc_opf"])
+def test_of_several_external_grids_of_an_island_one_keeps_its_angle(solver):
+    """Kept angles would fix what flows between them, as in case6495rte."""
+    net = read_bundled("case9")
+    first = solve(prepare(net), AS_GIVEN, solver, {})
+    gen = net.gen.loc[0]
+    limits = gen[["min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar"]].to_dict()
+    added = pandapower.create_ext_grid(net, int(gen["bus"]), **limits, controllable=True)
+    net.gen = net.gen.drop(index=0)
+    net.poly_cost.loc[net.poly_cost.eval("et == 'gen' and element == 0"), ["et", "element"]] = (
+        "ext_grid",
+        added,
+    )
+    model = prepare(net)
+    assert solve(model, AS_GIVEN, solver, {}).objective == pytest.approx(first.objective, rel=1e-7)
+    if solver == "ac_opf":
+        held = solve(model, AS_GIVEN, solver, {"ext_grid_voltage": "held"})
+        assert held.objective > first.objective * 1.001
+
+
 def test_contradicting_voltages_are_named():
     model = prepared("case9")
     low = model.net.bus["max_vm_pu"].to_numpy() + 0.01
@@ -265,16 +287,20 @@ def test_contradicting_voltages_are_named():
 
 
 def test_ramps_tie_the_hours_of_a_day_together():
-    model = prepared("case9")
-    hourly = [solve(model, state, "ac_opf", {}) for state in day(model, np.nan, hours=8)]
+    model = prepared("case118")
+    free = day(model, np.nan)
+    hourly = [solve(model, state, "ac_opf", {}) for state in free]
     steepest = np.abs(np.diff(powers(hourly), axis=0)).max()
-    loose = solve_together(model, day(model, steepest * 1.01, 8), "ac_opf", {"ramps": True})
+    loose = solve_together(model, day(model, steepest * 1.01), "ac_opf", {"ramps": True})
     for one, other in zip(loose, hourly, strict=True):
         assert one.objective == pytest.approx(other.objective, rel=1e-6)
-    tight = solve_together(model, day(model, steepest * 0.8, 8), "ac_opf", {"ramps": True})
+    ramp = steepest * 0.8
+    tight = solve_together(model, day(model, ramp), "ac_opf", {"ramps": True})
     assert {solution.status for solution in tight} == {"ok"}
-    assert np.abs(np.diff(powers(tight), axis=0)).max() <= steepest * 0.8 + 1e-5
-    assert sum(s.objective for s in tight) > sum(s.objective for s in hourly)
+    assert np.abs(np.diff(powers(tight), axis=0)).max() <= ramp + 1e-5
+    total = sum(solution.objective for solution in tight)
+    assert total > sum(solution.objective for solution in hourly)
+    assert total <= hour_by_hour(model, free, ramp, "ac_opf") * (1 + 1e-7)
 
 
 def test_a_warm_start_leads_to_the_same_optimum():

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from .fast import Columns, demand_of
 from .units import DISPATCHED, UNSERVED, given_or, joined, units_of, unserved
@@ -69,6 +71,7 @@ class Dispatch:
         vm: lowest and highest voltage of each row in p.u., shape (buses, 2).
         rating: most flow of each live branch in p.u., infinite without a limit.
         angle: lowest and highest angle across each live branch in radians, shape (live, 2).
+        ref: rows that keep their angle.
         by_current: whether ratings are for the current, at 1 p.u. voltage, and not the power.
     """
 
@@ -80,6 +83,7 @@ class Dispatch:
     vm: Reals
     rating: Reals
     angle: Reals
+    ref: Rows
     by_current: bool = False
 
     @property
@@ -124,6 +128,7 @@ def dispatch_of(
     if lost_load is not None:
         parts[UNSERVED] = unserved(arrays, asked, parts["load"])
     units = joined(list(parts.values()))
+    held = options.get("ext_grid_voltage") == "held"
     costs = {**model.costs, **state.costs} if state.costs else model.costs
     return Dispatch(
         arrays=arrays,
@@ -131,9 +136,10 @@ def dispatch_of(
         units=units,
         prices=_kept_prices(arrays, units, costs, lost_load or 0.0),
         demand=demand,
-        vm=_voltage_limits(arrays, column, held=options.get("ext_grid_voltage") == "held"),
+        vm=_voltage_limits(arrays, column, held=held),
         rating=_ratings(model, arrays, column),
         angle=_angle_limits(arrays, column),
+        ref=arrays.ref if held else _references(arrays),
         by_current=options.get("flow_limit") == "current",
     )
 
@@ -191,6 +197,17 @@ def _voltage_limits(arrays: Arrays, column: Columns, *, held: bool) -> Reals:
             setpoint = column(element, "vm_pu").astype(float)
             vm[arrays.row[element][fixed]] = setpoint[fixed, None]
     return vm
+
+
+def _references(arrays: Arrays) -> Rows:
+    """The first reference of each island: more would fix what flows between them."""
+    if len(arrays.ref) == 1:
+        return arrays.ref
+    ends = arrays.ends[arrays.live][~arrays.open]
+    joins = sparse.csr_matrix((np.ones(len(ends)), ends.T), (arrays.buses, arrays.buses))
+    _, island = connected_components(joins, directed=False)
+    _, first = np.unique(island[arrays.ref], return_index=True)
+    return arrays.ref[first]
 
 
 def _ratings(model: Model, arrays: Arrays, column: Columns) -> Reals:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import casadi
 import numpy as np
 
-from .opf_ac_program import bounds, expressions, form_of, parameters, start_of
+from .opf_ac_flows import program_of
+from .opf_ac_program import bounds, form_of, parameters, places_of, rest_of, start_of
 from .opf_interior import QUIET
 from .optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .dispatch import Dispatch
+    from .opf_ac_flows import Program
     from .opf_ac_program import Form
     from .solution import Status
 
     Reals = NDArray[np.float64]
     Rows = NDArray[np.int64]
 
-MOST_ITERATIONS = 500
+MOST_ITERATIONS = 200
 
 LOCALLY_INFEASIBLE = "Infeasible_Problem_Detected"
 
@@ -35,50 +37,31 @@ OPTIONS = {
     "ipopt": {**QUIET["ipopt"], "max_iter": MOST_ITERATIONS, "bound_relax_factor": 1e-10},
 }
 
-
-@dataclass(frozen=True)
-class Program:
-    """A program that Ipopt can solve, for any numbers.
-
-    Attributes:
-        solver: Ipopt on it.
-        conditions: gradient of the Lagrangian, objective and rows, of variables, parameters and
-            multipliers of the rows.
-    """
-
-    solver: Any
-    conditions: Any
+CURVED = {**OPTIONS, "ipopt": {**OPTIONS["ipopt"], "neg_curv_test_tol": 1e-11}}
+"""Steps are judged by the curvature along them, not by the inertia of the whole system: grids of
+RTE take 40 iterations so, and otherwise creep along for hundreds."""
 
 
-def program_of(form: Form, ramped: Rows, count: int) -> Program:
-    """Build the program of one snapshot, or of several that ramps tie together.
+def _program_of(form: Form, ramped: Rows, count: int) -> Program:
+    """The program of one snapshot, or of several that ramps tie together.
 
     Args:
         form: what a snapshot consists of.
         ramped: units whose change from one snapshot to the next is limited.
         count: number of snapshots.
     """
-    nlp = expressions(form)
+    rest, places = rest_of(form), places_of(form)
     if count > 1:
-        snapshot = casadi.Function("snapshot", [nlp["x"], nlp["p"]], [nlp["f"], nlp["g"]])
-        x = casadi.MX.sym("x", nlp["x"].numel(), count)
-        p = casadi.MX.sym("p", nlp["p"].numel(), count)
+        sizes = [rest[name].numel() for name in ("x", "g", "p")]
+        snapshot = casadi.Function("snapshot", [rest["x"], rest["p"]], [rest["f"], rest["g"]])
+        x, p = casadi.SX.sym("x", sizes[0], count), casadi.SX.sym("p", sizes[2], count)
         f, g = snapshot.map(count)(x, p)
         power = x[(form.columns[2] + ramped).tolist(), :]
         change = power[:, 1:] - power[:, :-1]
-        nlp = {
-            "x": casadi.vec(x),
-            "p": casadi.vec(p),
-            "f": casadi.sum2(f),
-            "g": casadi.vertcat(casadi.vec(g), casadi.vec(change)),
-        }
-    kind = type(nlp["x"])
-    dual = kind.sym("dual", nlp["g"].numel())
-    gradient = casadi.gradient(nlp["f"] + casadi.dot(dual, nlp["g"]), nlp["x"])
-    return Program(
-        casadi.nlpsol("opf", "ipopt", nlp, OPTIONS),
-        casadi.Function("conditions", [nlp["x"], nlp["p"], dual], [gradient, nlp["f"], nlp["g"]]),
-    )
+        rows = casadi.vertcat(casadi.vec(g), casadi.vec(change))
+        rest = {"x": casadi.vec(x), "p": casadi.vec(p), "f": casadi.sum2(f), "g": rows}
+        places = places.repeated(count, *sizes)
+    return program_of(rest, places, by_current=form.by_current, options=CURVED)
 
 
 def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[Optimum]:
@@ -134,7 +117,7 @@ def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
     kept = dispatch.arrays.shared
     key = (form.key, ramped.tobytes(), count)
     if kept.get("ac_key") != key:
-        kept["ac_key"], kept["ac_program"] = key, program_of(form, ramped, count)
+        kept["ac_key"], kept["ac_program"] = key, _program_of(form, ramped, count)
     program: Program = kept["ac_program"]
     return program
 

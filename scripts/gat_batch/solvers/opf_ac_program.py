@@ -1,9 +1,8 @@
 """The non-linear program that an AC optimal power flow is, in casadi's symbols.
 
-Voltages are in polar form. Power flows from bus f into a branch with admittances y by
-``v_f**2 conj(y_ff) + v_f v_t conj(y_ft) exp(j (a_f - a_t))``, and as much at its other end with f
-and t exchanged (MATPOWER User's Manual, sections 3.2 and 6.1). Demands, admittances, limits and
-costs are parameters, so that a grid's program is built once and outages need no other.
+Demands, admittances, limits and costs are parameters, so that a grid's program is built once and
+outages need no other. Formulation: MATPOWER User's Manual, section 6.1; what flows into branches
+is added by :mod:`opf_ac_flows`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import casadi
 import numpy as np
+
+from .opf_ac_flows import ENTRIES, NOWHERE, Places, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,20 +91,24 @@ def form_of(dispatch: Dispatch) -> Form:
     )
 
 
-def _incidence(rows: Rows, count: int) -> casadi.DM:
-    """Sums what lies at buses: ones at (row, position)."""
-    width = len(rows)
-    places = casadi.Sparsity.triplet(count, width, rows.tolist(), list(range(width)))
-    return casadi.DM(places, np.ones(width))
-
-
 def _taken(vector: Any, places: Rows) -> Any:
     """Parts of a vector, in a column even where indexing would make a row of them."""
-    return _incidence(places, vector.numel()).T @ vector
+    return spread(places, vector.numel()).T @ vector
 
 
-def expressions(form: Form) -> dict[str, Any]:
-    """The program in casadi's symbols.
+def _sizes(form: Form) -> dict[str, int]:
+    """Number of parameters of each kind, in their order."""
+    return {
+        "demand_p": form.buses, "demand_q": form.buses, "shunt_g": form.buses,
+        "shunt_b": form.buses, "ratio": form.units - len(form.free),
+        "admittance": ENTRIES * len(form.ends),
+        "linear": 2 * form.units, "quadratic": 2 * form.units,
+        "slope": len(form.lined), "offset": len(form.lined),
+    }  # fmt: skip
+
+
+def rest_of(form: Form) -> dict[str, Any]:
+    """The program without what flows into branches.
 
     Args:
         form: what it consists of.
@@ -115,31 +120,20 @@ def expressions(form: Form) -> dict[str, Any]:
     first = form.columns
     x = casadi.SX.sym("x", int(first[-1]))
     angle, vm, p, free, cost = casadi.vertsplit(x, first.tolist())
-    live = len(form.ends)
     follow = np.setdiff1d(np.arange(form.units), form.free)
-    sizes = {
-        "demand_p": form.buses, "demand_q": form.buses, "shunt_g": form.buses,
-        "shunt_b": form.buses, "ratio": len(follow), "admittance": 8 * live,
-        "linear": 2 * form.units, "quadratic": 2 * form.units,
-        "slope": len(form.lined), "offset": len(form.lined),
-    }  # fmt: skip
-    given = {name: casadi.SX.sym(name, size) for name, size in sizes.items()}
-    q = _incidence(form.free, form.units) @ free
-    q += _incidence(follow, form.units) @ (given["ratio"] * _taken(p, follow))
-    flows, squares = _flows(form, angle, vm, given["admittance"])
-    at_from, at_to = (_incidence(form.ends[:, side], form.buses) for side in (0, 1))
-    at_bus = _incidence(form.row, form.buses)
+    given = {name: casadi.SX.sym(name, size) for name, size in _sizes(form).items()}
+    q = spread(form.free, form.units) @ free
+    q += spread(follow, form.units) @ (given["ratio"] * _taken(p, follow))
+    at_bus = spread(form.row, form.buses)
     squared = vm**2
-    balance_p = at_from @ flows[0] + at_to @ flows[2] + given["shunt_g"] * squared
-    balance_q = at_from @ flows[1] + at_to @ flows[3] - given["shunt_b"] * squared
     injected = casadi.vertcat(p, q)
     priced = np.searchsorted(form.priced, form.lined)
-    spread = form.ends[form.spread]
+    ends = form.ends[form.spread]
     rows = casadi.vertcat(
-        balance_p + given["demand_p"] - at_bus @ p,
-        balance_q + given["demand_q"] - at_bus @ q,
-        *squares,
-        _taken(angle, spread[:, 0]) - _taken(angle, spread[:, 1]),
+        given["shunt_g"] * squared + given["demand_p"] - at_bus @ p,
+        -given["shunt_b"] * squared + given["demand_q"] - at_bus @ q,
+        casadi.SX(2 * len(form.rated), 1),
+        _taken(angle, ends[:, 0]) - _taken(angle, ends[:, 1]),
         given["slope"] * _taken(injected, form.lined) + given["offset"] - _taken(cost, priced),
     )
     objective = (
@@ -150,33 +144,23 @@ def expressions(form: Form) -> dict[str, Any]:
     return {"x": x, "p": casadi.vertcat(*given.values()), "f": objective, "g": rows}
 
 
-def _flows(form: Form, angle: Any, vm: Any, admittance: Any) -> tuple[list[Any], list[Any]]:
-    """Active and reactive power into either end, and its square at rated branches."""
-    places = [n * len(form.ends) for n in range(9)]
-    g_ff, b_ff, g_ft, b_ft, g_tf, b_tf, g_tt, b_tt = casadi.vertsplit(admittance, places)
-    f, t = form.ends.T
-    across = _taken(angle, f) - _taken(angle, t)
-    cosine, sine = casadi.cos(across), casadi.sin(across)
-    v_f, v_t = _taken(vm, f), _taken(vm, t)
-    flows = [
-        v_f * (g_ff * v_f + v_t * (g_ft * cosine + b_ft * sine)),
-        v_f * (-b_ff * v_f + v_t * (g_ft * sine - b_ft * cosine)),
-        v_t * (g_tt * v_t + v_f * (g_tf * cosine - b_tf * sine)),
-        v_t * (-b_tt * v_t - v_f * (g_tf * sine + b_tf * cosine)),
-    ]
-    squares = [
-        _taken(flows[n], form.rated) ** 2 + _taken(flows[n + 1], form.rated) ** 2 for n in (0, 2)
-    ]
-    if form.by_current:
-        squares = [
-            square / _taken(end, form.rated) ** 2
-            for square, end in zip(squares, (v_f, v_t), strict=True)
-        ]
-    return flows, squares
+def places_of(form: Form) -> Places:
+    """Where what flows into branches lies in the program."""
+    live = len(form.ends)
+    balance = np.stack([form.ends, form.buses + form.ends], axis=2).reshape(live, -1)
+    squares = np.full((live, 2), NOWHERE)
+    squares[form.rated] = form.rows[2:4] + np.arange(len(form.rated))[:, None]
+    sizes = _sizes(form)
+    first = sum(list(sizes.values())[: list(sizes).index("admittance")])
+    return Places(
+        variables=np.concatenate([form.ends, form.buses + form.ends], axis=1),
+        rows=np.concatenate([balance, squares], axis=1),
+        entries=first + np.arange(ENTRIES * live).reshape(live, -1),
+    )
 
 
 def parameters(dispatch: Dispatch, form: Form) -> Reals:
-    """The numbers of a snapshot, as :func:`expressions` takes them."""
+    """The numbers of a snapshot, as :func:`rest_of` takes them."""
     arrays, prices = dispatch.arrays, dispatch.prices
     live = np.arange(len(form.ends))
     own, other = form.ends.T
@@ -200,7 +184,7 @@ def parameters(dispatch: Dispatch, form: Form) -> Reals:
             shunt.real,
             shunt.imag,
             dispatch.units.ratio[follow],
-            *(part for entry in entries for part in (entry.real, entry.imag)),
+            np.stack(entries, axis=1).view(np.float64).ravel(),
             prices.linear,
             prices.quadratic,
             prices.slope,
@@ -214,7 +198,7 @@ def bounds(dispatch: Dispatch, form: Form) -> tuple[Reals, Reals, Reals, Reals]:
     arrays, units = dispatch.arrays, dispatch.units
     free = np.array([-np.inf, np.inf])
     angle = np.tile(free, (form.buses, 1))
-    angle[arrays.ref] = np.angle(arrays.start[arrays.ref])[:, None]
+    angle[dispatch.ref] = np.angle(arrays.start[dispatch.ref])[:, None]
     columns = [
         angle,
         dispatch.vm,
@@ -236,15 +220,15 @@ def bounds(dispatch: Dispatch, form: Form) -> tuple[Reals, Reals, Reals, Reals]:
 
 
 def start_of(dispatch: Dispatch, form: Form) -> Reals:
-    """A point to start from: all angles the reference's, all else in the middle of its limits."""
+    """A point to start from: the voltages of the grid's power flow, powers amid their limits."""
     arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
     injected = np.concatenate([_middle(units.p), _middle(units.q)])
     lines = prices.slope * injected[prices.unit] + prices.offset
     cost = np.full(len(form.priced), -np.inf)
     np.maximum.at(cost, np.searchsorted(form.priced, prices.unit), lines)
     free = injected[form.units + form.free]
-    angle = np.full(form.buses, np.angle(arrays.start[arrays.ref[0]]))
-    return np.concatenate([angle, dispatch.vm.mean(axis=1), injected[: form.units], free, cost])
+    vm = np.clip(np.abs(arrays.start), *dispatch.vm.T)
+    return np.concatenate([np.angle(arrays.start), vm, injected[: form.units], free, cost])
 
 
 def _middle(limits: Reals) -> Reals:

@@ -95,7 +95,7 @@ def program_of(dispatch: Dispatch, layout: Layout) -> Program:
     arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
     at = np.arange(layout.units)
     angle = np.tile([-np.inf, np.inf], (layout.buses, 1))
-    angle[arrays.ref] = np.angle(arrays.start[arrays.ref])[:, None]
+    angle[dispatch.ref] = np.angle(arrays.start[dispatch.ref])[:, None]
     bounds = np.concatenate([angle, units.p, np.tile([-np.inf, np.inf], (len(layout.priced), 1))])
     balance = arrays.bus_shift + dispatch.demand.real
     shift = arrays.branch_shift[layout.rated]

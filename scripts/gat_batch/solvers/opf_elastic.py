@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from . import opf_ac, opf_ac_program, opf_dc, opf_dc_program
+from .opf_ac_flows import program_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,7 +158,7 @@ def _sizes(form: Form) -> dict[str, int]:
 
 
 def _elastic_solver(form: Form) -> Any:
-    nlp = opf_ac_program.expressions(form)
+    rest = opf_ac_program.rest_of(form)
     slack = {name: casadi.SX.sym(name, size) for name, size in _sizes(form).items()}
     rating = casadi.SX.sym("rating", len(form.rated))
     more = 2 * rating * slack["flow"] + slack["flow"] ** 2
@@ -169,14 +170,15 @@ def _elastic_solver(form: Form) -> Any:
         slack["narrow"] - slack["wide"],
         casadi.SX.zeros(len(form.lined)),
     )
-    voltage = nlp["x"][form.buses : 2 * form.buses] - slack["high"] + slack["low"]
+    voltage = rest["x"][form.buses : 2 * form.buses] - slack["high"] + slack["low"]
     elastic = {
-        "x": casadi.vertcat(nlp["x"], *slack.values()),
-        "p": casadi.vertcat(nlp["p"], rating),
+        "x": casadi.vertcat(rest["x"], *slack.values()),
+        "p": casadi.vertcat(rest["p"], rating),
         "f": casadi.sum1(casadi.vertcat(*slack.values())),
-        "g": casadi.vertcat(nlp["g"] + relief, voltage),
+        "g": casadi.vertcat(rest["g"] + relief, voltage),
     }
-    return casadi.nlpsol("elastic", "ipopt", elastic, opf_ac.OPTIONS)
+    places = opf_ac_program.places_of(form)
+    return program_of(elastic, places, by_current=form.by_current, options=opf_ac.OPTIONS).solver
 
 
 def description(model: Model, dispatch: Dispatch, violations: Violations) -> str:

@@ -31,16 +31,16 @@ def ratings(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
 
     Returns:
         Percent per kA, or for transformers by ``power`` percent per MVA; 0 at ends that don't
-        count, infinite where nothing may flow; shape (branches, 2).
+        count, infinite where nothing may flow; shape (branches, 2). Kept, as no state changes it.
     """
-    kept = arrays.shared
-    if ("ratings", trafo_loading) not in kept:
-        kept["ratings", trafo_loading] = _ratings(net, arrays, trafo_loading)
-    percent: Reals = kept["ratings", trafo_loading]
-    return percent
+    key = ("percent", trafo_loading)
+    if key not in arrays.shared:
+        arrays.shared[key] = _percent(net, arrays, trafo_loading)
+    kept: Reals = arrays.shared[key]
+    return kept
 
 
-def _ratings(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
+def _percent(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
     percent = np.zeros((len(arrays.ends), 2))
     line, trafo, trafo3w = (net[name] for name in ("line", "trafo", "trafo3w"))
     if len(line):
