@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .findings import Reals, Rows
 
 
-RAISED_PERCENT = 1.0
-"""A loading that a contingency raises by less than this counts as the base case's."""
+RAISED = 0.01
+"""A loading that a contingency raises by less than this share of the limit counts as the base
+case's."""
 
 
 class DcReduction(Reduction):
@@ -99,7 +100,7 @@ class DcReduction(Reduction):
             return branch_quantities(element, both, current, loading[number[:, None], places])
 
         figures, over = self._branch_figures(loading)
-        raised = np.where(loading > self._base + RAISED_PERCENT, loading, np.nan)
+        raised = np.where(loading > self._base + RAISED * self._limit, loading, np.nan)
         figures["max_raised_percent"] = np.fmax.reduce(raised, axis=1)
         loss = flow @ (self._counted[:, 0] - self._counted[:, 1])
         sums = self._sums(block, lost, loss, 0.0)
