@@ -232,6 +232,27 @@ def test_contingencies_add_to_the_outages_of_the_state(solver):
                 )
 
 
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_a_bus_that_fails_where_nothing_was_supplied_is_not_cut_off_too(solver):
+    net = grid("case118")
+    assert list(net.line.index[(net.line[["from_bus", "to_bus"]] == 110).any(axis=1)]) == [163]
+    model = prepare(net)
+    (state,) = scenario_states(ElementIndex(net), Study((Outage("line", 163),)), None, None)
+    one = ContingencySolver(model, state, solving.Study(solver, {}), LIMITS)
+    found = [
+        contingency
+        for contingency in contingencies_of(ElementIndex(net), Contingencies(1, ("bus", "load")))
+        if contingency.name in ("bus:110", "load:0")
+    ]
+    bands = voltage_bands(net, LIMITS)
+    rows = rows_kept(model, one.solve(found), LIMITS, bands).to_pandas()
+    told = rows[rows["element"] == "system"].set_index("contingency")["detail"].to_dict()
+    whole = one.solve(found, whole=True)
+    assert told == {"bus:110": None, "load:0": "1 bus is cut off"}
+    for number, solution in whole.single:
+        assert told[whole.names[number]] == (solution.detail or None)
+
+
 def test_what_blocks_cannot_represent_goes_to_pandapower_one_by_one():
     limited = case("case14", "ac", ("line",), enforce_q_lims=True)
     system, _ = assert_equal_to_pandapower(limited)

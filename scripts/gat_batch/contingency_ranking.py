@@ -51,6 +51,7 @@ MOST_NAMED = 5
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CONTINGENCY_COLUMNS.items()])
 _OVERLOADS = pa.schema([(name, kind) for name, (kind, _) in OVERLOAD_COLUMNS.items()])
 _BRANCH = ["element", "id", "name"]
+_WORST = ["loading_percent", "scenario", "snapshot"]
 
 
 class ContingencyRanking:
@@ -77,7 +78,8 @@ class ContingencyRanking:
         )
         overloads = rows.filter(loaded)
         if len(overloads):
-            self._overloads.append(_counted(overloads.append_column("times", _ones(overloads))))
+            told = overloads.select([*_BRANCH, "contingency", *_WORST])
+            self._overloads.append(_counted(told.append_column("times", _ones(told))))
         number = np.cumsum(is_system.to_numpy()) - 1
         for name, bad in (
             ("loading_violations", loaded),
@@ -120,27 +122,31 @@ class ContingencyRanking:
         """Branches that contingencies overload, those most often overloaded first."""
         if not self._overloads:
             return _OVERLOADS.empty_table()
+        # Large grids have millions of pairs: they stay in Arrow's arrays.
         pairs = _counted(pa.concat_tables(self._overloads))
-        branches: dict[tuple[Any, ...], dict[str, Any]] = {}
-        # The worst of each branch comes first, and so does what overloads it most often.
-        for row in pairs.sort_by([("loading_percent", "descending")]).to_pylist():
-            branch = branches.setdefault(tuple(row[name] for name in _BRANCH), row | {"times": 0})
-            branch["times"] += row["times"]
-        often: dict[tuple[Any, ...], list[str]] = {}
-        for row in pairs.sort_by([("times", "descending")]).to_pylist():
-            names = often.setdefault(tuple(row[name] for name in _BRANCH), [])
-            if len(names) < MOST_NAMED:
-                names.append(row["contingency"])
-        rows = [
-            row
-            | {
-                "overloads": row["times"],
-                "max_loading_percent": row["loading_percent"],
-                "contingencies": ";".join(often[branch]),
-            }
-            for branch, row in branches.items()
-        ]
-        table = pa.Table.from_pylist(rows, _OVERLOADS)
+        worst = [*_WORST, "contingency"]
+        by_branch = (
+            pairs.sort_by([("loading_percent", "descending")])
+            .group_by(_BRANCH, use_threads=False)
+            .aggregate([("times", "sum"), *((name, "first") for name in worst)])
+        )
+        often = (
+            pairs.select([*_BRANCH, "contingency", "times"])
+            .sort_by([("times", "descending")])
+            .group_by(_BRANCH, use_threads=False)
+            .aggregate([("contingency", "list")])
+        )
+        first = pc.list_slice(often["contingency_list"], 0, MOST_NAMED)
+        named = often.select(_BRANCH).append_column("contingencies", pc.binary_join(first, ";"))
+        names = {"times_sum": "overloads", "loading_percent_first": "max_loading_percent"}
+        names |= {f"{name}_first": name for name in worst if name != "loading_percent"}
+        told = by_branch.rename_columns([names.get(name, name) for name in by_branch.column_names])
+        # Both sides have each branch once; names may be missing, which a join doesn't match.
+        places = {(row["element"], row["id"]): row["contingencies"] for row in named.to_pylist()}
+        keys = told.select(["element", "id"]).to_pylist()
+        texts = [places[row["element"], row["id"]] for row in keys]
+        told = told.append_column("contingencies", pa.array(texts, pa.string()))
+        table = told.select(_OVERLOADS.names).cast(_OVERLOADS)
         order = [("overloads", "descending"), ("max_loading_percent", "descending")]
         return table.sort_by(order)
 
@@ -151,11 +157,10 @@ def _ones(table: pa.Table) -> pa.Array:
 
 def _counted(overloads: pa.Table) -> pa.Table:
     """How often each contingency overloads each branch, and the worst time."""
-    worst = ["loading_percent", "scenario", "snapshot"]
     grouped = (
         overloads.sort_by([("loading_percent", "descending")])
         .group_by([*_BRANCH, "contingency"], use_threads=False)
-        .aggregate([("times", "sum"), *((name, "first") for name in worst)])
+        .aggregate([("times", "sum"), *((name, "first") for name in _WORST)])
     )
-    names = {"times_sum": "times"} | {f"{name}_first": name for name in worst}
+    names = {"times_sum": "times"} | {f"{name}_first": name for name in _WORST}
     return grouped.rename_columns([names.get(name, name) for name in grouped.column_names])

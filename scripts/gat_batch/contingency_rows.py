@@ -112,10 +112,12 @@ def _finding_rows(
     at = pa.array(place)
     for label in ("element", "id", "name"):
         columns[label] = getattr(model, label).take(at)
+    # Most columns of violations are empty: one of each type stands for all.
+    empty = {kind: pa.nulls(rows, kind) for kind in {pa.float64(), *SYSTEM.values()}}
     for quantity in QUANTITIES:
         parts = [v.quantities.get(quantity) for v in found.values()]
         if all(part is None for part in parts):
-            columns[quantity] = pa.nulls(rows, pa.float64())
+            columns[quantity] = empty[pa.float64()]
             continue
         values = [np.full(count, np.nan)]
         values += [
@@ -127,9 +129,7 @@ def _finding_rows(
     own = pa.array(number, mask=place > 0)
     for name, kind in SYSTEM.items():
         values_of = findings.system.get(name)
-        columns[name] = (
-            pa.nulls(rows, kind) if values_of is None else _column(values_of, kind).take(own)
-        )
+        columns[name] = empty[kind] if values_of is None else _column(values_of, kind).take(own)
     return pa.RecordBatch.from_pydict(columns, schema=RESULT_SCHEMA), number
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from .contingency_rows import Kept
 from .errors import DeviationError
+from .memory import keep_freed_memory
 from .results import rows_of
 from .solvers.contingency import ContingencySolver
 from .solvers.screening import ScreenedSolver
@@ -183,6 +184,7 @@ def solved_in_parts(
         MemoryError: if a contingency alone needs more memory.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
+    keep_freed_memory()
     _worker = _Worker(run)
     order = _Order()
     parts: Iterator[_Part] = _first_parts(_worker, order, note, verify)

@@ -1,4 +1,4 @@
-"""A process's memory, and a limit on what it may still take."""
+"""A process's memory: a limit on what it may still take, and what it keeps when freed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 LEAST_BYTES = 64 * 2**20
 """A process may always take as much as this: without it Python can't even report a failure."""
+
+LARGEST_FREED_BYTES = 31 * 2**20
+"""glibc heeds freed blocks below 32 MiB."""
 
 STATUS = Path("/proc/self/status")
 
@@ -32,6 +35,16 @@ def limit_memory(megabytes: float) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def keep_freed_memory() -> None:
+    """Have this process, and those forked from it, keep freed memory for what they allocate next.
+
+    glibc hands memory back once some twice the largest block freed so far lies free. Arrays of
+    megabytes, made and dropped thousands of times, are then mapped anew each time, page by page,
+    which takes longer than computing them. A large block that is freed once puts an end to that.
+    """
+    bytearray(LARGEST_FREED_BYTES)
 
 
 def _field(line: str) -> tuple[str, str]:

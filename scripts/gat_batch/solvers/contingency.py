@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .contingent import Contingent
     from .findings import Findings
 
+    Rows = NDArray[np.int64]
+
 CELLS_PER_BLOCK = 300_000
 """Contingencies times branches of a block: what is at work then stays near the processor."""
 
@@ -186,7 +188,7 @@ class _Blocks:
         self._reduction: _Reduction
         if self._dc:
             self._kernel = kernel = DcContingencies(equations, self._demand)
-            self._reduction = DcReduction(*reduced, flow=kernel.base_flow)
+            self._reduction = DcReduction(*reduced, angle=kernel.angle)
             return
         solved = newton(equations, self._demand, study.options)
         if solved is None:
@@ -238,13 +240,15 @@ class _Blocks:
                 (number, self._whole(contingencies[number], block[n], solved, int(n)))
                 for number, n in zip(numbers, kept, strict=True)
             ]
-        block = [block[n] for n in kept]
-        if not block:
+        if not numbers:
             return [], []
         return [(numbers, self._reduced(block, solved, kept))], []
 
-    def _reduced(self, block: list[Contingent], solved: _Block, kept: Any) -> Findings:
-        findings = self._reduction.of(block, solved.values[kept])
+    def _reduced(self, block: list[Contingent], solved: _Block, kept: Rows) -> Findings:
+        values = solved.values
+        if len(kept) < len(block):
+            block, values = [block[n] for n in kept], values[kept]
+        findings = self._reduction.of(block, values)
         findings.system["iterations"] = [solved.iterations(n) for n in kept]
         findings.system["engine"] = ["scipy"] * len(block)
         return findings

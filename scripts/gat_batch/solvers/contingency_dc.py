@@ -43,20 +43,16 @@ class DcBlock:
 
     Attributes:
         solved: which of them are solved, shape (contingencies,).
-        values: power into the first end of each branch in MW, shape (contingencies, branches).
+        values: angles in radians, shape (contingencies, buses); of no use where a contingency cuts
+            buses off or isn't solved.
     """
 
     solved: NDArray[np.bool_]
     values: Reals
-    _base: Reals
-    _turns: Reals
-    _column: Rows
-    _factor: Reals
 
     def voltage(self, number: int) -> NDArray[np.complex128]:
-        """Angles of one contingency in radians, shape (buses,); of no use where it is cut off."""
-        turned = self._factor[number] @ self._turns[self._column[number]]
-        voltage: NDArray[np.complex128] = (self._base + turned).astype(np.complex128)
+        """Angles of one contingency in radians, shape (buses,)."""
+        voltage: NDArray[np.complex128] = self.values[number].astype(np.complex128)
         return voltage
 
     def iterations(self, _number: int) -> None:
@@ -90,32 +86,14 @@ class DcContingencies:
             diag_pivot_thresh=PIVOT,
             options={"SymmetricMode": True},
         )
-        self._angle = angle + self._lu.solve(power * free)
-        # Branches that aren't live carry nothing between rows of no consequence.
-        self._ends = np.zeros((len(arrays.ends), 2), np.int64)
-        self._ends[arrays.live] = arrays.ends[arrays.live]
+        self.angle: Reals = angle + self._lu.solve(power * free)
+        self._ends = live_ends(arrays)
         self._live = arrays.live.tolist()
         self._pairs = self._ends.tolist()
-        self._slope = np.zeros(len(arrays.ends))
-        first = arrays.ends[arrays.live, 0]
-        at_first = np.asarray(arrays.at_from[np.arange(len(first)), first]).ravel()
-        self._slope[arrays.live] = at_first
-        shift = np.zeros(len(arrays.ends))
-        shift[arrays.live] = arrays.branch_shift
-        self._flow = self._across(self._angle) + shift
-
-    @property
-    def base_flow(self) -> Reals:
-        """Power into the first end of each branch before, in MW."""
-        return self._flow * self._arrays.base_mva
-
-    def _across(self, angles: Reals) -> Reals:
-        """What angles drive through each branch in p.u., phase shifts aside; rows stay rows."""
+        self._slope = slopes(arrays)
         first, second = self._ends.T
-        driven: Reals = np.take(angles, first, axis=-1)
-        driven -= np.take(angles, second, axis=-1)
-        driven *= self._slope
-        return driven
+        driven = (self.angle[first] - self.angle[second]) * self._slope
+        self._flow = driven + shifts(arrays)
 
     def solve(self, block: Sequence[Contingent]) -> DcBlock:
         """Solve a block of contingencies.
@@ -125,24 +103,19 @@ class DcContingencies:
         """
         branch, column, drawn = self._posed(block)
         turns = self._lu.solve(drawn).T
-        driven = self._across(turns)
         known = branch >= 0
+        first, second = np.moveaxis(self._ends[branch], -1, 0)
+        slope = self._slope[branch] * known
         # The last column of each row of `column` is what the contingency itself injects.
-        own = driven[column[:, -1:], branch] * known
-        amount = np.where(known, self._flow[branch], 0.0) + own
-        response = driven[column[:, None, :-1], branch[:, :, None]] * known[:, :, None]
-        system = np.eye(branch.shape[1]) - response * known[:, None, :]
+        response = turns[column[:, None, :], first[:, :, None]]
+        response -= turns[column[:, None, :], second[:, :, None]]
+        response *= slope[:, :, None]
+        amount = self._flow[branch] * known + response[:, :, -1]
+        system = np.eye(branch.shape[1]) - response[:, :, :-1] * known[:, None, :]
         factor, solved = _solved(system, amount)
         factor = np.column_stack([factor, np.ones(len(block))])
-        flow = self._flow + _mixed(driven, column, factor)
-        return DcBlock(
-            solved & np.isfinite(flow[:, 0]),
-            flow * self._arrays.base_mva,
-            self._angle,
-            turns,
-            column,
-            factor,
-        )
+        angle = self.angle + _mixed(turns, column, factor)
+        return DcBlock(solved & np.isfinite(angle[:, 0]), angle)
 
     def _posed(self, block: Sequence[Contingent]) -> tuple[Rows, Rows, Reals]:
         """Pose the equations for what each contingency takes out.
@@ -189,6 +162,26 @@ class DcContingencies:
         np.add.at(drawn, (rows, columns), values)
         drawn[arrays.ref] = 0.0
         return branch, column, drawn
+
+
+def live_ends(arrays: Arrays) -> Rows:
+    """Rows at the ends of each branch; of those that aren't live, which carry nothing, any rows."""
+    return np.where(np.isin(np.arange(len(arrays.ends)), arrays.live)[:, None], arrays.ends, 0)
+
+
+def slopes(arrays: Arrays) -> Reals:
+    """Power in p.u. that a radian drives through each branch, 0 where it isn't live."""
+    slope = np.zeros(len(arrays.ends))
+    first = arrays.ends[arrays.live, 0]
+    slope[arrays.live] = np.asarray(arrays.at_from[np.arange(len(first)), first]).ravel()
+    return slope
+
+
+def shifts(arrays: Arrays) -> Reals:
+    """Power in p.u. that a phase shift drives through each branch."""
+    shift = np.zeros(len(arrays.ends))
+    shift[arrays.live] = arrays.branch_shift
+    return shift
 
 
 def _solved(system: Reals, amount: Reals) -> tuple[Reals, NDArray[np.bool_]]:

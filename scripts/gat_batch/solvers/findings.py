@@ -100,9 +100,13 @@ class Reduction:
         sgen = self._at_rows("sgen", demand.sgen.real)
         self._generation = self._at_rows("gen", demand.gen) + sgen
         self._need = demand.bus.real + sgen
-        rows = arrays.row["bus"][demand.bus_in & ~model.cut_off]
+        self._could_be_lost = demand.bus_in & ~model.cut_off
+        rows = arrays.row["bus"][self._could_be_lost]
         self._buses = np.bincount(rows[rows < arrays.buses], minlength=arrays.buses)
         self._lost_before = int((rows >= arrays.buses).sum())
+        row, branch = arrays.ends.T.ravel(), np.tile(np.arange(len(arrays.ends)), 2)
+        begin = np.searchsorted(np.sort(row), np.arange(len(arrays.kv) + 1))
+        self._incident = begin, branch[np.argsort(row, kind="stable")]
 
     def _at_rows(self, element: str, power: Reals) -> Reals:
         rows = self._arrays.row[element]
@@ -110,26 +114,37 @@ class Reduction:
         sums = np.bincount(rows[here], power[here], minlength=self._arrays.buses)
         return sums.astype(np.float64)
 
-    def _out(self, block: Sequence[Contingent]) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
+    def _lost(self, block: Sequence[Contingent]) -> tuple[Rows, Rows]:
+        """Rows that contingencies cut off: contingency and row of each."""
+        dead = [one.cut.dead for one in block]
+        number = np.repeat(np.arange(len(block)), [len(rows) for rows in dead])
+        return number, np.concatenate(dead)
+
+    def _out(
+        self, block: Sequence[Contingent], lost: tuple[Rows, Rows]
+    ) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
         """Branches that carry nothing, and those among them that are not supplied.
 
         Returns:
-            Contingency and branch of each, twice.
+            Contingency and branch of each, twice; some may be there more than once.
         """
-        arrays = self._arrays
-        still: list[tuple[Rows, Rows]] = []
-        void: list[tuple[Rows, Rows]] = []
-        for number, one in enumerate(block):
-            if len(one.cut.dead):
-                dead = np.zeros(len(arrays.kv), bool)
-                dead[one.cut.dead] = True
-                hit = np.asarray(dead[arrays.ends].any(axis=1))
-                hit[arrays.live[[place for place, _ in one.cut.hanging]]] = False
-                places = np.flatnonzero(hit)
-                void.append((np.full(len(places), number), places))
-            places = arrays.live[list(one.branches)]
-            still.append((np.full(len(places), number), places))
-        return _joined(still + void), _joined(void)
+        live, (begin, branch) = self._arrays.live, self._incident
+        number, row = lost
+        count = begin[row + 1] - begin[row]
+        number = np.repeat(number, count)
+        place = branch[
+            np.arange(len(number)) + np.repeat(begin[row] - count.cumsum() + count, count)
+        ]
+        stubs = [(n, live[p]) for n, one in enumerate(block) for p, _ in one.cut.hanging]
+        if stubs:
+            which, line = np.array(stubs).T
+            all_lines = len(self._arrays.ends)
+            kept = ~np.isin(number * all_lines + place, which * all_lines + line)
+            number, place = number[kept], place[kept]
+        gone = [(n, p) for n, one in enumerate(block) for p in one.branches]
+        which, own = np.array(gone, np.int64).reshape(-1, 2).T
+        still = np.concatenate([which, number]), np.concatenate([live[own], place])
+        return still, (number, place)
 
     def _branch_figures(
         self, loading: Reals
@@ -150,8 +165,8 @@ class Reduction:
             worst[better] = value[better]
             ids = self._model.ids[element][found[better]]
             name[better] = [f"{element}:{number}" for number in ids.tolist()]
-            number, position = np.nonzero(values > self._limit)
-            over[element] = number, position
+            # Much faster than asking numpy for rows and columns.
+            over[element] = np.divmod(np.flatnonzero(values > self._limit), values.shape[1])
         worst[np.isneginf(worst)] = np.nan
         return {"max_loading_percent": worst, "max_loading_element": name}, over
 
@@ -175,31 +190,32 @@ class Reduction:
         }
 
     def _sums(
-        self, block: Sequence[Contingent], loss: Reals, drawn: Reals | float
+        self,
+        block: Sequence[Contingent],
+        lost: tuple[Rows, Rows],
+        loss: Reals,
+        drawn: Reals | float,
     ) -> dict[str, Any]:
         """Sums over what is still supplied, in MW, and the statuses that follow.
 
         Args:
             block: the contingencies.
+            lost: rows that they cut off, as from :meth:`_lost`.
             loss: losses of branches.
             drawn: what branches and shunts draw in all.
         """
         demand, arrays = self._demand, self._arrays
-        count = len(block)
-        load = np.full(count, float(demand.load.real.sum()))
-        need = np.full(count, float(self._need.sum()))
-        unserved = np.full(count, demand.unserved_mw)
-        lost = np.full(count, demand.lost_generation_mw)
-        buses = np.full(count, self._lost_before)
+        off = [
+            np.bincount(lost[0], values[lost[1]], minlength=len(block))
+            for values in (self._load, self._need, self._generation, self._buses)
+        ]
+        load = float(demand.load.real.sum()) - off[0]
+        need = float(self._need.sum()) - off[1]
+        unserved = demand.unserved_mw + off[0]
+        lost_generation = demand.lost_generation_mw + off[2]
+        buses = self._lost_before + off[3].astype(np.int64)
         for number, one in enumerate(block):
-            dead = one.cut.dead
-            if len(dead):
-                cut_load = float(self._load[dead].sum())
-                load[number] -= cut_load
-                unserved[number] += cut_load
-                lost[number] += float(self._generation[dead].sum())
-                need[number] -= float(self._need[dead].sum())
-                buses[number] += int(self._buses[dead].sum()) - len(one.buses)
+            buses[number] -= int(self._could_be_lost[list(one.buses)].sum())
             for position in one.loads:
                 power = float(demand.load[position].real)
                 if int(arrays.row["load"][position]) in one.lost_rows:
@@ -211,7 +227,7 @@ class Reduction:
                 power_of = demand.gen if element == "gen" else demand.sgen.real
                 for position in positions:
                     if int(arrays.row[element][position]) in one.lost_rows:
-                        lost[number] -= float(power_of[position])
+                        lost_generation[number] -= float(power_of[position])
         return {
             "status": ["islanded" if cut else "ok" for cut in buses],
             "detail": [cut_off(int(cut)) for cut in buses],
@@ -219,7 +235,7 @@ class Reduction:
             "generation_mw": need + drawn,
             "loss_mw": loss,
             "unserved_mw": unserved,
-            "lost_generation_mw": lost,
+            "lost_generation_mw": lost_generation,
         }
 
 
@@ -240,10 +256,3 @@ def highest(values: Reals) -> tuple[Rows, Reals]:
     for row in np.flatnonzero(np.round(first, DIGITS) < np.round(top, DIGITS)):
         found[row] = np.nanargmax(np.round(values[row], DIGITS))
     return found, np.where(np.isnan(top), np.nan, values[every, found])
-
-
-def _joined(parts: list[tuple[Rows, Rows]]) -> tuple[Rows, Rows]:
-    if not parts:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    first, second = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return first, second

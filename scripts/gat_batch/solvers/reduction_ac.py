@@ -59,9 +59,9 @@ class AcReduction(Reduction):
             voltage: complex voltages in p.u., shape (contingencies, buses); changed.
         """
         mva = self._arrays.base_mva
-        for number, one in enumerate(block):
-            voltage[number, one.cut.dead] = 0.0
-        still, void = self._out(block)
+        lost = self._lost(block)
+        voltage[lost] = 0.0
+        still, void = self._out(block, lost)
         ends = [np.take(voltage, self._ends[:, side], axis=1) for side in range(2)]
         current = [self._own[:, side, 0] * ends[0] for side in range(2)]
         for side in range(2):
@@ -87,9 +87,9 @@ class AcReduction(Reduction):
         figures, over = self._branch_figures(loading)
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
         drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
-        figures |= self._sums(block, loss, drawn)
+        figures |= self._sums(block, lost, loss, drawn)
         found = self._described(over, describe, dc=False)
-        seen = self._seen_voltages(block, vm)
+        seen = self._seen_voltages(block, lost, vm)
         figures |= self._extremes(seen)
         with np.errstate(invalid="ignore"):
             outside = (seen < self._low - MARGIN_PU) | (seen > self._high + MARGIN_PU)
@@ -126,7 +126,9 @@ class AcReduction(Reduction):
             strength.append(values)
         return loading_of(np.stack(strength, axis=-1), self._percent)
 
-    def _seen_voltages(self, block: Sequence[Contingent], vm: Reals) -> Reals:
+    def _seen_voltages(
+        self, block: Sequence[Contingent], lost: tuple[Rows, Rows], vm: Reals
+    ) -> Reals:
         """Voltages of buses in p.u., exactly as set where they are held, NaN where cut off."""
         setpoint = self._demand.vm
         for number, one in enumerate(block):
@@ -134,7 +136,7 @@ class AcReduction(Reduction):
             if one.cut.holders:
                 held = np.setdiff1d(held, one.cut.holders)
             vm[number, held] = setpoint[held]
-            vm[number, one.cut.dead] = np.nan
+        vm[lost] = np.nan
         seen: Reals = vm[:, self._seen_rows]
         return seen
 

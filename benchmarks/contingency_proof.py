@@ -1,0 +1,206 @@
+"""Contingencies held against pandapower with the elements switched off: one table of deviations.
+
+    python benchmarks/contingency_proof.py [--grids case14 case118] [--solvers dc ac] [--sample 200]
+    python benchmarks/contingency_proof.py --grids case118 --solvers dc --depth 2 --sample 500
+
+Every single outage of small grids, ``--sample`` random ones of those with more than 2,000: lines,
+transformers, generators, static generators, loads and buses; or pairs of branches. pandapower
+solves each by itself, to 1e-9 MVA. Exit code 1 if a status differs or a deviation is larger than
+``MOST``.
+
+With a bus out of service pandapower takes its transformers for links still, and doesn't notice
+what is cut off behind them. Where a graph search agrees with us on what is cut off, pandapower is
+told to take that out too; the table counts these as hinted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections import Counter
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import pandapower
+import pandapower.networks
+from pandapower.topology import unsupplied_buses
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.contingencies import TYPES, Contingency, contingencies_of
+from gat_batch.elements import ElementIndex
+from gat_batch.manifest import Contingencies
+from gat_batch.model import prepare
+from gat_batch.solvers.contingency import ContingencySolver, Study
+from gat_batch.solvers.readout import COLUMNS
+from gat_batch.state import State
+from gat_batch.violations import BRANCHES, Limits
+
+if TYPE_CHECKING:
+    from gat_batch.solvers.solution import Solution
+
+GRIDS = ("case14", "case118", "case300", "case1354pegase", "case2869pegase")
+
+MANY = 2000
+"""Outages above which a grid is sampled."""
+
+MOST = {"MW": 1e-5, "p.u.": 1e-8, "degree": 1e-6, "kA": 1e-6, "%": 1e-4}
+"""Largest deviations that two convergent solutions may have."""
+
+UNIT = {"vm_pu": "p.u.", "va_degree": "degree", "i_ka": "kA", "loading_percent": "%"}
+"""Units of quantities; all others are MW or MVAr."""
+
+
+def main() -> int:
+    """Compare every grid and solver asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--grids", nargs="+", default=GRIDS)
+    parser.add_argument("--solvers", nargs="+", default=["dc", "ac"])
+    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--depth", type=int, default=1)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    wrong = [
+        compared(grid, solver, arguments.depth, arguments.sample)
+        for grid, solver in product(arguments.grids, arguments.solvers)
+    ]
+    return int(any(wrong))
+
+
+def compared(grid: str, solver: str, depth: int, sample: int) -> bool:
+    """Compare the outages of one grid, print a line, and say whether something is wrong."""
+    began = time.perf_counter()
+    net = getattr(pandapower.networks, grid)()
+    every = contingencies_of(
+        ElementIndex(net), Contingencies(depth, TYPES if depth == 1 else BRANCHES)
+    )
+    chosen = range(len(every))
+    if len(every) > MANY:
+        chosen = sorted(np.random.default_rng(1).choice(len(every), sample, replace=False))
+    contingencies = [every[int(n)] for n in chosen]
+    ours = ContingencySolver(prepare(net), State(None, ()), Study(solver, {}), Limits())
+    proof = Proof(grid, solver)
+    for start in range(0, len(contingencies), ours.block_size):
+        block = contingencies[start : start + ours.block_size]
+        solved = ours.solve(block, whole=True)
+        by_name = {contingency.name: contingency for contingency in block}
+        for number, solution in solved.single:
+            proof.hold(by_name[solved.names[number]], solution)
+    deviations = ", ".join(f"{value:.1e} {unit}" for unit, value in proof.worst.items())
+    print(
+        f"{grid:15} {solver}  {len(contingencies):4} of {len(every):5}: {proof.wrong} wrong, "
+        f"at most {deviations} off; {dict(proof.found)}; {time.perf_counter() - began:.0f} s",
+        flush=True,
+    )
+    return proof.wrong > 0 or any(value > MOST[unit] for unit, value in proof.worst.items())
+
+
+class Proof:
+    """Solutions of one grid held against pandapower's.
+
+    Args:
+        grid: its name among those bundled with pandapower.
+        solver: ``dc`` or ``ac``.
+    """
+
+    def __init__(self, grid: str, solver: str) -> None:
+        self._net, self._name = getattr(pandapower.networks, grid)(), f"{grid} {solver}"
+        self._solver = solver
+        base = solved_by_pandapower(self._net, solver, ())
+        self._supplied = np.isfinite(base.res_bus["va_degree"].to_numpy())
+        self.worst = dict.fromkeys(MOST, 0.0)
+        self.found: Counter[str] = Counter()
+        self.wrong = 0
+
+    def hold(self, contingency: Contingency, ours: Solution) -> None:
+        """Hold one solution against pandapower's."""
+        try:
+            self.found[self._held(contingency, ours)] += 1
+        except AssertionError as error:
+            self.wrong += 1
+            print(f"  {self._name} {contingency.name}: {error}", flush=True)
+
+    def _held(self, contingency: Contingency, ours: Solution) -> str:
+        net, outages = self._net, contingency.outages
+        out = [position for element, position in outages if element == "bus"]
+        plain = solved_by_pandapower(net, self._solver, outages)
+        if not ours.elements:
+            _assert(plain is None, f"{ours.status}, but not by pandapower")
+            return f"both without solution, {ours.status}"
+        lost = np.isnan(ours.elements["bus"]["va_degree"])
+        hinted = ""
+        if out and (plain is None or (np.isnan(plain.res_bus["va_degree"]) != lost).any()):
+            found = searched(net, outages)
+            _assert(set(net.bus.index[lost]) == found, "a graph search finds other buses cut off")
+            behind = [("bus", int(position)) for position in np.flatnonzero(lost)]
+            plain, hinted = solved_by_pandapower(net, self._solver, (*outages, *behind)), ", hinted"
+        _assert(plain is not None, "pandapower doesn't solve it")
+        _assert((np.isnan(plain.res_bus["va_degree"]) == lost).all(), "other buses are cut off")
+        cut = lost & self._supplied
+        cut[out] = False
+        status = "islanded" if cut.any() else "ok"
+        _assert(status == ours.status, f"{ours.status}, by pandapower {status}")
+        for element, quantities in ours.elements.items():
+            for quantity, values in quantities.items():
+                theirs = plain[f"res_{element}"][COLUMNS[element][quantity]].to_numpy(float)
+                # Buses that are out have no power, buses that are cut off draw none.
+                mine = np.where(np.isnan(theirs), np.nan, values) if hinted else values
+                same = (np.isnan(theirs) == np.isnan(mine)).all()
+                _assert(bool(same), f"{quantity} of {element} isn't there in both")
+                with np.errstate(invalid="ignore"):
+                    apart = np.where(theirs == mine, 0.0, np.abs(theirs - mine))
+                unit = UNIT.get(quantity, "MW")
+                worst = np.nanmax(apart, initial=0.0)
+                self.worst[unit] = max(self.worst[unit], float(worst))
+        return f"{status}{hinted}"
+
+
+def _assert(holds: bool, message: str) -> None:  # noqa: FBT001 - what assert does, also with -O
+    if not holds:
+        raise AssertionError(message)
+
+
+def solved_by_pandapower(net: Any, solver: str, outages: Any) -> Any:
+    """The network solved with elements switched off, or None if it can't be."""
+    before = {element: net[element]["in_service"].copy() for element, _ in outages}
+    try:
+        switch_off(net, outages)
+        if solver == "dc":
+            pandapower.rundcpp(net)
+        else:
+            pandapower.runpp(net, numba=False, lightsim2grid=False, tolerance_mva=1e-9)
+    except (pandapower.LoadflowNotConverged, UserWarning):
+        return None
+    finally:
+        for element, values in before.items():
+            net[element]["in_service"] = values
+    return net
+
+
+def searched(net: Any, outages: Any) -> set[int]:
+    """Buses that a graph search from the external grids doesn't reach without some elements."""
+    before = {element: net[element]["in_service"].copy() for element, _ in outages}
+    try:
+        switch_off(net, outages)
+        out = set(net.bus.index[~net.bus["in_service"]])
+        return {int(bus) for bus in unsupplied_buses(net)} | out
+    finally:
+        for element, values in before.items():
+            net[element]["in_service"] = values
+
+
+def switch_off(net: Any, outages: Any) -> None:
+    """Take elements out of service."""
+    for element, position in outages:
+        net[element].loc[net[element].index[position], "in_service"] = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""What screening by DC misses: one table for each grid.
+
+    python benchmarks/screening.py [--grids case118 case1354pegase] [--loading 100]
+
+Full N-1 by AC tells which contingencies are severe: those that bring a branch above the loading
+limit, or a bus out of its band, that were within before, or have no solution. For each share of
+the limit from which on a DC loading counts as severe (``screening.SEVERE``), the table says how
+many contingencies are then solved by AC, and how many severe ones are not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import pandapower.networks
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.contingencies import contingencies_of
+from gat_batch.elements import ElementIndex
+from gat_batch.manifest import Contingencies
+from gat_batch.model import Model, prepare
+from gat_batch.solvers.contingency import ContingencySolver, Study
+from gat_batch.state import State
+from gat_batch.violations import Limits, violations, voltage_bands
+
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def main() -> None:
+    """Measure every grid asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--grids", nargs="+", default=["case118", "case1354pegase"])
+    parser.add_argument("--loading", type=float, default=100.0, help="loading limit in percent")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for grid in arguments.grids:
+        measure(grid, Limits(arguments.loading))
+
+
+def measure(grid: str, limits: Limits) -> None:
+    """Print the table of one grid."""
+    model = prepare(getattr(pandapower.networks, grid)())
+    names = [one.name for one in contingencies_of(ElementIndex(model.net), Contingencies())]
+    raised, unserved = by_dc(model, limits)
+    overloads, voltages, unsolved = by_ac(model, limits)
+    kinds = {"overloads": overloads, "voltages": voltages, "without solution": unsolved}
+    told = ", ".join(f"{len(those)} {kind}" for kind, those in kinds.items())
+    print(f"{grid}, limit {limits.loading_percent:g} %: {len(names)} contingencies; by AC {told}")
+    for share in SHARES:
+        chosen = {
+            name
+            for name in names
+            if name not in raised
+            or raised[name] >= share * limits.loading_percent
+            or unserved[name] > 0
+        }
+        missed = ", ".join(f"{len(those - chosen)} {kind}" for kind, those in kinds.items())
+        print(f"  from {share:4.0%} on: {len(chosen):5} solved by AC; missed: {missed}", flush=True)
+
+
+def by_dc(model: Model, limits: Limits) -> tuple[dict[str, float], dict[str, float]]:
+    """The highest raised loading in percent and the MW unserved of each contingency."""
+    raised: dict[str, float] = {}
+    unserved: dict[str, float] = {}
+    for names, solved in blocks(model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), limits)):
+        for numbers, findings in solved.found:
+            own = [names[number] for number in numbers]
+            raised |= dict(zip(own, findings.system["max_raised_percent"], strict=True))
+            unserved |= dict(zip(own, findings.system["unserved_mw"], strict=True))
+    return raised, unserved
+
+
+def by_ac(model: Model, limits: Limits) -> tuple[set[str], set[str], set[str]]:
+    """Contingencies that bring overloads, bad voltages, or no solution."""
+    solver = ContingencySolver(model, AS_GIVEN, Study("ac", {}), limits)
+    before = violations(solver.base, limits, voltage_bands(model.net, limits))
+    overloads: set[str] = set()
+    voltages: set[str] = set()
+    unsolved: set[str] = set()
+    for names, solved in blocks(model, solver):
+        for numbers, findings in solved.found:
+            for element, found in findings.violations.items():
+                fresh = ~np.isin(found.position, before.get(element, ()))
+                where = voltages if element == "bus" else overloads
+                where |= {names[numbers[n]] for n in np.unique(found.number[fresh])}
+        for number, solution in solved.single:
+            if not solution.elements:
+                unsolved.add(names[number])
+                continue
+            after = violations(solution, limits, voltage_bands(model.net, limits))
+            for element, positions in after.items():
+                if np.setdiff1d(positions, before.get(element, ())).size:
+                    (voltages if element == "bus" else overloads).add(names[number])
+    return overloads, voltages, unsolved
+
+
+def blocks(model: Model, solver: ContingencySolver) -> Any:
+    """Names and solutions of all contingencies, block by block."""
+    every = contingencies_of(ElementIndex(model.net), Contingencies())
+    for start in range(0, len(every), solver.block_size):
+        solved = solver.solve(every[start : start + solver.block_size])
+        yield solved.names, solved
+
+
+AS_GIVEN = State(None, ())
+
+if __name__ == "__main__":
+    main()
