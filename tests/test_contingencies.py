@@ -6,9 +6,11 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from test_solvers import AS_GIVEN, grid
 
+from gat_batch import overloads
 from gat_batch.contingencies import contingencies_of, is_possible, service_of
 from gat_batch.elements import ElementIndex
 from gat_batch.manifest import Contingencies
@@ -161,6 +163,43 @@ def assert_overloads_are_counted(workspace, aggregated):
         named = row.contingencies.split(";")
         assert len(named) == min(5, len(times))
         assert [times[name] for name in named] == sorted(times, reverse=True)[: len(named)]
+
+
+@pytest.mark.parametrize("most", [1, 50, 10**6])
+def test_overloads_are_those_that_pandas_counts(monkeypatch, most):
+    monkeypatch.setattr(overloads, "MOST_PAIRS", most)
+    rng = np.random.default_rng(most)
+    count = 400
+    kinds, ids = rng.choice(["line", "trafo"], count), rng.integers(0, 9, count)
+    rows = pd.DataFrame(
+        {
+            "element": kinds,
+            "id": ids,
+            "name": [
+                f"{kind} at {n}" if n % 2 else None for kind, n in zip(kinds, ids, strict=True)
+            ],
+            "contingency": [f"line:{n}" for n in rng.integers(0, 30, count)],
+            "scenario": rng.choice(["a", "b"], count),
+            "snapshot": rng.choice(["h1", "h2"], count),
+            "loading_percent": rng.permutation(count) / 3 + 100,
+        }
+    )
+    found = overloads.Overloads()
+    for start in range(0, count, 37):
+        found.add(pa.Table.from_pandas(rows[start : start + 37], preserve_index=False))
+    table = found.table().to_pandas()
+    assert (np.diff(table["overloads"]) <= 0).all()
+    groups = rows.groupby(["element", "id"])
+    assert len(table) == len(groups)
+    for row in table.itertuples():
+        own = groups.get_group((row.element, row.id))
+        worst = own.loc[own["loading_percent"].idxmax()]
+        told = ["name", "scenario", "snapshot", "contingency"]
+        assert [getattr(row, name) for name in told] == worst[told].tolist()
+        assert (row.overloads, row.max_loading_percent) == (len(own), worst["loading_percent"])
+        pairs = own.groupby("contingency")["loading_percent"].agg(["size", "max"])
+        often = pairs.sort_values(["size", "max"], ascending=False).index[:5]
+        assert row.contingencies == ";".join(often)
 
 
 @pytest.mark.workflow

@@ -10,8 +10,9 @@ import pytest
 from conftest import ROOT, Workspace
 from nbclient import NotebookClient
 
-from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS
+from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.element_statistics import ELEMENT_COLUMNS
+from gat_batch.overloads import OVERLOAD_COLUMNS
 from gat_batch.scenario_row import SCENARIO_COLUMNS
 
 pytestmark = pytest.mark.workflow

@@ -1,4 +1,4 @@
-"""All contingencies of a batch, the worst first, and what they overload, the most often first."""
+"""All contingencies of a batch, the worst first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from .overloads import Overloads
 
 if TYPE_CHECKING:
     from .violations import Limits
@@ -32,26 +34,7 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 """Columns of the table of contingencies: type and meaning."""
 
-OVERLOAD_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
-    "element": (pa.string(), "kind of branch"),
-    "id": (pa.int64(), "its index"),
-    "name": (pa.string(), "its name"),
-    "overloads": (pa.int64(), "contingencies on top of any state that overload it"),
-    "max_loading_percent": (pa.float64(), "its worst loading in any of them, percent"),
-    "scenario": (pa.string(), "where that was"),
-    "snapshot": (pa.string(), "its snapshot"),
-    "contingency": (pa.string(), "the contingency that did it"),
-    "contingencies": (pa.string(), "those that overload it most often, joined by semicolons"),
-}
-"""Columns of the table of overloaded branches: type and meaning."""
-
-MOST_NAMED = 5
-"""Contingencies that are named for an overloaded branch."""
-
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CONTINGENCY_COLUMNS.items()])
-_OVERLOADS = pa.schema([(name, kind) for name, (kind, _) in OVERLOAD_COLUMNS.items()])
-_BRANCH = ["element", "id", "name"]
-_WORST = ["loading_percent", "scenario", "snapshot"]
 
 
 class ContingencyRanking:
@@ -59,12 +42,15 @@ class ContingencyRanking:
 
     Args:
         limits: what counts as a violation.
+
+    Attributes:
+        overloads: what they overload.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[pa.Table] = []
-        self._overloads: list[pa.Table] = []
+        self.overloads = Overloads()
 
     def add(self, table: pa.Table) -> None:
         """Add contingencies of one result, whole ones, each with its system row in front."""
@@ -76,10 +62,7 @@ class ContingencyRanking:
         loaded = pc.greater(rows["loading_percent"], self._limits.most_percent).fill_null(
             fill_value=False
         )
-        overloads = rows.filter(loaded)
-        if len(overloads):
-            told = overloads.select([*_BRANCH, "contingency", *_WORST])
-            self._overloads.append(_counted(told.append_column("times", _ones(told))))
+        self.overloads.add(rows.filter(loaded))
         number = np.cumsum(is_system.to_numpy()) - 1
         for name, bad in (
             ("loading_violations", loaded),
@@ -117,50 +100,3 @@ class ContingencyRanking:
         )
         ranks = pa.array(range(1, len(table) + 1), pa.int64())
         return table.take(order).set_column(0, "rank", ranks)
-
-    def overloads(self) -> pa.Table:
-        """Branches that contingencies overload, those most often overloaded first."""
-        if not self._overloads:
-            return _OVERLOADS.empty_table()
-        # Large grids have millions of pairs: they stay in Arrow's arrays.
-        pairs = _counted(pa.concat_tables(self._overloads))
-        worst = [*_WORST, "contingency"]
-        by_branch = (
-            pairs.sort_by([("loading_percent", "descending")])
-            .group_by(_BRANCH, use_threads=False)
-            .aggregate([("times", "sum"), *((name, "first") for name in worst)])
-        )
-        often = (
-            pairs.select([*_BRANCH, "contingency", "times"])
-            .sort_by([("times", "descending")])
-            .group_by(_BRANCH, use_threads=False)
-            .aggregate([("contingency", "list")])
-        )
-        first = pc.list_slice(often["contingency_list"], 0, MOST_NAMED)
-        named = often.select(_BRANCH).append_column("contingencies", pc.binary_join(first, ";"))
-        names = {"times_sum": "overloads", "loading_percent_first": "max_loading_percent"}
-        names |= {f"{name}_first": name for name in worst if name != "loading_percent"}
-        told = by_branch.rename_columns([names.get(name, name) for name in by_branch.column_names])
-        # Both sides have each branch once; names may be missing, which a join doesn't match.
-        places = {(row["element"], row["id"]): row["contingencies"] for row in named.to_pylist()}
-        keys = told.select(["element", "id"]).to_pylist()
-        texts = [places[row["element"], row["id"]] for row in keys]
-        told = told.append_column("contingencies", pa.array(texts, pa.string()))
-        table = told.select(_OVERLOADS.names).cast(_OVERLOADS)
-        order = [("overloads", "descending"), ("max_loading_percent", "descending")]
-        return table.sort_by(order)
-
-
-def _ones(table: pa.Table) -> pa.Array:
-    return pa.repeat(pa.scalar(1, pa.int64()), len(table))
-
-
-def _counted(overloads: pa.Table) -> pa.Table:
-    """How often each contingency overloads each branch, and the worst time."""
-    grouped = (
-        overloads.sort_by([("loading_percent", "descending")])
-        .group_by([*_BRANCH, "contingency"], use_threads=False)
-        .aggregate([("times", "sum"), *((name, "first") for name in _WORST)])
-    )
-    names = {"times_sum": "times"} | {f"{name}_first": name for name in _WORST}
-    return grouped.rename_columns([names.get(name, name) for name in grouped.column_names])

@@ -96,7 +96,7 @@ def summarise(
             pyarrow.csv.write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
             pq.write_table(ranking.table(), temporary[4], compression="zstd")
-            pq.write_table(ranking.overloads(), temporary[5], compression="zstd")
+            pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
     except OSError as error:
