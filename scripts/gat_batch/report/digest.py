@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -139,17 +140,31 @@ def digest(
     voltage = _histogram(elements[elements["quantity"] == "vm_pu"], from_zero=False)
     varying = scenarios[scenarios["snapshots"] > 1]
     drawn = varying.nlargest(MOST_CURVES, "max_loading_percent", keep="first").index
+    congested = _ever_at_limit(elements, limits)
     curves, prices, loads = [], pd.DataFrame(), pd.DataFrame()
-    for rows in _base_rows(aggregated):
+    for table in _base_rows(aggregated):
+        kinds = table["element"].combine_chunks()
+        at = {
+            kind: np.flatnonzero(kinds.indices.to_numpy() == code)
+            for code, kind in enumerate(kinds.dictionary.to_pylist())
+        }
         if loading:
+            percent = table["loading_percent"].to_numpy()
             for kind in BRANCHES:
-                loading.add(kind, _of(rows, kind)["loading_percent"].to_numpy())
-        if voltage:
-            voltage.add("bus", _of(rows, "bus")["vm_pu"].to_numpy())
-        system = _of(rows, "system")
-        curves.append(system[system["scenario"].isin(drawn)][["scenario", "snapshot", *SYSTEM]])
-        prices = _added(prices, _prices(_of(rows, "bus"), scenarios))
-        loads = _added(loads, _congestion(rows, scenarios, limits))
+                if kind in at:
+                    loading.add(kind, percent[at[kind]])
+        if voltage and "bus" in at:
+            voltage.add("bus", table["vm_pu"].to_numpy()[at["bus"]])
+        if len(drawn) and "system" in at:
+            system = _frame(table, at["system"])
+            curves.append(system[system["scenario"].isin(drawn)][["scenario", "snapshot", *SYSTEM]])
+        if "bus" in at and table["lam_p"].null_count < len(table):
+            prices = _added(prices, _prices(_frame(table, at["bus"]), scenarios))
+        index = table["id"].to_numpy()
+        for kind, ids in congested.items():
+            if len(ids) and kind in at:
+                rows = at[kind][np.isin(index[at[kind]], ids)]
+                loads = _added(loads, _congestion(_frame(table, rows), scenarios, limits))
     return Digest(
         loading,
         voltage,
@@ -179,16 +194,27 @@ def _histogram(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None:
     return Histogram(round_edges(low, float(seen["max"].max())))
 
 
-def _base_rows(aggregated: Path) -> Iterator[pd.DataFrame]:
+def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[np.int64]]:
+    """Kind of branch -> those that were at their limit at least once."""
+    least = AT_LIMIT * limits.loading_percent
+    found = elements[(elements["quantity"] == "loading_percent") & (elements["max"] >= least)]
+    return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
+
+
+def _base_rows(aggregated: Path) -> Iterator[pa.Table]:
+    """Rows of the base case, with scenarios and elements as categories."""
     columns = [*COLUMNS, *QUANTITIES, *SYSTEM]
-    with pq.ParquetFile(aggregated) as file:
+    with pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file:
         for groups in _runs(file.metadata):
             table = file.read_row_groups(groups, columns=columns, use_threads=False)
-            table = table.filter(pc.is_null(table["contingency"])).drop_columns("contingency")
-            for place, name in enumerate(table.column_names):
-                if name in ("scenario", "element"):
-                    table = table.set_column(place, name, table[name].dictionary_encode())
-            yield table.to_pandas()
+            if table["contingency"].null_count < len(table):
+                table = table.filter(pc.is_null(table["contingency"]))
+            yield table.unify_dictionaries()
+
+
+def _frame(table: pa.Table, rows: NDArray[np.int64]) -> pd.DataFrame:
+    frame: pd.DataFrame = table.take(pa.array(rows)).to_pandas()
+    return frame
 
 
 def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
@@ -202,10 +228,6 @@ def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
             run, rows = [], 0
     if run:
         yield run
-
-
-def _of(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return rows[rows["element"] == kind]
 
 
 def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -248,7 +270,7 @@ def _mean_prices(prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def _congestion(rows: pd.DataFrame, scenarios: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    branches = rows[rows["element"].isin(BRANCHES)].dropna(subset=["loading_percent"])
+    branches = rows.dropna(subset=["loading_percent"])
     if not len(branches):
         return pd.DataFrame()
     weight = _of_scenario(branches["scenario"], scenarios["weight"] / scenarios["snapshots"])
