@@ -216,9 +216,21 @@ class ElementStatistics:
                 "count": there.sum(axis=0),
                 "min": np.nanmin(values, axis=0),
                 "mean": np.divide(total, weight, out=np.full(len(kinds), np.nan), where=weight > 0),
-                "p95": np.nanquantile(values, 0.95, axis=0),
+                "p95": _quantile(values, there, 0.95),
                 "max": np.nanmax(values, axis=0),
                 "worst": values[worst, np.arange(len(kinds))],
                 "worst_state": worst,
                 "violation_probability": np.where(unlimited, np.nan, share),
             }
+
+
+def _quantile(
+    values: NDArray[np.float64], there: NDArray[np.bool_], share: float
+) -> NDArray[np.float64]:
+    """Quantile of each column's values that are there, shape (columns,)."""
+    whole = there.all(axis=0)
+    quantile = np.empty(values.shape[1])
+    quantile[whole] = np.quantile(values[:, whole], share, axis=0)
+    # Going column by column is ten times slower, and few columns have gaps.
+    quantile[~whole] = np.nanquantile(values[:, ~whole], share, axis=0)
+    return quantile
