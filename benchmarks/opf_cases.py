@@ -16,9 +16,11 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 import time
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 # As the workflow's jobs have it: compiling costs a process seconds.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
@@ -26,6 +28,8 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 import highspy
 import numpy as np
 from scipy import sparse
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.model import Model, prepare
