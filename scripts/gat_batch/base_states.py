@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .manifest import Scenario
 
 COLUMNS = ("snapshot", "element", "id", "name", "vm_pu", "loading_percent", "p_mw", *SYSTEM)
+"""What is told of states; of other columns nothing is."""
 
 MOST_ROWS = 50_000
 """Rows that are gathered before they are handed on; a part of one result may have more."""

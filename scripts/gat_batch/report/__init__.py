@@ -39,7 +39,7 @@ def write_report(plan: Plan) -> None:
     """
     folder = plan.summary("report.html").parent
     try:
-        # Bundling a library takes as long as all the rest, and waits for nothing.
+        # Bundling a library takes seconds, and waits for nothing.
         with ProcessPoolExecutor(2) as draughtsmen:
             library = draughtsmen.submit(drawing_library)
             limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)

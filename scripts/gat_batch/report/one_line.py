@@ -50,7 +50,7 @@ def one_line(wiring: Wiring) -> OneLine:
     position = None if wiring.coordinates is None else _usable(np.array(wiring.coordinates))
     given = position is not None
     if position is None:
-        from .layout import laid_out  # its solvers take long to import, and most grids have places
+        from .layout import laid_out  # its solvers take long to import
 
         joined = np.array(wiring.joined, np.int64).reshape(-1, 2)
         position = laid_out(len(buses), np.vstack([ends, joined]))
