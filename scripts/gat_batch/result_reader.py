@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PART_SCHEMA = RESULT_SCHEMA.set(
+    RESULT_SCHEMA.get_field_index("element"),
+    pa.field("element", pa.dictionary(pa.int32(), pa.string())),
+)
+"""Schema of what :func:`read_parts` yields."""
+
 
 def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     """Read a result in parts as they were written, each of whole states and contingencies.
@@ -25,28 +31,29 @@ def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
 
     Yields:
         The metadata that it was written with (fingerprint, status, duration, or why it failed),
-        and some of its rows; once and without rows for a placeholder.
+        and some of its rows; once and without rows for a placeholder. Kinds of elements are
+        encoded by a dictionary, for millions of rows to be told apart by number.
 
     Raises:
         ResultError: if it is missing, damaged or not a result.
     """
     try:
         # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, read_dictionary=["element"], pre_buffer=False) as file:
             content = _metadata(file.metadata, path)
-            if not file.schema_arrow.equals(RESULT_SCHEMA):
+            if not file.schema_arrow.equals(PART_SCHEMA):
                 raise _unusable(path, "its columns are not those of a result")
             for group in range(file.num_row_groups):
                 yield content, file.read_row_group(group, use_threads=False)
             if not file.num_row_groups:
-                yield content, RESULT_SCHEMA.empty_table()
+                yield content, PART_SCHEMA.empty_table()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unusable(path, error) from None
 
 
 def read_result(path: Path) -> pa.Table:
     """Read the rows of a result; as :func:`read_parts`."""
-    return pa.concat_tables(table for _, table in read_parts(path))
+    return pa.concat_tables(table for _, table in read_parts(path)).cast(RESULT_SCHEMA)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from .base_states import Gathering
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .errors import ResultError
-from .result_reader import read_parts
-from .results import REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
+from .result_reader import PART_SCHEMA, read_parts
+from .results import REPEATING, ROWS_PER_GROUP
 from .scenario_row import ScenarioTable
 
 if TYPE_CHECKING:
@@ -179,9 +179,10 @@ class _RowGroups:
         self._size = size
         self._tables: list[pa.Table] = []
         self._rows = self._results = 0
-        self._written: Future[None] | None = None
+        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        # Without the schema of Arrow readers get plain texts, as from a result.
         self._writer = pq.ParquetWriter(
-            target, RESULT_SCHEMA, compression="zstd", use_dictionary=REPEATING
+            target, PART_SCHEMA, compression="zstd", use_dictionary=REPEATING, store_schema=False
         )
         self._scribe = ThreadPoolExecutor(1)
 
@@ -192,7 +193,7 @@ class _RowGroups:
         with self._writer, self._scribe:
             if kind is None:
                 self._write()
-                self._wait()
+                self._wait(0)
 
     def add(self, part: pa.Table, *, last: bool) -> None:
         """Add rows of a result, which may be the last ones of it."""
@@ -204,12 +205,13 @@ class _RowGroups:
 
     def _write(self) -> None:
         if self._tables:
-            self._wait()  # no more than one at a time: what waits is in memory
-            self._written = self._scribe.submit(
-                self._writer.write_table, pa.concat_tables(self._tables)
-            )
+            # What waits is in memory: some small row groups, or a single large one.
+            self._wait(ROWS_PER_GROUP - self._rows)
+            rows = pa.concat_tables(self._tables)
+            self._waiting.append((len(rows), self._scribe.submit(self._writer.write_table, rows)))
         self._tables, self._rows, self._results = [], 0, 0
 
-    def _wait(self) -> None:
-        if self._written is not None:
-            self._written.result()
+    def _wait(self, most_rows: int) -> None:
+        """Wait until no more than some rows are still to be written."""
+        while self._waiting and sum(rows for rows, _ in self._waiting) > most_rows:
+            self._waiting.popleft()[1].result()

@@ -6,6 +6,8 @@ number of scenarios, but for the states of the few scenarios whose duration curv
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from .listings import MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -202,14 +205,26 @@ def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[
 
 
 def _base_rows(aggregated: Path) -> Iterator[pa.Table]:
-    """Rows of the base case, with scenarios and elements as categories."""
+    """Rows of the base case, with scenarios and elements as categories, read ahead."""
     columns = [*COLUMNS, *QUANTITIES, *SYSTEM]
-    with pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file:
-        for groups in _runs(file.metadata):
+    with (
+        pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
+        ThreadPoolExecutor(1) as reader,
+    ):
+
+        def read(groups: list[int]) -> pa.Table:
             table = file.read_row_groups(groups, columns=columns, use_threads=False)
             if table["contingency"].null_count < len(table):
                 table = table.filter(pc.is_null(table["contingency"]))
-            yield table.unify_dictionaries()
+            return table.unify_dictionaries()
+
+        ahead: deque[Future[pa.Table]] = deque()
+        for groups in _runs(file.metadata):
+            ahead.append(reader.submit(read, groups))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _frame(table: pa.Table, rows: NDArray[np.int64]) -> pd.DataFrame:
