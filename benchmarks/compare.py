@@ -5,7 +5,9 @@ python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenario
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
-times as ratios to (a), the largest process, and where the workflow's time goes.
+times as ratios to (a), the largest process, and where the workflow's time goes. Cold means that
+nothing runs or is solved before; what Python and the report keep for a user (compiled modules, the
+drawing library) is there from the second run on.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from test_summary import files_in, write_result
 from gat_batch.manifest import Scenario
 from gat_batch.report.digest import read_summary
 from gat_batch.report.layout import laid_out
+from gat_batch.report.library import drawing_library
 from gat_batch.report.one_line import one_line
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
@@ -95,9 +96,8 @@ def batch(tmp_path_factory):
     summarise(results, files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
-    sections = sections_of(
-        summary, STATUS, {"case9": one_line(wiring_of(NET))}, {"case9": "cd" * 32}
-    )
+    maps, hashes = {"case9": one_line(wiring_of(NET))}, {"case9": "cd" * 32}
+    sections = list(sections_of(summary, STATUS, maps, hashes))
     text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
     weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
@@ -284,7 +284,7 @@ def test_batch_in_which_everything_failed_has_a_report(tmp_path):
     summarise([(Scenario("a", "case9"), path)], files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
-    text = page(summary, STATUS, sections_of(summary, STATUS, {}, {}), "")
+    text = page(summary, STATUS, list(sections_of(summary, STATUS, {}, {})), "")
     assert embedded(text, "table")["troubles"]["rows"] == [["a", "failed", "no luck"]]
 
 
@@ -318,3 +318,22 @@ def test_parts_of_a_grid_lie_side_by_side():
     right = [position[part, 0].max() for part in ([0, 1, 2], [3, 4])]
     assert position[[3, 4], 0].min() > right[0]
     assert position[5, 0] > right[1]
+
+
+def test_the_drawing_library_is_kept_and_made_anew_where_that_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+    monkeypatch.setattr(
+        "vl_convert.javascript_bundle", lambda _: made.append(1) or "vega </script> è"
+    )
+    assert [drawing_library() for _ in range(2)] == ["vega <\\/script> è"] * 2
+    assert len(made) == 1
+    (kept,) = (tmp_path / "gat-batch").iterdir()
+    for damaged in (b"", kept.read_bytes()[:-3], b"\xff\n"):
+        kept.write_bytes(damaged)
+        assert drawing_library() == "vega <\\/script> è"
+    assert len(made) == 4
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("a file where the folder should be")
+    assert drawing_library() == "vega <\\/script> è"

@@ -13,8 +13,9 @@ from ..grids import read_grid
 from ..violations import Limits
 from ..wiring import kept_wiring, wiring_of
 from .digest import read_summary
+from .library import drawing_library
 from .one_line import one_line
-from .page import drawing_library, page, svg
+from .page import page, svg
 from .sections import sections_of
 
 if TYPE_CHECKING:
@@ -49,14 +50,16 @@ def write_report(plan: Plan) -> None:
             for scenario in plan.batch.scenarios:
                 first.setdefault(scenario.grid, scenario)
             hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
-            sections = sections_of(summary, status, _maps(plan, first), hashes)
-            figures = [figure for section in sections for figure in section.figures]
-            drawn = draughtsmen.map(svg, [figure.spec for figure in figures])
+            sections, drawn = [], {}
+            for section in sections_of(summary, status, _maps(plan, first), hashes):
+                sections.append(section)
+                for figure in section.figures:
+                    drawn[figure.name] = draughtsmen.submit(svg, figure.spec)
             plots = folder / "plots"
             shutil.rmtree(plots, ignore_errors=True)
             plots.mkdir()
-            for figure, image in zip(figures, drawn, strict=True):
-                _replace(plots / f"{figure.name}.svg", image)
+            for name, image in drawn.items():
+                _replace(plots / f"{name}.svg", image.result())
             _replace(folder / "report.html", page(summary, status, sections, library.result()))
     except OSError as error:
         raise ResultError(

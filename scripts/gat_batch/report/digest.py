@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from ..congestion import AT_LIMIT, congestion_shares, congestion_sums
 from ..violations import BRANCHES
+from .histogram import histogram_of
 from .listings import MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
@@ -29,41 +31,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..violations import Limits
+    from .histogram import Histogram
 
-COLUMNS = ("scenario", "snapshot", "contingency", "element", "id")
-QUANTITIES = ("vm_pu", "loading_percent", "lam_p")
+COLUMNS = ("scenario", "contingency", "element", "id", "vm_pu", "loading_percent")
 SYSTEM = ("load_mw", "max_loading_percent", "min_vm_pu")
 """Columns of the ``system`` rows that have duration curves."""
 
 BATCH_ROWS = 200_000
-BINS = 40
 MOST_CURVES = 6
 """Scenarios whose duration curves are drawn."""
-
-STEPS = (1, 2, 2.5, 5, 10)
-
-
-@dataclass
-class Histogram:
-    """How often values occur, between edges at round numbers.
-
-    Attributes:
-        edges: borders of the bins, ascending, shape (bins + 1,); a value on one counts above it.
-        counts: kind of element -> values in each bin, shape (bins,).
-    """
-
-    edges: NDArray[np.float64]
-    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-
-    def add(self, kind: str, values: NDArray[np.float64]) -> None:
-        """Count values; those that aren't finite don't count."""
-        values = values[np.isfinite(values)]
-        if len(values):
-            found = np.searchsorted(self.edges, values, side="right") - 1
-            counted = np.bincount(
-                np.clip(found, 0, len(self.edges) - 2), minlength=len(self.edges) - 1
-            )
-            self.counts[kind] = self.counts.get(kind, np.zeros_like(counted)) + counted
 
 
 @dataclass
@@ -97,19 +73,24 @@ class Summary:
         scenarios: the table of scenarios, indexed by id.
         elements: the table of elements.
         contingencies: the worst contingencies.
-        found: what the rows of all results come to.
+        aggregated: the file of all rows.
         limits: what counts as a violation.
     """
 
     scenarios: pd.DataFrame
     elements: pd.DataFrame
     contingencies: pd.DataFrame
-    found: Digest
+    aggregated: Path
     limits: Limits
+
+    @cached_property
+    def found(self) -> Digest:
+        """What the rows of all results come to. They are read when this is first asked for."""
+        return digest(self.aggregated, self.scenarios, self.elements, self.limits)
 
 
 def read_summary(folder: Path, limits: Limits) -> Summary:
-    """Read a summary.
+    """Read the tables of a summary.
 
     Args:
         folder: that of the summary.
@@ -121,8 +102,7 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
     ranked = pd.read_parquet(
         folder / "contingencies.parquet", filters=[("rank", "<=", MOST_CONTINGENCIES)]
     )
-    found = digest(folder / "aggregated_results.parquet", scenarios, elements, limits)
-    return Summary(scenarios, elements, ranked, found, limits)
+    return Summary(scenarios, elements, ranked, folder / "aggregated_results.parquet", limits)
 
 
 def digest(
@@ -139,13 +119,19 @@ def digest(
     Returns:
         The digest.
     """
-    loading = _histogram(elements[elements["quantity"] == "loading_percent"], from_zero=True)
-    voltage = _histogram(elements[elements["quantity"] == "vm_pu"], from_zero=False)
+    loading = histogram_of(elements[elements["quantity"] == "loading_percent"], from_zero=True)
+    voltage = histogram_of(elements[elements["quantity"] == "vm_pu"], from_zero=False)
     varying = scenarios[scenarios["snapshots"] > 1]
     drawn = varying.nlargest(MOST_CURVES, "max_loading_percent", keep="first").index
     congested = _ever_at_limit(elements, limits)
-    curves, prices, loads = [], pd.DataFrame(), pd.DataFrame()
-    for table in _base_rows(aggregated):
+    curves, prices = [], pd.DataFrame()
+    loads = _Congestion(scenarios, limits)
+    columns = list(COLUMNS)
+    if len(drawn):
+        columns += ["snapshot", *SYSTEM]
+    if priced := scenarios["objective"].notna().any():
+        columns += ["lam_p"]
+    for table in _base_rows(aggregated, columns):
         kinds = table["element"].combine_chunks()
         at = {
             kind: np.flatnonzero(kinds.indices.to_numpy() == code)
@@ -161,40 +147,20 @@ def digest(
         if len(drawn) and "system" in at:
             system = _frame(table, at["system"])
             curves.append(system[system["scenario"].isin(drawn)][["scenario", "snapshot", *SYSTEM]])
-        if "bus" in at and table["lam_p"].null_count < len(table):
+        if priced and "bus" in at:
             prices = _added(prices, _prices(_frame(table, at["bus"]), scenarios))
         index = table["id"].to_numpy()
         for kind, ids in congested.items():
             if len(ids) and kind in at:
                 rows = at[kind][np.isin(index[at[kind]], ids)]
-                loads = _added(loads, _congestion(_frame(table, rows), scenarios, limits))
+                loads.add(table.take(pa.array(rows)))
     return Digest(
         loading,
         voltage,
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["scenario"]),
         _mean_prices(prices),
-        congestion_shares(loads) if len(loads) else loads,
+        loads.shares(),
     )
-
-
-def round_edges(low: float, high: float) -> NDArray[np.float64]:
-    """Edges of about :data:`BINS` bins at round numbers that enclose a range."""
-    # Values that are all the same still get bins that one can read.
-    raw = max(high - low, 0.05 * abs(high), 1e-6) / BINS
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = power * next(step for step in STEPS if step * power >= raw * (1 - 1e-9))
-    first, last = np.floor(low / step + 1e-9), np.floor(high / step + 1e-9) + 1
-    # Rounded, so that an edge is the number that is written: 0.95, not 0.9500000000000001.
-    edges: NDArray[np.float64] = np.round(np.arange(first, last + 1) * step, 9)
-    return edges
-
-
-def _histogram(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None:
-    seen = elements.dropna(subset=["min"])
-    if not len(seen):
-        return None
-    low = 0.0 if from_zero else float(seen["min"].min())
-    return Histogram(round_edges(low, float(seen["max"].max())))
 
 
 def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[np.int64]]:
@@ -204,9 +170,8 @@ def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
 
 
-def _base_rows(aggregated: Path) -> Iterator[pa.Table]:
+def _base_rows(aggregated: Path, columns: list[str]) -> Iterator[pa.Table]:
     """Rows of the base case, with scenarios and elements as categories, read ahead."""
-    columns = [*COLUMNS, *QUANTITIES, *SYSTEM]
     with (
         pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
         ThreadPoolExecutor(1) as reader,
@@ -284,14 +249,38 @@ def _mean_prices(prices: pd.DataFrame) -> pd.DataFrame:
     return prices.reset_index()
 
 
-def _congestion(rows: pd.DataFrame, scenarios: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    branches = rows.dropna(subset=["loading_percent"])
-    if not len(branches):
-        return pd.DataFrame()
-    weight = _of_scenario(branches["scenario"], scenarios["weight"] / scenarios["snapshots"])
-    grid = _of_scenario(branches["scenario"], scenarios["grid"])
-    told = branches.assign(element=_plain(branches["element"]))
-    return congestion_sums(told, grid, weight, AT_LIMIT * limits.loading_percent)
+class _Congestion:
+    """Adds up how often branches are at their limit, many rows at a time."""
+
+    def __init__(self, scenarios: pd.DataFrame, limits: Limits) -> None:
+        self._weight = scenarios["weight"] / scenarios["snapshots"]
+        self._grid = scenarios["grid"]
+        self._threshold = AT_LIMIT * limits.loading_percent
+        self._waiting: list[pa.Table] = []
+        self._sums = pd.DataFrame()
+
+    def add(self, branches: pa.Table) -> None:
+        """Add rows of branches."""
+        self._waiting.append(branches.select(["scenario", "element", "id", "loading_percent"]))
+        if sum(map(len, self._waiting)) >= BATCH_ROWS:
+            self._settle()
+
+    def shares(self) -> pd.DataFrame:
+        """How often each was; nothing can be added afterwards."""
+        self._settle()
+        return congestion_shares(self._sums) if len(self._sums) else self._sums
+
+    def _settle(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.concat_tables(self._waiting).unify_dictionaries().to_pandas()
+        self._waiting = []
+        branches = rows.dropna(subset=["loading_percent"])
+        if len(branches):
+            weight = _of_scenario(branches["scenario"], self._weight)
+            grid = _of_scenario(branches["scenario"], self._grid)
+            told = branches.assign(element=_plain(branches["element"]))
+            self._sums = _added(self._sums, congestion_sums(told, grid, weight, self._threshold))
 
 
 def _plain(column: pd.Series) -> NDArray[Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..violations import Limits
-    from .digest import Histogram
+    from .histogram import Histogram
 
 Spec = dict[str, Any]
 

@@ -28,7 +28,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         summary: of the batch.
         status: content of ``batch_manifest.json``.
         sections: what the page shows, in order.
-        library: as from :func:`drawing_library`.
+        library: as from :func:`.library.drawing_library`.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
@@ -57,12 +57,6 @@ def _json(content: Any) -> markupsafe.Markup:
     """JSON that can stand in a page: no text in it ends the element that it is in."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return markupsafe.Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped here
-
-
-def drawing_library() -> str:
-    """The program that draws the figures in a browser, to stand in a page."""
-    library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return library.replace("</script", "<\\/script")
 
 
 def _lead(summary: Summary, status: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from . import figures
-from .digest import Histogram, round_edges
 from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
+from .histogram import Histogram, round_edges
 from .listings import (
     CONGESTION,
     CONTINGENCIES,
@@ -22,7 +22,7 @@ from .listings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .digest import Summary
     from .listings import Listing
@@ -57,8 +57,8 @@ def sections_of(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLine],
     grids: Mapping[str, str],
-) -> list[Section]:
-    """All sections that have something to say.
+) -> Iterator[Section]:
+    """All sections that have something to say, each as it is asked for.
 
     Args:
         summary: the summary.
@@ -66,23 +66,28 @@ def sections_of(
         maps: grid -> its map.
         grids: grid -> hash of its content.
     """
-    made = [
-        _grids(summary, maps),
-        _course(summary),
-        _loadings(summary),
-        _voltages(summary),
-        _congestion(summary),
-        _time(summary),
-        _contingencies(summary),
-        _costs(summary),
-        Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),)),
-        _origin(status, grids),
-    ]
-    return [
-        section
-        for section in made
-        if section is not None and (section.figures or section.tables or section.facts)
-    ]
+    for section in _made(summary, status, maps, grids):
+        if section is not None and (section.figures or section.tables or section.facts):
+            yield section
+
+
+def _made(
+    summary: Summary,
+    status: Mapping[str, Any],
+    maps: Mapping[str, OneLine],
+    grids: Mapping[str, str],
+) -> Iterator[Section | None]:
+    # Maps first: they take longest to draw, and need nothing of the rows that are read then.
+    yield _grids(summary, maps)
+    yield _course(summary)
+    yield _loadings(summary)
+    yield _voltages(summary)
+    yield _congestion(summary)
+    yield _time(summary)
+    yield _contingencies(summary)
+    yield _costs(summary)
+    yield Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),))
+    yield _origin(status, grids)
 
 
 def _grids(summary: Summary, maps: Mapping[str, OneLine]) -> Section:
