@@ -15,7 +15,7 @@ from .footer import METADATA_KEY
 from .solvers.solution import QUANTITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -159,23 +159,6 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
     """
     with _new_file(path, {"failed": dict(failure)}):
         pass
-
-
-def to_disk(results: Iterable[Path]) -> None:
-    """Have results outlast a power failure from now on.
-
-    Before, one may come out of it empty or cut off, and counts as missing. Once a job and not
-    once a result, as each time waits for the disk.
-
-    Args:
-        results: files; those that aren't there are passed over.
-
-    Raises:
-        OSError: if the disk fails.
-    """
-    for path in results:
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 @contextmanager

@@ -99,7 +99,7 @@ class ShardRun:
     def _solve(self, members: Sequence[Scenario]) -> None:
         # Imported only where there is something to solve: this is what takes seconds.
         from . import bench
-        from .results import to_disk
+        from .durable import Durable
         from .supervise import RetryPolicy, Task, supervise
 
         for member in members:
@@ -128,20 +128,22 @@ class ShardRun:
         by_id = {member.id: member for member in members}
         tasks = [Task(member.id, member.timeout_secs) for member in members]
         short: list[str] = []
-        for outcome in supervise(
-            tasks,
-            bench.solve_member,
-            workers=workers,
-            policy=policy,
-            memory_mb=memory_mb,
-            on_failure=self._note_failure,
-        ):
-            if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:
-                short.append(outcome.task.name)
-                continue
-            self._conclude(by_id[outcome.task.name], outcome)
-            self._show_progress()
-        to_disk(self.plan.result(member.id) for member in members)
+        with Durable() as durable:
+            for outcome in supervise(
+                tasks,
+                bench.solve_member,
+                workers=workers,
+                policy=policy,
+                memory_mb=memory_mb,
+                on_failure=self._note_failure,
+            ):
+                if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:
+                    short.append(outcome.task.name)
+                    continue
+                member = by_id[outcome.task.name]
+                self._conclude(member, outcome)
+                durable.add(self.plan.result(member.id))
+                self._show_progress()
         if short:
             raise MemoryError(
                 f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "
