@@ -15,8 +15,9 @@ from .contingency_ac import MOST_STEPS, AcContingencies
 from .contingency_dc import DcContingencies
 from .contingent import laid_over
 from .equations import equations_of_state
-from .fast import Columns, demand_of, newton
+from .fast import Columns, demand_of, injection_of
 from .mapping import solution_of
+from .newton import newton
 from .outages import without
 from .reduction_ac import AcReduction
 from .reduction_dc import DcReduction
@@ -190,7 +191,8 @@ class _Blocks:
             self._kernel = kernel = DcContingencies(equations, self._demand)
             self._reduction = DcReduction(*reduced, angle=kernel.angle)
             return
-        solved = newton(equations, self._demand, study.options)
+        injection = injection_of(equations, self._demand)
+        solved = newton(equations, injection, self._demand.vm, study.options)
         if solved is None:
             raise ArithmeticError("Newton's method does not converge on kept equations")
         tolerance = float(study.options.get("tolerance_mva", 1e-8)) / equations.base_mva
