@@ -76,19 +76,21 @@ class AcReduction(Reduction):
             for there, flowing in zip(ends, current, strict=True)
         ]
 
-        def describe(element: str, number: Rows, places: Rows) -> dict[str, Reals]:
+        def described(element: str, number: Rows, position: Rows) -> Violations:
+            places = self._places[element][position]
             own = number[:, None], places
             amperes = np.stack([flowing[own] for flowing in current], axis=-1)
             there = np.stack([at_end[own] for at_end in ends], axis=-1)
             flow = there * np.conj(amperes) * mva
             kiloampere = np.abs(amperes) * mva * self._ampere[places]
-            return branch_quantities(element, flow, kiloampere, loading[own])
+            quantities = branch_quantities(element, flow, kiloampere, loading[own])
+            return Violations(number, position, quantities)
 
         figures, over = self._branch_figures(loading)
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
         drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
         figures |= self._sums(block, lost, loss, drawn)
-        found = self._described(over, describe, dc=False)
+        found = {element: described(element, *rows) for element, rows in over.items()}
         seen = self._seen_voltages(block, lost, vm)
         figures |= self._extremes(seen)
         with np.errstate(invalid="ignore"):
