@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain import solved_without
 from test_solvers import AS_GIVEN, Study, assert_same, grid
 
 from gat_batch.contingencies import contingencies_of
@@ -74,22 +75,11 @@ def outages_of(name):
     return tuple(Outage(element, int(number)) for element, number in parts)
 
 
-def switched_off(case, outages, **options):
-    """The case's network, solved by pandapower with elements switched off; None if it can't be."""
-    net, study = case.net, case.solver.study
-    run = pandapower.runpp if study.solver == "ac" else pandapower.rundcpp
-    numba = {"numba": False} if study.solver == "ac" else {}
-    before = {outage.type: net[outage.type]["in_service"].copy() for outage in outages}
-    try:
-        for outage in outages:
-            net[outage.type].loc[outage.id, "in_service"] = False
-        run(net, **numba, **study.options, **options)
-    except (pandapower.LoadflowNotConverged, UserWarning):
-        return None
-    finally:
-        for element, values in before.items():
-            net[element]["in_service"] = values
-    return net
+def without(case, outages):
+    """The case's network, solved by pandapower without some elements; None if it can't be."""
+    study = case.solver.study
+    pairs = [(outage.type, outage.id) for outage in outages]
+    return solved_without(case.net, study.solver, pairs, **study.options)
 
 
 def by_pandapower(case, name, solution):
@@ -99,8 +89,7 @@ def by_pandapower(case, name, solution):
     notice what is cut off behind them. It is told, as those buses are taken out too.
     """
     outages = outages_of(name)
-    tight = {"tolerance_mva": 1e-9} if case.solver.study.solver == "ac" else {}
-    plain = switched_off(case, outages, **tight)
+    plain = without(case, outages)
     if all(outage.type != "bus" for outage in outages) or not solution.elements:
         return plain, False
     lost = np.isnan(solution.elements["bus"]["va_degree"])
@@ -111,7 +100,7 @@ def by_pandapower(case, name, solution):
     for number, buses in case.net.trafo3w[["hv_bus", "mv_bus", "lv_bus"]].iterrows():
         if gone.issuperset(buses):
             behind.add(Outage("trafo3w", int(number)))
-    return switched_off(case, (*outages, *behind), **tight), True
+    return without(case, (*outages, *behind)), True
 
 
 def assert_equal_to_pandapower(case):
@@ -121,7 +110,7 @@ def assert_equal_to_pandapower(case):
     for number, solution in solved.single:
         name = solved.names[number]
         if solution.status == "not_converged" or not solution.elements:
-            assert switched_off(case, outages_of(name)) is None, name
+            assert without(case, outages_of(name)) is None, name
             continue
         plain, hint = by_pandapower(case, name, solution)
         hinted += hint

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..violations import HAIR_PU
 from .findings import Findings, Reduction, Violations, highest
 from .mapping import branch_quantities, loading_of
 from .outages import branch_admittances, stub_admittances
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from .findings import Reals, Rows
 
     Complexes = NDArray[np.complex128]
-
-MARGIN_PU = 1e-9
-"""A hair's breadth is no violation: setpoints lie on the edge of their band."""
 
 
 class AcReduction(Reduction):
@@ -94,7 +92,7 @@ class AcReduction(Reduction):
         seen = self._seen_voltages(block, lost, vm)
         figures |= self._extremes(seen)
         with np.errstate(invalid="ignore"):
-            outside = (seen < self._low - MARGIN_PU) | (seen > self._high + MARGIN_PU)
+            outside = (seen < self._low - HAIR_PU) | (seen > self._high + HAIR_PU)
         which, place = np.nonzero(outside)
         if len(which):
             angle = np.degrees(np.angle(voltage[which, self._seen_rows[place]]))
