@@ -431,3 +431,20 @@ def test_a_solver_that_raises_costs_its_contingency(monkeypatch):
     for number, solution in expected.single:
         if expected.names[number] != "line:3":
             assert told[expected.names[number]] == (solution.status, solution.detail)
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_an_outage_that_leaves_singular_equations_costs_itself(solver):
+    net = pandapower.create_empty_network()
+    pandapower.create_buses(net, 3, 110.0)
+    pandapower.create_ext_grid(net, 0)
+    # A series capacitor beside two lines: with one of them out, nothing links the bus in the end.
+    for bus, ohms in ((1, 1.0), (1, -1.0), (1, 1.0), (2, 1.0), (2, 1.0)):
+        pandapower.create_line_from_parameters(net, 0, bus, 1, 0.0, ohms, 0, 1)
+    for bus in (1, 2):
+        pandapower.create_load(net, bus, 1.0, 0.1)
+    lines = case(net, solver, ("line",))
+    bands = voltage_bands(net, LIMITS)
+    rows = rows_kept(lines.model, lines.solve(), LIMITS, bands).to_pandas()
+    system = rows[rows["element"] == "system"]
+    assert list(system["status"]) == ["not_converged", "ok", "not_converged", "ok", "ok"]
