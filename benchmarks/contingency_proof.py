@@ -28,11 +28,13 @@ from typing import TYPE_CHECKING, Any
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-import pandapower
 import pandapower.networks
 from pandapower.topology import unsupplied_buses
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from plain import solved_without, switched_off
 
 from gat_batch.contingencies import TYPES, Contingency, contingencies_of
 from gat_batch.elements import ElementIndex
@@ -113,7 +115,7 @@ class Proof:
     def __init__(self, grid: str, solver: str) -> None:
         self._net, self._name = getattr(pandapower.networks, grid)(), f"{grid} {solver}"
         self._solver = solver
-        base = solved_by_pandapower(self._net, solver, ())
+        base = solved_without(self._net, solver, ())
         self._supplied = np.isfinite(base.res_bus["va_degree"].to_numpy())
         self.worst = dict.fromkeys(MOST, 0.0)
         self.found: Counter[str] = Counter()
@@ -128,9 +130,13 @@ class Proof:
             print(f"  {self._name} {contingency.name}: {error}", flush=True)
 
     def _held(self, contingency: Contingency, ours: Solution) -> str:
-        net, outages = self._net, contingency.outages
-        out = [position for element, position in outages if element == "bus"]
-        plain = solved_by_pandapower(net, self._solver, outages)
+        net = self._net
+        outages = [
+            (element, int(net[element].index[position]))
+            for element, position in contingency.outages
+        ]
+        out = [position for element, position in contingency.outages if element == "bus"]
+        plain = solved_without(net, self._solver, outages)
         if not ours.elements:
             _assert(plain is None, f"{ours.status}, but not by pandapower")
             return f"both without solution, {ours.status}"
@@ -139,8 +145,8 @@ class Proof:
         if out and (plain is None or (np.isnan(plain.res_bus["va_degree"]) != lost).any()):
             found = searched(net, outages)
             _assert(set(net.bus.index[lost]) == found, "a graph search finds other buses cut off")
-            behind = [("bus", int(position)) for position in np.flatnonzero(lost)]
-            plain, hinted = solved_by_pandapower(net, self._solver, (*outages, *behind)), ", hinted"
+            behind = [("bus", int(bus)) for bus in net.bus.index[lost]]
+            plain, hinted = solved_without(net, self._solver, (*outages, *behind)), ", hinted"
         _assert(plain is not None, "pandapower doesn't solve it")
         _assert((np.isnan(plain.res_bus["va_degree"]) == lost).all(), "other buses are cut off")
         cut = lost & self._supplied
@@ -167,39 +173,11 @@ def _assert(holds: bool, message: str) -> None:  # noqa: FBT001 - what assert do
         raise AssertionError(message)
 
 
-def solved_by_pandapower(net: Any, solver: str, outages: Any) -> Any:
-    """The network solved with elements switched off, or None if it can't be."""
-    before = {element: net[element]["in_service"].copy() for element, _ in outages}
-    try:
-        switch_off(net, outages)
-        if solver == "dc":
-            pandapower.rundcpp(net)
-        else:
-            pandapower.runpp(net, numba=False, lightsim2grid=False, tolerance_mva=1e-9)
-    except (pandapower.LoadflowNotConverged, UserWarning):
-        return None
-    finally:
-        for element, values in before.items():
-            net[element]["in_service"] = values
-    return net
-
-
 def searched(net: Any, outages: Any) -> set[int]:
     """Buses that a graph search from the external grids doesn't reach without some elements."""
-    before = {element: net[element]["in_service"].copy() for element, _ in outages}
-    try:
-        switch_off(net, outages)
+    with switched_off(net, outages):
         out = set(net.bus.index[~net.bus["in_service"]])
         return {int(bus) for bus in unsupplied_buses(net)} | out
-    finally:
-        for element, values in before.items():
-            net[element]["in_service"] = values
-
-
-def switch_off(net: Any, outages: Any) -> None:
-    """Take elements out of service."""
-    for element, position in outages:
-        net[element].loc[net[element].index[position], "in_service"] = False
 
 
 if __name__ == "__main__":

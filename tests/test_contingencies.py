@@ -12,10 +12,12 @@ from test_solvers import AS_GIVEN, grid
 
 from gat_batch import overloads
 from gat_batch.contingencies import contingencies_of, is_possible, service_of
+from gat_batch.contingency_ranking import ContingencyRanking
 from gat_batch.elements import ElementIndex
 from gat_batch.manifest import Contingencies
 from gat_batch.model import prepare
 from gat_batch.result_reader import read_result
+from gat_batch.results import RESULT_SCHEMA
 from gat_batch.solvers import solve
 from gat_batch.violations import Limits, violations, voltage_bands
 
@@ -200,6 +202,19 @@ def test_overloads_are_those_that_pandas_counts(monkeypatch, most):
         pairs = own.groupby("contingency")["loading_percent"].agg(["size", "max"])
         often = pairs.sort_values(["size", "max"], ascending=False).index[:5]
         assert row.contingencies == ";".join(often)
+
+
+def test_a_hair_outside_the_band_is_no_violation_where_everything_is_kept():
+    rows = {
+        "contingency": ["line:1"] * 4,
+        "element": ["system", "bus", "bus", "ext_grid"],
+        "vm_pu": [None, 0.95 - 5e-10, 0.95 - 5e-9, None],
+    }
+    empty = {field.name: pa.nulls(4, field.type) for field in RESULT_SCHEMA}
+    table = pa.table(empty | rows)
+    ranking = ContingencyRanking(Limits(100.0, (0.95, 1.05)))
+    ranking.add(table)
+    assert ranking.table()["voltage_violations"].to_pylist() == [1]
 
 
 @pytest.mark.workflow

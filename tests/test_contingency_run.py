@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import signal
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -124,6 +126,37 @@ def test_a_contingency_that_hangs_dies_or_fails_costs_itself(run, monkeypatch, f
     assert_alike(found.filter(pa.compute.invert(lost)), expected.filter(pa.compute.invert(left)))
     order = [row["contingency"] for row in found.to_pylist() if row["element"] == "system"]
     assert order == [None, *(one.name for one in run.contingencies)] * 2
+
+
+def struck(fault, original, model, state, *arguments, **keywords):
+    """What comes in place of solving a state by itself, as pandapower does."""
+    changed = {change.element: change.values for change in state.changes}
+    if "line" in changed and not changed["line"][7]:
+        if fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+    return original(model, state, *arguments, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("kill", "crash: the worker died (SIGKILL, often for lack of memory)"),
+        ("sleep", "timeout: took longer than timeout_secs = 2 s"),
+    ],
+)
+def test_what_hangs_or_dies_in_pandapower_costs_itself(run, monkeypatch, fault, told):
+    study = Study("ac", {"enforce_q_lims": True}, "pandapower")
+    states = lambda: iter([State(None, ())])  # noqa: E731
+    few = replace(run, study=study, states=states, contingencies=run.contingencies[5:9])
+    monkeypatch.setattr(contingency_run, "LEAST_SECS", 2.0)
+    monkeypatch.setattr(solving, "solve", partial(struck, fault, solving.solve))
+    rows = rows_of(replace(few, timeout_secs=1.0)).to_pylist()
+    system = {row["contingency"]: row for row in rows if row["element"] == "system"}
+    assert list(system) == [None, "line:5", "line:6", "line:7", "line:8"]
+    assert (system["line:7"]["status"], system["line:7"]["detail"]) == ("not_converged", told)
+    left = [row["status"] for name, row in system.items() if name != "line:7"]
+    assert left == ["ok", "ok", "islanded", "ok"]
 
 
 def test_a_state_without_solution_is_told_once(run):

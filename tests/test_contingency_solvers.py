@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain import solved_without
 from test_solvers import AS_GIVEN, Study, assert_same, grid
 
 from gat_batch.contingencies import contingencies_of
@@ -53,8 +54,9 @@ def rows_kept(model, solved, limits, bands):
     return Kept.of(model, ("x", None), solved, limits, bands).rows(model)
 
 
-def case(name, solver, types, *, depth=1, sample=None, outages=(), **options):
-    net = grid(name)
+def case(given, solver, types, *, depth=1, sample=None, outages=(), **options):
+    """Contingencies of a network, or of a bundled one by its name."""
+    net = grid(given) if isinstance(given, str) else deepcopy(given)
     net.bus[["min_vm_pu", "max_vm_pu"]] = np.nan
     model = prepare(net)
     index = ElementIndex(net)
@@ -65,7 +67,7 @@ def case(name, solver, types, *, depth=1, sample=None, outages=(), **options):
         chosen = sorted(np.random.default_rng(5).choice(len(found), sample, replace=False))
     study = solving.Study(solver, options)
     picked = [found[int(n)] for n in chosen]
-    return Case(grid(name), ContingencySolver(model, state, study, LIMITS), picked)
+    return Case(deepcopy(net), ContingencySolver(model, state, study, LIMITS), picked)
 
 
 def outages_of(name):
@@ -73,22 +75,11 @@ def outages_of(name):
     return tuple(Outage(element, int(number)) for element, number in parts)
 
 
-def switched_off(case, outages, **options):
-    """The case's network, solved by pandapower with elements switched off; None if it can't be."""
-    net, study = case.net, case.solver.study
-    run = pandapower.runpp if study.solver == "ac" else pandapower.rundcpp
-    numba = {"numba": False} if study.solver == "ac" else {}
-    before = {outage.type: net[outage.type]["in_service"].copy() for outage in outages}
-    try:
-        for outage in outages:
-            net[outage.type].loc[outage.id, "in_service"] = False
-        run(net, **numba, **study.options, **options)
-    except (pandapower.LoadflowNotConverged, UserWarning):
-        return None
-    finally:
-        for element, values in before.items():
-            net[element]["in_service"] = values
-    return net
+def without(case, outages):
+    """The case's network, solved by pandapower without some elements; None if it can't be."""
+    study = case.solver.study
+    pairs = [(outage.type, outage.id) for outage in outages]
+    return solved_without(case.net, study.solver, pairs, **study.options)
 
 
 def by_pandapower(case, name, solution):
@@ -98,8 +89,7 @@ def by_pandapower(case, name, solution):
     notice what is cut off behind them. It is told, as those buses are taken out too.
     """
     outages = outages_of(name)
-    tight = {"tolerance_mva": 1e-9} if case.solver.study.solver == "ac" else {}
-    plain = switched_off(case, outages, **tight)
+    plain = without(case, outages)
     if all(outage.type != "bus" for outage in outages) or not solution.elements:
         return plain, False
     lost = np.isnan(solution.elements["bus"]["va_degree"])
@@ -110,7 +100,7 @@ def by_pandapower(case, name, solution):
     for number, buses in case.net.trafo3w[["hv_bus", "mv_bus", "lv_bus"]].iterrows():
         if gone.issuperset(buses):
             behind.add(Outage("trafo3w", int(number)))
-    return switched_off(case, (*outages, *behind), **tight), True
+    return without(case, (*outages, *behind)), True
 
 
 def assert_equal_to_pandapower(case):
@@ -120,7 +110,7 @@ def assert_equal_to_pandapower(case):
     for number, solution in solved.single:
         name = solved.names[number]
         if solution.status == "not_converged" or not solution.elements:
-            assert switched_off(case, outages_of(name)) is None, name
+            assert without(case, outages_of(name)) is None, name
             continue
         plain, hint = by_pandapower(case, name, solution)
         hinted += hint
@@ -259,28 +249,76 @@ def test_what_blocks_cannot_represent_goes_to_pandapower_one_by_one():
     assert set(system["engine"]) == {"pandapower"}
 
 
-@pytest.mark.parametrize("name", ["mv_oberrhein", "create_cigre_network_mv"])
-def test_radial_feeders_lose_what_lies_behind_the_outage(name):
-    feeders = case(name, "dc", ("line", "trafo"))
-    net, solved = feeders.net, feeders.solve()
-    supplied = set(net.bus.index) - pandapower.topology.unsupplied_buses(net)
-    sources = set(net.ext_grid["bus"])
-    bands = voltage_bands(net, LIMITS)
-    figures = rows_kept(feeders.model, solved, LIMITS, bands).to_pandas()
-    figures = figures[figures["element"] == "system"].set_index("contingency")
-    for contingency, row in figures.iterrows():
-        (outage,) = outages_of(contingency)
-        net[outage.type].loc[outage.id, "in_service"] = False
-        graph = pandapower.topology.create_nxgraph(net)
-        net[outage.type].loc[outage.id, "in_service"] = True
-        reached = set().union(*(nx.node_connected_component(graph, s) for s in sources))
-        for element, column in (("load", "unserved_mw"), ("sgen", "lost_generation_mw")):
-            table = net[element]
-            lost = table["bus"].isin(supplied - reached) & table["in_service"]
-            megawatts = float((table["p_mw"] * table["scaling"])[lost].sum())
-            assert row[column] == pytest.approx(megawatts, abs=1e-9), (contingency, column)
-    assert len(figures) == len(net.line) + len(net.trafo)
-    assert (figures["unserved_mw"] > 0).any()
+@pytest.fixture
+def feeders(request):
+    """A radial grid with generation, of which the bundled one has none or keeps it at zero."""
+    net = grid(request.param)
+    net.sgen["scaling"] = 0.5
+    for bus in net.load["bus"].iloc[[3, -1]]:
+        pandapower.create_sgen(net, bus, 0.2)
+    pandapower.create_gen(net, net.load["bus"].iloc[-1], 0.3)
+    return net
+
+
+def graph_of(net):
+    """Buses, and what links them: lines and transformers with closed switches, closed couplers."""
+    graph = nx.MultiGraph()
+    graph.add_nodes_from(net.bus.index)
+    links = net.switch[net.switch["closed"] & (net.switch["et"] == "b")]
+    graph.add_edges_from(links[["bus", "element"]].itertuples(index=False, name=None))
+    for branch, ends in (("line", ["from_bus", "to_bus"]), ("trafo", ["hv_bus", "lv_bus"])):
+        apart = net.switch.loc[~net.switch["closed"] & (net.switch["et"] == branch[0]), "element"]
+        usable = net[branch].loc[~net[branch].index.isin(apart), ends]
+        graph.add_edges_from(
+            (first, second, (branch, number))
+            for number, first, second in usable.itertuples(name=None)
+        )
+    return graph
+
+
+def reached(net, graph):
+    """Buses that a search from the external grids reaches."""
+    sources = set(net.ext_grid["bus"]).intersection(graph)
+    return set().union(*(nx.node_connected_component(graph, source) for source in sources))
+
+
+def searched(net):
+    """What a graph search finds for every outage: status, load and generation cut off in MW."""
+    whole = graph_of(net)
+    edges = {key: (first, second) for first, second, key in whole.edges(keys=True)}
+    supplied = reached(net, whole)
+    power = {
+        (kind, number): (bus, mw * scaling)
+        for kind in ("load", "sgen", "gen")
+        for number, bus, mw, scaling in net[kind][["bus", "p_mw", "scaling"]].itertuples()
+    }
+    for element, number in ((kind, n) for kind in ALL for n in net[kind].index):
+        graph = whole.copy() if element in ("line", "trafo", "bus") else whole
+        if (element, number) in edges:
+            graph.remove_edge(*edges[element, number], key=(element, number))
+        elif element == "bus":
+            graph.remove_node(number)
+        lost = set() if graph is whole else supplied - reached(net, graph)
+        unserved, generation = (
+            sum(mw for one, (bus, mw) in power.items() if bus in lost and one[0] in kinds)
+            for kinds in (("load",), ("sgen", "gen"))
+        )
+        beyond = lost - {number} if element == "bus" else lost
+        yield f"{element}:{number}", "islanded" if beyond else "ok", unserved, generation
+
+
+@pytest.mark.parametrize("feeders", ["mv_oberrhein", "create_cigre_network_mv"], indirect=True)
+def test_radial_feeders_lose_what_lies_behind_any_outage(feeders):
+    expected = list(searched(feeders))
+    for solver in ("dc", "ac"):
+        every = case(feeders, solver, ALL)
+        bands = voltage_bands(feeders, LIMITS)
+        rows = rows_kept(every.model, every.solve(), LIMITS, bands).to_pandas()
+        system = rows[rows["element"] == "system"]
+        told = system[["contingency", "status", "unserved_mw", "lost_generation_mw"]]
+        for row, one in zip(told.itertuples(index=False), expected, strict=True):
+            assert tuple(row) == (*one[:2], *(pytest.approx(mw, abs=1e-9) for mw in one[2:]))
+    assert all(max(megawatts) > 0.5 for megawatts in list(zip(*expected, strict=True))[2:])
 
 
 @st.composite
@@ -393,3 +431,20 @@ def test_a_solver_that_raises_costs_its_contingency(monkeypatch):
     for number, solution in expected.single:
         if expected.names[number] != "line:3":
             assert told[expected.names[number]] == (solution.status, solution.detail)
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_an_outage_that_leaves_singular_equations_costs_itself(solver):
+    net = pandapower.create_empty_network()
+    pandapower.create_buses(net, 3, 110.0)
+    pandapower.create_ext_grid(net, 0)
+    # A series capacitor beside two lines: with one of them out, nothing links the bus in the end.
+    for bus, ohms in ((1, 1.0), (1, -1.0), (1, 1.0), (2, 1.0), (2, 1.0)):
+        pandapower.create_line_from_parameters(net, 0, bus, 1, 0.0, ohms, 0, 1)
+    for bus in (1, 2):
+        pandapower.create_load(net, bus, 1.0, 0.1)
+    lines = case(net, solver, ("line",))
+    bands = voltage_bands(net, LIMITS)
+    rows = rows_kept(lines.model, lines.solve(), LIMITS, bands).to_pandas()
+    system = rows[rows["element"] == "system"]
+    assert list(system["status"]) == ["not_converged", "ok", "not_converged", "ok", "ok"]

@@ -20,7 +20,7 @@ from gat_batch.model import prepare
 from gat_batch.solvers import solve
 from gat_batch.solvers.options import OPTIONS, rungs
 from gat_batch.solvers.readout import COLUMNS, REACTIVE
-from gat_batch.state import State, scenario_states
+from gat_batch.state import Change, State, scenario_states
 
 GRIDS = [
     "case14",
@@ -195,11 +195,27 @@ def test_every_documented_option_is_one_that_pandapower_takes(solver):
         assert solution.status == "ok", name
 
 
+def test_several_references_are_solved_without_pandapower():
+    net = grid("case14")
+    pandapower.create_ext_grid(net, 9, vm_pu=1.01, va_degree=-12.0)
+    pandapower.create_ext_grid(net, 13, vm_pu=1.02, va_degree=-15.0)
+    model = prepare(net)
+    for vm_pu in (1.01, 1.03):
+        net.ext_grid.loc[1, "vm_pu"] = vm_pu
+        state = State(None, (Change("ext_grid", "vm_pu", net.ext_grid["vm_pu"].to_numpy()),))
+        solution = solve(model, state, "ac", {})
+        assert solution.engine == "lightsim2grid"
+        assert_same(solution, plain_solution(net, Study(), "ac"), "ac")
+
+
 def test_ladder_finds_a_solution_and_names_its_rung():
     net = grid("mv_oberrhein")
-    assert our_solution(net, Study(), "ac", init="flat").status == "not_converged"
-    model = prepare(net)
-    solution = solve(model, AS_GIVEN, "ac", {"init": "flat"}, ladder=("flat", "dc", "iwamoto"))
+    flat = our_solution(net, Study(), "ac", engine="pandapower", init="flat")
+    assert flat.status == "not_converged"
+    ladder = ("flat", "dc", "iwamoto")
+    solution = solve(
+        prepare(net), AS_GIVEN, "ac", {"init": "flat"}, engine="pandapower", ladder=ladder
+    )
     assert (solution.status, solution.engine) == ("ok", "pandapower:dc")
     assert_same(solution, plain_solution(net, Study(), "ac"), "ac")
 

@@ -77,7 +77,7 @@ class ContingencyRanking:
         """Where only violations were kept, a bus is there because it is one, by its own band."""
         buses = pc.equal(rows["element"], "bus")
         vm = rows["vm_pu"]
-        low, high = self._limits.voltage_band_pu
+        low, high = self._limits.band_pu
         inside = pc.and_(pc.greater_equal(vm, low), pc.less_equal(vm, high))
         # With everything kept there are loads and generators too, and the common band decides.
         everything = pc.any(pc.equal(rows["element"], "ext_grid")).as_py()

@@ -115,7 +115,7 @@ def _finding_rows(
     # Most columns of violations are empty: one of each type stands for all.
     empty = {kind: pa.nulls(rows, kind) for kind in {pa.float64(), *SYSTEM.values()}}
     for quantity in QUANTITIES:
-        parts = [v.quantities.get(quantity) for v in found.values()]
+        parts = [v.values(quantity) for v in found.values()]
         if all(part is None for part in parts):
             columns[quantity] = empty[pa.float64()]
             continue

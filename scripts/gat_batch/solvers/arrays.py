@@ -112,8 +112,6 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
     )
     if not dispatched and len(np.unique(held)) < len(held):
         yield "several generators hold the voltage of one bus"
-    if not (dc or dispatched) and len(net["_ppc"]["internal"]["ref"]) != 1:
-        yield "it has several reference buses"
     const = [name for name in net.load if str(name).startswith("const_")]
     if not dc and (net.load[const].to_numpy(float) != 0).any():
         yield "it has loads that depend on the voltage"

@@ -15,8 +15,9 @@ from .contingency_ac import MOST_STEPS, AcContingencies
 from .contingency_dc import DcContingencies
 from .contingent import laid_over
 from .equations import equations_of_state
-from .fast import Columns, demand_of, newton
+from .fast import Columns, demand_of, injection_of
 from .mapping import solution_of
+from .newton import newton
 from .outages import without
 from .reduction_ac import AcReduction
 from .reduction_dc import DcReduction
@@ -90,16 +91,21 @@ class ContingencySolver:
         state: the state.
         study: how it is solved.
         limits: what counts as a violation.
+        raised: whether to find the highest loading that each contingency raises, by DC.
 
     Raises:
         SolverError: as by :func:`gat_batch.solvers.solve`, for the state itself.
     """
 
-    def __init__(self, model: Model, state: State, study: Study, limits: Limits) -> None:
+    def __init__(
+        self, model: Model, state: State, study: Study, limits: Limits, *, raised: bool = False
+    ) -> None:
         self._model, self._state, self.study = model, state, study
         self._service = service_of(model.net, state)
         self.base = study.solve(model, state)
-        self._blocks = _Blocks.of(model, state, study, limits) if self.base.elements else None
+        self._blocks = (
+            _Blocks.of(model, state, study, limits, raised=raised) if self.base.elements else None
+        )
 
     @property
     def unserved_mw(self) -> float:
@@ -172,7 +178,14 @@ class _Blocks:
     """Contingencies on kept equations."""
 
     def __init__(
-        self, model: Model, state: State, study: Study, limits: Limits, equations: Arrays
+        self,
+        model: Model,
+        state: State,
+        study: Study,
+        limits: Limits,
+        equations: Arrays,
+        *,
+        raised: bool,
     ) -> None:
         self._model = model
         self._arrays = equations
@@ -188,9 +201,10 @@ class _Blocks:
         self._reduction: _Reduction
         if self._dc:
             self._kernel = kernel = DcContingencies(equations, self._demand)
-            self._reduction = DcReduction(*reduced, angle=kernel.angle)
+            self._reduction = DcReduction(*reduced, angle=kernel.angle, raised=raised)
             return
-        solved = newton(equations, self._demand, study.options)
+        injection = injection_of(equations, self._demand)
+        solved = newton(equations, injection, self._demand.vm, study.options)
         if solved is None:
             raise ArithmeticError("Newton's method does not converge on kept equations")
         tolerance = float(study.options.get("tolerance_mva", 1e-8)) / equations.base_mva
@@ -200,7 +214,9 @@ class _Blocks:
         self._reduction = AcReduction(*reduced, bands=voltage_bands(model.net, limits))
 
     @classmethod
-    def of(cls, model: Model, state: State, study: Study, limits: Limits) -> _Blocks | None:
+    def of(
+        cls, model: Model, state: State, study: Study, limits: Limits, *, raised: bool
+    ) -> _Blocks | None:
         """Blocks on the equations of a state, or None if nothing can be solved on them."""
         if study.engine == "pandapower" or study.solver in OPTIMAL:
             return None
@@ -208,7 +224,7 @@ class _Blocks:
         if isinstance(equations, str):
             return None
         try:
-            return cls(model, state, study, limits, equations)
+            return cls(model, state, study, limits, equations, raised=raised)
         except (ArithmeticError, RuntimeError):  # as for a singular matrix
             return None
 

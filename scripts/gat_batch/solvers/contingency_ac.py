@@ -155,8 +155,11 @@ class AcContingencies:
             changes.value * step[changes.owner, changes.column],
         )
         factor = np.einsum("cij,cj->ci", changes.small, across)
-        for slot in range(changes.basis.shape[1]):
-            step -= factor[:, slot, None] * changes.solutions[changes.basis[:, slot]]
+        for slot, basis in enumerate(changes.basis.T):
+            # Few have as many slots as the bus with the most branches.
+            own = np.flatnonzero(basis)
+            mine = slice(None) if 2 * len(own) > len(basis) else own
+            step[mine] -= factor[mine, slot, None] * changes.solutions[basis[mine]]
         return step
 
     def _changes(self, block: Sequence[Contingent]) -> Changes:

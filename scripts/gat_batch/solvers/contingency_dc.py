@@ -9,13 +9,13 @@ contingency. Bridges need no case of their own, as nothing is injected at buses 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import linalg
 
 from .fast import injection_of
+from .partitioned import PartitionedInverse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
-
-PIVOT = 0.01
-"""How small a diagonal pivot may be beside the largest entry of its column: reactances of one sign
-need no other, those of series capacitors may."""
 
 LEAST = 1e-6
 """A correction by less than this is next to singular: such contingencies are solved alone."""
@@ -79,14 +75,9 @@ class DcContingencies:
         angle = np.where(free, 0.0, np.angle(arrays.start))
         power = injection_of(arrays, demand).real - arrays.bus_shift - arrays.bus @ angle
         only = sparse.diags(free)
-        matrix = (only @ arrays.bus @ only + sparse.diags(1.0 - free)).tocsc()
-        self._lu = linalg.splu(
-            matrix,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=PIVOT,
-            options={"SymmetricMode": True},
-        )
-        self.angle: Reals = angle + self._lu.solve(power * free)
+        self._inverse = PartitionedInverse(only @ arrays.bus @ only + sparse.diags(1.0 - free))
+        self._free = free
+        self.angle: Reals = angle + self._inverse.solve(power * free)
         self._ends = live_ends(arrays)
         self._live = arrays.live.tolist()
         self._pairs = self._ends.tolist()
@@ -101,30 +92,28 @@ class DcContingencies:
         Args:
             block: the contingencies.
         """
-        branch, column, drawn = self._posed(block)
-        turns = self._lu.solve(drawn).T
+        branch, column, turns = self._posed(block)
         known = branch >= 0
         first, second = np.moveaxis(self._ends[branch], -1, 0)
         slope = self._slope[branch] * known
         # The last column of each row of `column` is what the contingency itself injects.
-        response = turns[column[:, None, :], first[:, :, None]]
-        response -= turns[column[:, None, :], second[:, :, None]]
+        response = turns[first[:, :, None], column[:, None, :]]
+        response -= turns[second[:, :, None], column[:, None, :]]
         response *= slope[:, :, None]
         amount = self._flow[branch] * known + response[:, :, -1]
         system = np.eye(branch.shape[1]) - response[:, :, :-1] * known[:, None, :]
         factor, solved = _solved(system, amount)
         factor = np.column_stack([factor, np.ones(len(block))])
-        angle = self.angle + _mixed(turns, column, factor)
-        return DcBlock(solved & np.isfinite(angle[:, 0]), angle)
+        angle = _mixed(self.angle, turns, column, factor)
+        return DcBlock(solved & np.isfinite(angle[0]), angle.T)
 
     def _posed(self, block: Sequence[Contingent]) -> tuple[Rows, Rows, Reals]:
         """Pose the equations for what each contingency takes out.
 
         Returns:
             Branches that each takes out, -1 where it has no more; columns of the injections that
-            stand for them, and of its own; these columns.
+            stand for them, and of its own; what these turn the angles by, shape (buses, columns).
         """
-        arrays = self._arrays
         widest = max((len(one.branches) for one in block), default=0)
         branch = np.full((len(block), widest), -1)
         # Column 0 injects nothing.
@@ -158,10 +147,9 @@ class DcContingencies:
                     rows.append(row)
                     columns.append(places[number])
                     values.append(power.real)
-        drawn = np.zeros((arrays.buses, len(places) + 1), order="F")
-        np.add.at(drawn, (rows, columns), values)
-        drawn[arrays.ref] = 0.0
-        return branch, column, drawn
+        entries = np.array(values) * self._free[rows], (rows, columns)
+        drawn = sparse.csc_matrix(entries, (len(self._free), len(places) + 1))
+        return branch, column, self._inverse.solve_sparse(drawn)
 
 
 def live_ends(arrays: Arrays) -> Rows:
@@ -196,10 +184,14 @@ def _solved(system: Reals, amount: Reals) -> tuple[Reals, NDArray[np.bool_]]:
     return solution.astype(np.float64), sound
 
 
-def _mixed(parts: Reals, column: Rows, factor: Reals) -> Reals:
-    """Sum of parts for each contingency, shape (contingencies, values)."""
-    used = [slot for slot in range(column.shape[1]) if column[:, slot].any()]
-    total: Any = 0.0
-    for slot in used:
-        total = total + factor[:, slot, None] * parts[column[:, slot]]
-    return np.broadcast_to(total, (len(column), parts.shape[1]))
+def _mixed(angle: Reals, turns: Reals, column: Rows, factor: Reals) -> Reals:
+    """Angles after each contingency in radians, shape (buses, contingencies)."""
+    mixed = np.repeat(angle[:, None], len(column), axis=1)
+    for places, factors in zip(column.T, factor.T, strict=True):
+        # Few have as many branches as the bus that has the most.
+        own = np.flatnonzero(places)
+        if len(own):
+            turned = np.take(turns, places[own], axis=1)
+            turned *= factors[own]
+            mixed[:, own if len(own) < len(column) else slice(None)] += turned
+    return mixed

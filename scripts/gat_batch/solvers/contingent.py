@@ -38,7 +38,7 @@ class Contingent:
         """Rows that are cut off."""
         return frozenset(self.cut.dead.tolist())
 
-    @property
+    @cached_property
     def branches(self) -> tuple[int, ...]:
         """Branches that no longer carry anything through, positions among the live ones."""
         return (*self.cut.gone, *(place for place, _ in self.cut.hanging))

@@ -1,7 +1,7 @@
 """Power flows on kept equations: no tables are turned into arrays and back for each state.
 
-AC: Newton's method with KLU, as lightsim2grid has it, on pandapower's own admittances. DC: one
-factorisation a topology. A state that the equations can't represent is left to pandapower.
+AC: Newton's method on pandapower's own admittances. DC: one factorisation a topology. A state that
+the equations can't represent is left to pandapower.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import linalg
 
 from .mapping import solution_of
+from .newton import newton
 from .outages import without
 from .topology import Topology
 
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from ..state import State
     from .arrays import Arrays
     from .solution import Solution
-
-MOST_ITERATIONS = 10
-"""As pandapower has it for Newton's method."""
-
-SAFETY = 10.0
-"""How far over the tolerance a solution may be when it is checked once more."""
 
 
 class Columns:
@@ -128,7 +123,8 @@ def solve_fast(
     if own is None:
         return None
     demand = demand_of(model, own, column)
-    solved = _angles(own, demand) if dc else newton(own, demand, options)
+    power = injection_of(own, demand)
+    solved = _angles(own, power) if dc else newton(own, power, demand.vm, options)
     if solved is None:
         return None
     voltage, iterations = solved
@@ -247,7 +243,9 @@ def injection_of(arrays: Arrays, demand: Demand) -> NDArray[np.complex128]:
     return power / arrays.base_mva
 
 
-def _angles(arrays: Arrays, demand: Demand) -> tuple[NDArray[np.complex128], None] | None:
+def _angles(
+    arrays: Arrays, injection: NDArray[np.complex128]
+) -> tuple[NDArray[np.complex128], None] | None:
     free = np.concatenate([arrays.pv, arrays.pq])
     angle = np.angle(arrays.start)
     kept = arrays.solvers
@@ -257,58 +255,9 @@ def _angles(arrays: Arrays, demand: Demand) -> tuple[NDArray[np.complex128], Non
         except RuntimeError:  # singular: pandapower says how it takes that
             return None
         kept["fixed"] = arrays.bus[free][:, arrays.ref] @ angle[arrays.ref]
-    power = injection_of(arrays, demand).real - arrays.bus_shift
+    power = injection.real - arrays.bus_shift
     angle[free] = kept["lu"].solve(power[free] - kept["fixed"])
     if not np.isfinite(angle).all():
         return None
     # An angle may turn more than once: magnitudes carry the setpoints, angles stay as they are.
     return angle.astype(complex), None
-
-
-def newton(
-    arrays: Arrays, demand: Demand, options: Mapping[str, Any]
-) -> tuple[NDArray[np.complex128], int] | None:
-    """Solve AC equations by Newton's method.
-
-    Args:
-        arrays: the equations.
-        demand: what a state asks of them.
-        options: solver options.
-
-    Returns:
-        Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
-        converge.
-    """
-    from lightsim2grid.solver import KLUSolverSingleSlack
-
-    kept = arrays.solvers
-    if "newton" not in kept:
-        kept["newton"] = KLUSolverSingleSlack()
-        live = np.flatnonzero(~arrays.dead)
-        place = np.cumsum(~arrays.dead) - 1
-        rows = [place[rows].astype(np.int32) for rows in (arrays.ref, arrays.pv, arrays.pq)]
-        bus = arrays.bus[live][:, live].tocsc() if arrays.dead.any() else arrays.bus
-        kept["posed"] = bus, live, rows
-    solver, (bus, live, (ref, pv, pq)) = kept["newton"], kept["posed"]
-    tolerance = float(options.get("tolerance_mva", 1e-8)) / arrays.base_mva
-    power = injection_of(arrays, demand)[live]
-    start = arrays.start.copy()
-    held = np.concatenate([arrays.ref, arrays.pv])
-    start[held] *= demand.vm[held] / np.abs(start[held])
-    iterations = options.get("max_iteration", "auto")
-    most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
-    if not solver.solve(bus, start[live], power, ref, np.ones(1), pv, pq, most, tolerance):
-        del kept["newton"]
-        return None
-    solved = solver.get_V()
-    mismatch = solved * np.conj(bus @ solved) - power
-    worst = max(
-        np.abs(mismatch[pv].real).max(initial=0.0),
-        np.abs(mismatch[pq].real).max(initial=0.0),
-        np.abs(mismatch[pq].imag).max(initial=0.0),
-    )
-    if not worst <= SAFETY * tolerance:
-        return None
-    voltage = np.zeros(arrays.buses, complex)
-    voltage[live] = solved
-    return voltage, int(solver.get_nb_iter())

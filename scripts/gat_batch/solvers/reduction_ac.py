@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..violations import HAIR_PU
 from .findings import Findings, Reduction, Violations, highest
 from .mapping import branch_quantities, loading_of
 from .outages import branch_admittances, stub_admittances
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from .findings import Reals, Rows
 
     Complexes = NDArray[np.complex128]
-
-MARGIN_PU = 1e-9
-"""A hair's breadth is no violation: setpoints lie on the edge of their band."""
 
 
 class AcReduction(Reduction):
@@ -76,23 +74,25 @@ class AcReduction(Reduction):
             for there, flowing in zip(ends, current, strict=True)
         ]
 
-        def describe(element: str, number: Rows, places: Rows) -> dict[str, Reals]:
+        def described(element: str, number: Rows, position: Rows) -> Violations:
+            places = self._places[element][position]
             own = number[:, None], places
             amperes = np.stack([flowing[own] for flowing in current], axis=-1)
             there = np.stack([at_end[own] for at_end in ends], axis=-1)
             flow = there * np.conj(amperes) * mva
             kiloampere = np.abs(amperes) * mva * self._ampere[places]
-            return branch_quantities(element, flow, kiloampere, loading[own])
+            quantities = branch_quantities(element, flow, kiloampere, loading[own])
+            return Violations(number, position, quantities)
 
         figures, over = self._branch_figures(loading)
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
         drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
         figures |= self._sums(block, lost, loss, drawn)
-        found = self._described(over, describe, dc=False)
+        found = {element: described(element, *rows) for element, rows in over.items()}
         seen = self._seen_voltages(block, lost, vm)
         figures |= self._extremes(seen)
         with np.errstate(invalid="ignore"):
-            outside = (seen < self._low - MARGIN_PU) | (seen > self._high + MARGIN_PU)
+            outside = (seen < self._low - HAIR_PU) | (seen > self._high + HAIR_PU)
         which, place = np.nonzero(outside)
         if len(which):
             angle = np.degrees(np.angle(voltage[which, self._seen_rows[place]]))

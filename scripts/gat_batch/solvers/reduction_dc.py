@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from .contingency_dc import live_ends, shifts, slopes
-from .findings import Findings, Reduction
+from .findings import Findings, Reduction, Violations
 from .mapping import branch_quantities
+from .readout import REACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +30,10 @@ class DcReduction(Reduction):
     Args:
         arguments: those of :class:`Reduction`.
         angle: angles in the state itself, in radians.
+        raised: whether to find the highest loading that each contingency raises.
     """
 
-    def __init__(self, *arguments: Any, angle: Reals) -> None:
+    def __init__(self, *arguments: Any, angle: Reals, raised: bool) -> None:
         super().__init__(*arguments)
         arrays = self._arrays
         shunt = arrays.bus_shift.copy()
@@ -38,12 +41,22 @@ class DcReduction(Reduction):
         np.subtract.at(shunt, ends[:, 0], arrays.branch_shift)
         np.add.at(shunt, ends[:, 1], arrays.branch_shift)
         self._need = self._need + shunt * arrays.base_mva
-        self._first, self._second = live_ends(arrays).T.copy()
-        self._slope = slopes(arrays) * arrays.base_mva
+        ends, slope = live_ends(arrays), slopes(arrays) * arrays.base_mva
+        cells = np.repeat(np.arange(len(ends)), 2), ends.ravel()
+        driven = np.outer(slope, (1.0, -1.0)).ravel()
+        self._driven = sparse.csr_matrix((driven, cells), (len(ends), arrays.buses))
         self._shift = shifts(arrays) * arrays.base_mva
         self._kiloampere, self._rise = self._per_mw(self._demand.vm)
-        with np.errstate(invalid="ignore"):
-            self._base = np.abs(self._flow(angle[None])[0]) * self._rise
+        self._unrated = np.flatnonzero(np.isinf(self._rise))
+        # Flow into a branch that counts as loss: both ends of most cancel out.
+        counted = self._counted[:, 0] - self._counted[:, 1]
+        self._lossy = np.flatnonzero(counted)
+        self._lost_share = counted[self._lossy]
+        self._above: Reals | None = None
+        if raised:
+            with np.errstate(invalid="ignore"):
+                base = np.abs(self._flow(angle[None])[0]) * self._rise
+            self._above = base + RAISED * self._limit
 
     def _per_mw(self, vm: Reals) -> tuple[Reals, Reals]:
         """What a MW means in each branch by the voltages that are assumed.
@@ -59,10 +72,7 @@ class DcReduction(Reduction):
 
     def _flow(self, angle: Reals) -> Reals:
         """Power into the first end of each branch in MW, shape (contingencies, branches)."""
-        # All indices are good; to say so saves numpy a copy.
-        flow: Reals = np.take(angle, self._first, axis=1, mode="clip")
-        flow -= np.take(angle, self._second, axis=1, mode="clip")
-        flow *= self._slope
+        flow: Reals = (self._driven @ angle.T).T
         if self._shift.any():
             flow += self._shift
         return flow
@@ -86,25 +96,39 @@ class DcReduction(Reduction):
             loading *= self._rise
             for number, (_, rise) in own.items():
                 loading[number] = np.abs(flow[number]) * rise
-        loading[:, np.isinf(self._rise)] = np.inf
+        loading[:, self._unrated] = np.inf
         loading[void] = np.nan
 
-        def describe(element: str, number: Rows, places: Rows) -> dict[str, Reals]:
+        def described(element: str, number: Rows, position: Rows) -> Violations:
+            places = self._places[element][position]
             through = flow[number[:, None], places]
             current = self._kiloampere[places]
             for n, (kiloampere, _) in own.items():
                 mine = slice(*np.searchsorted(number, (n, n + 1)))
                 current[mine] = kiloampere[places[mine]]
             current *= np.abs(through)[..., None]
+            rating = loading[number[:, None], places]
+            if element != "trafo3w":
+                ampere = current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0]
+                quantities = {
+                    "p_from_mw": through[:, 0],
+                    "i_ka": ampere,
+                    "loading_percent": rating[:, 0],
+                }
+                return Violations(number, position, quantities, lossless=True)
             both = np.stack([through, -through], axis=-1)
-            return branch_quantities(element, both, current, loading[number[:, None], places])
+            quantities = branch_quantities(element, both, current, rating)
+            real = {name: v for name, v in quantities.items() if name not in REACTIVE}
+            return Violations(number, position, real)
 
         figures, over = self._branch_figures(loading)
-        raised = np.where(loading > self._base + RAISED * self._limit, loading, np.nan)
-        figures["max_raised_percent"] = np.fmax.reduce(raised, axis=1)
-        loss = flow @ (self._counted[:, 0] - self._counted[:, 1])
+        if self._above is not None:
+            raised = np.where(loading > self._above, loading, np.nan)
+            figures["max_raised_percent"] = np.fmax.reduce(raised, axis=1)
+        loss = flow[:, self._lossy] @ self._lost_share
         sums = self._sums(block, lost, loss, 0.0)
-        return Findings({**sums, **figures}, self._described(over, describe, dc=True))
+        found = {element: described(element, *rows) for element, rows in over.items()}
+        return Findings({**sums, **figures}, found)
 
     def _assumed(self, one: Contingent) -> Reals:
         """Voltages that the power flow assumes, in p.u.: setpoints where there are any."""

@@ -42,7 +42,8 @@ class ScreenedSolver:
         self._exact = exact
         study = exact.study
         options = {name: v for name, v in study.options.items() if name in OPTIONS["dc"]}
-        self._rough = ContingencySolver(model, state, Study("dc", options, study.engine), limits)
+        rough = Study("dc", options, study.engine)
+        self._rough = ContingencySolver(model, state, rough, limits, raised=True)
         self._limit = SEVERE * limits.loading_percent
 
     @property

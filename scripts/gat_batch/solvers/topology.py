@@ -56,8 +56,9 @@ class Topology:
 
     def __init__(self, arrays: Arrays, net: pandapowerNet) -> None:
         self._arrays = arrays
-        self._place = np.full(len(arrays.ends), -1)
-        self._place[arrays.live] = np.arange(len(arrays.live))
+        place = np.full(len(arrays.ends), -1)
+        place[arrays.live] = np.arange(len(arrays.live))
+        self._place = place.tolist()
         self._windings = len(net.trafo3w)
         self._ends = arrays.ends[arrays.live]
         self._lines = arrays.span.get("line", (0, 0))
@@ -144,7 +145,7 @@ class Topology:
         start = self._arrays.span[element][0]
         step, turns = (self._windings, 3) if element == "trafo3w" else (0, 1)
         places = [
-            int(self._place[start + position + turn * step])
+            self._place[start + position + turn * step]
             for position in positions
             for turn in range(turns)
         ]
