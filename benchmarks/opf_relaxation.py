@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import highspy
 import numpy as np
 from scipy import sparse
 
 from gat_batch.solvers.opf_ac_program import admittances
-from gat_batch.solvers.opf_dc import Silent
+from gat_batch.solvers.opf_dc import run_highs
+from gat_batch.solvers.opf_dc_program import Program
 
 if TYPE_CHECKING:
     from gat_batch.solvers.dispatch import Dispatch
@@ -214,25 +214,18 @@ def _solved(relaxation: Relaxation, planes: Planes) -> tuple[np.ndarray, np.ndar
     no_column = sparse.csr_matrix((len(planes.most), 1))
     rows = [[balance, column], [balance, -column], [planes.matrix, no_column]]
     matrix = sparse.bmat(rows, format="csc")
-    free = np.full(count, np.inf)
-    program = highspy.HighsLp()
-    program.num_row_, program.num_col_ = matrix.shape
-    program.col_cost_ = np.append(np.zeros(len(relaxation.low)), 1.0)
-    program.col_lower_ = np.append(relaxation.low, 0.0)
-    program.col_upper_ = np.append(relaxation.high, np.inf)
-    program.row_lower_ = np.concatenate([need, -free, np.full(len(planes.most), -np.inf)])
-    program.row_upper_ = np.concatenate([free, need, planes.most])
-    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    program.a_matrix_.start_ = matrix.indptr
-    program.a_matrix_.index_ = matrix.indices
-    program.a_matrix_.value_ = matrix.data
-    solver = Silent()
-    solver.silent()
-    for name, value in {"threads": 1, "solver": "ipm", "run_crossover": "off"}.items():
-        solver.setOptionValue(name, value)
-    solver.passModel(program)
-    solver.run()
-    solution = solver.getSolution()
+    free, cuts = np.full(count, np.inf), np.full(len(planes.most), -np.inf)
+    columns = len(relaxation.low) + 1
+    program = Program(
+        linear=np.eye(1, columns, columns - 1).ravel(),
+        quadratic=np.zeros(columns),
+        low=np.append(relaxation.low, 0.0),
+        high=np.append(relaxation.high, np.inf),
+        matrix=matrix,
+        row_low=np.concatenate([need, -free, cuts]),
+        row_high=np.concatenate([free, need, planes.most]),
+    )
+    solution = run_highs(program, method="ipm").getSolution()
     dual = -np.array(solution.row_dual)
     return (
         np.array(solution.col_value)[:-1],
