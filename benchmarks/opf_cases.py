@@ -17,8 +17,9 @@ import time
 import warnings
 from pathlib import Path
 
-# As the workflow's jobs have it: compiling costs a process seconds.
+# As the workflow's jobs have it: compiling costs a process seconds, and one thread is theirs.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
