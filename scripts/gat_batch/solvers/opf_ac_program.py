@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatch
 
     Reals = NDArray[np.float64]
+    Complexes = NDArray[np.complex128]
     Rows = NDArray[np.int64]
 
 
@@ -159,11 +160,19 @@ def places_of(form: Form) -> Places:
     )
 
 
-def parameters(dispatch: Dispatch, form: Form) -> Reals:
-    """The numbers of a snapshot, as :func:`rest_of` takes them."""
-    arrays, prices = dispatch.arrays, dispatch.prices
-    live = np.arange(len(form.ends))
-    own, other = form.ends.T
+def admittances(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
+    """Admittances of a snapshot in p.u.
+
+    Args:
+        dispatch: the snapshot.
+
+    Returns:
+        Of each live branch with ends f and t: ff, ft, tf and tt, shape (live, 4); and shunts at
+        buses, shape (buses,).
+    """
+    arrays = dispatch.arrays
+    live = np.arange(len(dispatch.ends))
+    own, other = dispatch.ends.T
     entries = [
         np.asarray(matrix[live, rows]).ravel()
         for matrix in (arrays.at_from, arrays.at_to)
@@ -176,6 +185,13 @@ def parameters(dispatch: Dispatch, form: Form) -> Reals:
     shunt = arrays.bus.diagonal()
     np.subtract.at(shunt, own, entries[0])
     np.subtract.at(shunt, other, entries[3])
+    return np.stack(entries, axis=1), shunt
+
+
+def parameters(dispatch: Dispatch, form: Form) -> Reals:
+    """The numbers of a snapshot, as :func:`rest_of` takes them."""
+    prices = dispatch.prices
+    entries, shunt = admittances(dispatch)
     follow = np.setdiff1d(np.arange(form.units), form.free)
     return np.concatenate(
         [
@@ -184,7 +200,7 @@ def parameters(dispatch: Dispatch, form: Form) -> Reals:
             shunt.real,
             shunt.imag,
             dispatch.units.ratio[follow],
-            np.stack(entries, axis=1).view(np.float64).ravel(),
+            entries.view(np.float64).ravel(),
             prices.linear,
             prices.quadratic,
             prices.slope,

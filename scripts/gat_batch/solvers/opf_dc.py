@@ -74,7 +74,7 @@ def solve_dc_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
 
 def _by_simplex(program: Program, before: Any) -> tuple[Optimum, tuple[Reals, Reals, Reals]]:
     """What HiGHS makes of a program: its end, values, their multipliers and those of the rows."""
-    solver = _run(program, before)
+    solver = run_highs(program, before=before)
     status, info = solver.getModelStatus(), solver.getInfo()
     iterations = max(info.simplex_iteration_count, 0) + max(info.qp_iteration_count, 0)
     solution = solver.getSolution()
@@ -98,10 +98,20 @@ def _by_simplex(program: Program, before: Any) -> tuple[Optimum, tuple[Reals, Re
     return Optimum("not_converged", iterations, reason, HIGHS), found
 
 
-def _run(program: Program, before: Any) -> Silent:
+def run_highs(program: Program, *, before: Any = None, method: str = "choose") -> highspy.Highs:
+    """HiGHS, after it has minimised a program.
+
+    Args:
+        program: the program.
+        before: a basis to start from, if any.
+        method: HiGHS's name for the method; ``ipm`` ends at an interior point.
+    """
     solver = Silent()  # type: ignore[no-untyped-call]
     solver.silent()
     solver.setOptionValue("threads", 1)
+    solver.setOptionValue("solver", method)
+    if method == "ipm":
+        solver.setOptionValue("run_crossover", "off")
     model = highspy.HighsModel()
     lp = model.lp_
     lp.num_row_, lp.num_col_ = program.matrix.shape
@@ -128,7 +138,7 @@ def _run(program: Program, before: Any) -> Silent:
 
 def linear_optimum(program: Program) -> Reals | None:
     """Values of the variables at the optimum of a linear program; None if there is none."""
-    solver = _run(program, None)
+    solver = run_highs(program)
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
     return np.array(solver.getSolution().col_value)

@@ -214,12 +214,12 @@ def description(model: Model, dispatch: Dispatch, violations: Violations) -> str
         found.append((abs(amount), text))
     for branch in np.flatnonzero(violations.flow > LEAST):
         amount = violations.flow[branch]
-        text = f"{_name(model, dispatch, branch)} is {amount * base:.4g} MVA above its rating"
+        text = f"{branch_name(model, dispatch, branch)} is {amount * base:.4g} MVA above its rating"
         found.append((amount, text))
     for branch in np.flatnonzero(np.abs(violations.angle) > LEAST):
         amount = violations.angle[branch]
         degrees = np.degrees(abs(amount))
-        text = f"the angle across {_name(model, dispatch, branch)} is {degrees:.4g} degrees"
+        text = f"the angle across {branch_name(model, dispatch, branch)} is {degrees:.4g} degrees"
         found.append((abs(amount), f"{text} {'above' if amount > 0 else 'below'} its limit"))
     found.sort(key=lambda one: -one[0])
     texts = [text for _, text in found[:MOST_NAMED]]
@@ -228,8 +228,14 @@ def description(model: Model, dispatch: Dispatch, violations: Violations) -> str
     return f"no dispatch keeps all limits; at the least: {', '.join(texts)}"
 
 
-def _name(model: Model, dispatch: Dispatch, live: int) -> str:
-    """The element that a live branch belongs to."""
+def branch_name(model: Model, dispatch: Dispatch, live: int) -> str:
+    """The element that a live branch belongs to, for people.
+
+    Args:
+        model: the model.
+        dispatch: the snapshot.
+        live: position among the live branches.
+    """
     arrays = dispatch.arrays
     branch = int(arrays.live[live])
     element, (first, _) = next(
