@@ -129,9 +129,12 @@ def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
 
 
 def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    quick = ["--slurm-init-seconds-before-status-checks", "1"]
+    """The same, but for how often it asks for its jobs; see slurm/impatient.py."""
+    command = slurm_command(space)
+    place = command.index("-m")
+    command[place : place + 2] = [str(ROOT / "tests" / "slurm" / "impatient.py")]
     return subprocess.Popen(
-        [*slurm_command(space), *quick, *arguments],
+        [*command, *arguments],
         cwd=space.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
