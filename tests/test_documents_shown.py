@@ -15,7 +15,8 @@ from gat_batch.element_statistics import ELEMENT_COLUMNS
 from gat_batch.overloads import OVERLOAD_COLUMNS
 from gat_batch.scenario_row import SCENARIO_COLUMNS
 
-pytestmark = pytest.mark.workflow
+# One worker makes the batch for all of them.
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("documents")]
 
 
 @pytest.fixture(scope="module")

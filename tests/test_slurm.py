@@ -84,7 +84,10 @@ def write_batch(space: Workspace, count: int, **top) -> None:
     space.write("manifest.json", content)
 
 
-def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspace, tmp_path):
+def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(
+    workspace, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("PYTHONPATH")  # nothing strikes, and figures are drawn
     write_batch(workspace, 300)
     workspace.configure(workers_per_job=2)
     run = run_on_slurm(workspace)
@@ -112,7 +115,7 @@ def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspa
 @pytest.fixture(autouse=True)
 def faults(monkeypatch):
     """Tables of certain names strike the workers that open them; see faults/sitecustomize.py."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"), prepend=os.pathsep)
 
 
 def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
@@ -126,9 +129,12 @@ def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
 
 
 def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    quick = ["--slurm-init-seconds-before-status-checks", "1"]
+    """The same, but for how often it asks for its jobs; see slurm/impatient.py."""
+    command = slurm_command(space)
+    place = command.index("-m")
+    command[place : place + 2] = [str(ROOT / "tests" / "slurm" / "impatient.py")]
     return subprocess.Popen(
-        [*slurm_command(space), *quick, *arguments],
+        [*command, *arguments],
         cwd=space.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
