@@ -132,9 +132,7 @@ class Workspace:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace whose runs write reports without figures; see stand_ins/vl_convert.py."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_ins"), prepend=os.pathsep)
+def workspace(tmp_path: Path) -> Workspace:
     space = Workspace(tmp_path)
     space.configure()
     return space

@@ -67,7 +67,7 @@ def test_a_job_is_checked_when_it_is_made(study):
 
 def test_an_interrupted_run_can_be_resumed(study, monkeypatch):
     monkeypatch.chdir(study.path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
     study.write("loads_slow.csv", "load,p_mw\n0,30\n")
     scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(20)]
     study.write("slow.json", {"grid": "pandapower:case9", "scenarios": scenarios})

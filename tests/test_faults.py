@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made
 @pytest.fixture(autouse=True)
 def faults(monkeypatch):
     """Tables of certain names strike the workers that open them; see faults/sitecustomize.py."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
 
 
 def write_batch(workspace, tables, **top):

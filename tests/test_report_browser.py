@@ -50,8 +50,7 @@ def requests(browser):
     ]
 
 
-def test_report_of_a_run_with_a_failure(workspace, browser, monkeypatch):
-    monkeypatch.delenv("PYTHONPATH")  # it draws its figures
+def test_report_of_a_run_with_a_failure(workspace, browser):
     hours = "".join(f"0,{60 + hour},h{hour}\n" for hour in range(24))
     workspace.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
     scenarios = [{"id": f"s{n}", "load_scale": 0.8 + n / 100} for n in range(60)]

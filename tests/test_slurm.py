@@ -84,10 +84,7 @@ def write_batch(space: Workspace, count: int, **top) -> None:
     space.write("manifest.json", content)
 
 
-def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(
-    workspace, tmp_path, monkeypatch
-):
-    monkeypatch.delenv("PYTHONPATH")  # nothing strikes, and figures are drawn
+def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspace, tmp_path):
     write_batch(workspace, 300)
     workspace.configure(workers_per_job=2)
     run = run_on_slurm(workspace)
@@ -115,7 +112,7 @@ def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(
 @pytest.fixture(autouse=True)
 def faults(monkeypatch):
     """Tables of certain names strike the workers that open them; see faults/sitecustomize.py."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
 
 
 def write_slow_batch(space: Workspace, count: int, **special: str) -> None:

@@ -25,7 +25,7 @@ SCRIPT = str(ROOT / "scripts" / "status.py")
 @pytest.fixture
 def slow_batch(workspace, monkeypatch):
     """Sixty scenarios of a quarter of a second each."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
     workspace.write("loads_slow.csv", "load,p_mw\n0,30\n")
     scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(60)]
     workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
