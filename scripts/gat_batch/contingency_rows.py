@@ -42,7 +42,7 @@ class Kept:
     keys: tuple[str, str | None]
     names: list[str]
     found: list[tuple[list[int], Findings]]
-    single: list[tuple[int, pa.RecordBatch]]
+    single: list[tuple[int, pa.Table]]
 
     @classmethod
     def of(
@@ -71,18 +71,18 @@ class Kept:
 
     def rows(self, model: Model) -> pa.Table:
         """The contingencies in their order: a system row for each, and what else is kept of it."""
-        batches: list[pa.RecordBatch] = []
+        tables: list[pa.Table] = []
         numbers: list[Rows] = []
         for those, findings in self.found:
             names = [self.names[number] for number in those]
-            batch, number = _finding_rows(model, (*self.keys, names), findings)
-            batches.append(batch)
+            table, number = _finding_rows(model, (*self.keys, names), findings)
+            tables.append(table)
             numbers.append(np.array(those, np.int64)[number])
-        for which, batch in self.single:
-            batches.append(batch)
-            numbers.append(np.full(len(batch), which))
-        table = pa.Table.from_batches(batches, RESULT_SCHEMA)
-        if len(batches) > 1:
+        for which, table in self.single:
+            tables.append(table)
+            numbers.append(np.full(len(table), which))
+        table = pa.concat_tables(tables)
+        if len(tables) > 1:
             order = np.argsort(np.concatenate(numbers), kind="stable")
             table = table.take(pa.array(order))
         return table
@@ -90,7 +90,7 @@ class Kept:
 
 def _finding_rows(
     model: Model, keys: tuple[str, str | None, Sequence[str]], findings: Findings
-) -> tuple[pa.RecordBatch, Rows]:
+) -> tuple[pa.Table, Rows]:
     """The rows of a block, and the contingency of each."""
     scenario, snapshot, names = keys
     count = len(names)
@@ -130,7 +130,7 @@ def _finding_rows(
     for name, kind in SYSTEM.items():
         values_of = findings.system.get(name)
         columns[name] = empty[kind] if values_of is None else _column(values_of, kind).take(own)
-    return pa.RecordBatch.from_pydict(columns, schema=RESULT_SCHEMA), number
+    return pa.table(columns, schema=RESULT_SCHEMA), number
 
 
 def _column(values: Any, kind: pa.DataType) -> pa.Array:

@@ -262,7 +262,7 @@ def _first_parts(
         if chosen(run.verify, run.scenario, state.snapshot, None):
             verify(verified(run.model, state, run.study.solver, run.study.options, base))
         rows = rows_of(run.model, (run.scenario, state.snapshot, None), base)
-        order.put(_Part(number, -1, -1), pa.Table.from_batches([rows]))
+        order.put(_Part(number, -1, -1), rows)
         # Nothing can be said of what comes on top of no solution.
         if base.elements and count:
             parts = _Part(number, 0, count).cut(pieces)
@@ -279,8 +279,7 @@ def _given_up(run: Run, part: _Part, outcome: Outcome) -> pa.Table:
     state = next(islice(run.states(), part.state, None))
     name = run.contingencies[part.start].name
     solution = Solution("not_converged", "", detail=f"{failure.verdict}: {failure.message}")
-    rows = rows_of(run.model, (run.scenario, state.snapshot, name), solution)
-    return pa.Table.from_batches([rows])
+    return rows_of(run.model, (run.scenario, state.snapshot, name), solution)
 
 
 def _solve_part(

@@ -122,8 +122,8 @@ class ResultWriter:
             solution: the solution.
             kept: element -> positions of the rows to keep; all rows if None.
         """
-        rows = rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept)
-        self.add_rows(pa.Table.from_batches([rows]))
+        keys = (self._scenario, snapshot, contingency)
+        self.add_rows(rows_of(self._model, keys, solution, kept))
 
     def add_rows(self, rows: pa.Table) -> None:
         """Add rows as they are."""
@@ -208,7 +208,7 @@ def rows_of(
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]] | None = None,
-) -> pa.RecordBatch:
+) -> pa.Table:
     """The rows of a solution.
 
     Args:
@@ -223,7 +223,7 @@ def rows_of(
 
 def _all(
     model: Model, keys: tuple[str | None, str | None, str | None], solution: Solution
-) -> pa.RecordBatch:
+) -> pa.Table:
     """The system row, followed by the rows of the elements."""
     rows = len(model.element) if solution.elements else 1
     labels = [column.slice(0, rows) for column in (model.element, model.id, model.name)]
@@ -235,7 +235,7 @@ def _part(
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]],
-) -> pa.RecordBatch:
+) -> pa.Table:
     """The system row, followed by some rows of the elements."""
     places, first = [np.zeros(1, np.int64)], 1
     values = {name: [np.array([np.nan])] for name in QUANTITIES}
@@ -261,10 +261,8 @@ def _assembled(
     labels: list[pa.Array],
     quantities: list[pa.Array],
     solution: Solution,
-) -> pa.RecordBatch:
-    rows = len(labels[0])
-    columns: list[pa.Array] = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
-    columns += labels + quantities
+) -> pa.Table:
+    """The system row, and those below it: a batch each, as either has columns that are empty."""
     system = {
         "status": solution.status,
         "iterations": solution.iterations,
@@ -273,15 +271,16 @@ def _assembled(
         "detail": solution.detail or None,
         **solution.system,
     }
-    columns += [_on_top(system.get(name), rows, kind) for name, kind in SYSTEM.items()]
-    return pa.RecordBatch.from_arrays(columns, schema=RESULT_SCHEMA)
-
-
-def _on_top(value: object, rows: int, kind: pa.DataType) -> pa.Array:
-    """A column that only the system row fills."""
-    if value is None:
-        return pa.nulls(rows, kind)
-    return pa.concat_arrays([pa.array([value], kind), pa.nulls(rows - 1, kind)])
+    top = [pa.array([key], pa.string()) for key in keys]
+    top += [column.slice(0, 1) for column in (*labels, *quantities)]
+    top += [pa.array([system.get(name)], kind) for name, kind in SYSTEM.items()]
+    rows = len(labels[0]) - 1
+    empty = {kind: pa.nulls(rows, kind) for kind in set(SYSTEM.values())}
+    below = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
+    below += [column.slice(1) for column in (*labels, *quantities)]
+    below += [empty[kind] for kind in SYSTEM.values()]
+    batches = [pa.RecordBatch.from_arrays(rows, schema=RESULT_SCHEMA) for rows in (top, below)]
+    return pa.Table.from_batches(batches)
 
 
 def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:
@@ -295,7 +294,8 @@ def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:
                 column = columns[quantity] = np.full(rows, np.nan)
             column[first : first + len(ids)] = array
         first += len(ids)
+    empty = pa.nulls(rows, pa.float64())
     return [
-        pa.nulls(rows, pa.float64()) if column is None else pa.array(column, from_pandas=True)
+        empty if column is None else pa.array(column, from_pandas=True)
         for column in columns.values()
     ]
