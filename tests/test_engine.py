@@ -114,10 +114,6 @@ def with_xward(net):
     pandapower.create_xward(net, 5, 1, 1, 1, 1, 0.1, 0.1, 1.0)
 
 
-def with_two_slacks(net):
-    pandapower.create_ext_grid(net, 5)
-
-
 def with_shared_bus(net):
     pandapower.create_gen(net, int(net.gen["bus"].iloc[0]), 1.0)
 
@@ -138,7 +134,6 @@ def as_given(_net):
     ("change", "options"),
     [
         (with_xward, {}),
-        (with_two_slacks, {}),
         (with_shared_bus, {}),
         (with_voltage_dependence, {}),
         (with_dc_line, {}),
