@@ -122,8 +122,7 @@ class ResultWriter:
             solution: the solution.
             kept: element -> positions of the rows to keep; all rows if None.
         """
-        keys = (self._scenario, snapshot, contingency)
-        self.add_rows(rows_of(self._model, keys, solution, kept))
+        self.add_rows(rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept))
 
     def add_rows(self, rows: pa.Table) -> None:
         """Add rows as they are."""

@@ -39,7 +39,7 @@ class PartitionedInverse:
 
     Args:
         matrix: the matrix, square. One that isn't symmetric, or not without loss of digits, is
-            solved by SuperLU, which takes some three times as long.
+            solved by SuperLU, which takes longer.
 
     Raises:
         RuntimeError: if it is singular.
