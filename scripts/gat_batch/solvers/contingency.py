@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.int64]
 
-CELLS_PER_BLOCK = 300_000
+CELLS_PER_BLOCK = 450_000
 """Contingencies times branches of a block: what is at work then stays near the processor."""
 
 MOST_PER_BLOCK = 1024

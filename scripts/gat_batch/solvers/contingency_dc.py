@@ -120,8 +120,9 @@ class DcContingencies:
         column = np.zeros((len(block), widest + 1), np.int64)
         places: dict[object, int] = {}
         rows: list[int] = []
-        columns: list[int] = []
         values: list[float] = []
+        # Where the entries of each column begin; the first has none.
+        begin = [0]
         live = self._live
         for number, one in enumerate(block):
             lost = one.lost_rows
@@ -135,19 +136,18 @@ class DcContingencies:
                 key = (where, sides)
                 if key not in places:
                     places[key] = len(places) + 1
+                    begin.append(len(rows))
                     for row, value, there in ((first, 1.0, sides[0]), (second, -1.0, sides[1])):
                         if there:
                             rows.append(row)
-                            columns.append(places[key])
                             values.append(value)
                 column[number, slot] = places[key]
             if one.injected:
                 places[number] = column[number, -1] = len(places) + 1
-                for row, power in one.injected:
-                    rows.append(row)
-                    columns.append(places[number])
-                    values.append(power.real)
-        entries = np.array(values) * self._free[rows], (rows, columns)
+                begin.append(len(rows))
+                rows += [row for row, _ in one.injected]
+                values += [power.real for _, power in one.injected]
+        entries = np.array(values) * self._free[rows], rows, [*begin, len(rows)]
         drawn = sparse.csc_matrix(entries, (len(self._free), len(places) + 1))
         return branch, column, self._inverse.solve_sparse(drawn)
 
@@ -191,7 +191,13 @@ def _mixed(angle: Reals, turns: Reals, column: Rows, factor: Reals) -> Reals:
         # Few have as many branches as the bus that has the most.
         own = np.flatnonzero(places)
         if len(own):
-            turned = np.take(turns, places[own], axis=1)
-            turned *= factors[own]
+            turned = turns[:, _run(places[own])] * factors[own]
             mixed[:, own if len(own) < len(column) else slice(None)] += turned
     return mixed
+
+
+def _run(columns: Rows) -> Rows | slice:
+    """Columns as a slice if they lie side by side, so that nothing is copied."""
+    first, count = int(columns[0]), len(columns)
+    side_by_side = bool((columns == np.arange(first, first + count)).all())
+    return slice(first, first + count) if side_by_side else columns

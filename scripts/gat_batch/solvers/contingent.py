@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .arrays import Arrays
     from .fast import Demand
     from .topology import Cut, Topology
 
 
-@dataclass(frozen=True)
-class Contingent:
+class Contingent(NamedTuple):
     """One contingency laid over some equations.
 
     Attributes:
         cut: what it takes out of them.
-        buses: positions of the buses that fail.
-        loads, sgens, gens: positions of those that fail and took part before.
+        branches: branches that no longer carry anything through, positions among the live ones.
+        lost_rows: rows that are cut off.
+        failing: element -> positions of what fails.
         injected: rows that are still supplied, and what is injected there in addition, in p.u.
     """
 
     cut: Cut
-    buses: tuple[int, ...]
-    loads: tuple[int, ...]
-    sgens: tuple[int, ...]
-    gens: tuple[int, ...]
-    injected: tuple[tuple[int, complex], ...]
-
-    @cached_property
-    def lost_rows(self) -> frozenset[int]:
-        """Rows that are cut off."""
-        return frozenset(self.cut.dead.tolist())
-
-    @cached_property
-    def branches(self) -> tuple[int, ...]:
-        """Branches that no longer carry anything through, positions among the live ones."""
-        return (*self.cut.gone, *(place for place, _ in self.cut.hanging))
+    branches: tuple[int, ...]
+    lost_rows: frozenset[int]
+    failing: Mapping[str, Sequence[int]]
+    injected: Sequence[tuple[int, complex]]
 
 
 def laid_over(
@@ -78,5 +65,5 @@ def laid_over(
                 return None
             if row not in lost:
                 injected.append((row, sign * complex(power[position]) / arrays.base_mva))
-    failed = [tuple(failing.get(element, ())) for element in ("bus", "load", "sgen", "gen")]
-    return Contingent(cut, failed[0], failed[1], failed[2], failed[3], tuple(injected))
+    branches = (*cut.gone, *(place for place, _ in cut.hanging))
+    return Contingent(cut, branches, lost, failing, injected)

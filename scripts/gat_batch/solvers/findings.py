@@ -12,7 +12,7 @@ from .ratings import SQRT3, WINDINGS, by_power, ratings
 from .readout import BRANCHES, DIGITS, cut_off
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.integer[Any]]
     Reals = NDArray[np.float64]
+
+FEW = 32
+"""Heavily loaded branches among which the worst of most contingencies is."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,9 @@ class Reduction:
         self._percent = np.where(arrays.supplied[arrays.ends], percent, np.nan)
         self._ampere = 1.0 / (arrays.kv[arrays.ends] * SQRT3)
         self._places = {element: branches_of(arrays, element) for element in BRANCHES}
+        # Branches that are elements.
+        own = [places[:, 0] for places in self._places.values() if places.shape[1] == 1]
+        self._simple = np.concatenate(own)
         # Whether power into an end of a branch counts as loss.
         self._counted = np.zeros((len(arrays.ends), 2))
         for element in ("line", "trafo", "impedance"):
@@ -158,31 +164,47 @@ class Reduction:
         return still, (number, place)
 
     def _branch_figures(
-        self, loading: Reals
-    ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows]]]:
-        """The worst loading of each contingency, and where loading is above the limit."""
-        count = len(loading)
-        worst = np.full(count, -np.inf)
-        name = np.full(count, None, object)
-        over: dict[str, tuple[Rows, Rows]] = {}
+        self, peak: Reals, loading_of: Callable[[Rows], Reals]
+    ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows, Reals]]]:
+        """The worst loading of each contingency, and where loading is above the limit.
+
+        Args:
+            peak: highest loading of each branch in any of the contingencies in percent, NaN for
+                none.
+            loading_of: tells the loading of some branches in each contingency in percent, NaN for
+                none, shape (contingencies, branches).
+
+        Returns:
+            Columns of the system rows; element -> contingency, position and loading of those above
+            the limit.
+        """
+        least = self._least(peak, loading_of)
+        worst, name = np.array(-np.inf), np.array(None, object)
+        over: dict[str, tuple[Rows, Rows, Reals]] = {}
         for element, places in self._places.items():
-            if not len(places):
+            mine = np.flatnonzero((peak[places] >= least).any(axis=1))
+            if not len(mine):
                 continue
-            values = loading[:, places[0, 0] : places[-1, -1] + 1]
-            if places.shape[1] > 1:
-                values = values.reshape(count, places.shape[1], -1).max(axis=1)
-            found, value = highest(values)
+            values = loading_of(places[mine].ravel())
+            values = values.reshape(len(values), *places[mine].shape).max(axis=2)
+            found, value, (number, column) = highest(values, self._limit)
+            ids = self._model.ids[element][mine[found]]
+            names = np.array([f"{element}:{own}" for own in ids.tolist()], object)
             better = np.round(value, DIGITS) > np.round(worst, DIGITS)
-            worst[better] = value[better]
-            ids = self._model.ids[element][found[better]]
-            name[better] = [f"{element}:{number}" for number in ids.tolist()]
-            # Much faster than asking numpy for rows and columns. Few bytes go through pipes faster.
-            cells = np.flatnonzero(values > self._limit)
-            if len(cells):
-                rows = np.divmod(cells, values.shape[1])
-                over[element] = rows[0].astype(np.int32), rows[1].astype(np.int32)
-        worst[np.isneginf(worst)] = np.nan
+            worst, name = np.where(better, value, worst), np.where(better, names, name)
+            if len(number):
+                over[element] = number, mine[column].astype(np.int32), values[number, column]
+        worst = np.where(np.isneginf(worst), np.nan, worst)
         return {"max_loading_percent": worst, "max_loading_element": name}, over
+
+    def _least(self, peak: Reals, loading_of: Callable[[Rows], Reals]) -> float:
+        """A loading in percent that branches have to reach once to matter to any contingency.
+
+        It is the limit, or what the heaviest loaded ones already reach in every contingency.
+        """
+        some = self._simple[np.argsort(-peak[self._simple])[:FEW]]
+        reached = np.fmax.reduce(loading_of(some), axis=1, initial=-np.inf).min()
+        return min(self._limit, float(reached) - 2.0 * 10.0**-DIGITS)
 
     def _sums(
         self,
@@ -210,19 +232,19 @@ class Reduction:
         lost_generation = demand.lost_generation_mw + off[2]
         buses = self._lost_before + off[3].astype(np.int64)
         for number, one in enumerate(block):
-            buses[number] -= int(self._could_be_lost[list(one.buses)].sum())
-            for position in one.loads:
+            for position in one.failing.get("bus", ()):
+                buses[number] -= int(self._could_be_lost[position])
+            for position in one.failing.get("load", ()):
                 power = float(demand.load[position].real)
                 if int(arrays.row["load"][position]) in one.lost_rows:
                     unserved[number] -= power
                 else:
                     load[number] -= power
                     need[number] -= power
-            for element, positions in (("gen", one.gens), ("sgen", one.sgens)):
-                power_of = demand.gen if element == "gen" else demand.sgen.real
-                for position in positions:
+            for element, power_of in (("gen", demand.gen), ("sgen", demand.sgen)):
+                for position in one.failing.get(element, ()):
                     if int(arrays.row[element][position]) in one.lost_rows:
-                        lost_generation[number] -= float(power_of[position])
+                        lost_generation[number] -= float(power_of[position].real)
         return {
             "status": ["islanded" if cut else "ok" for cut in buses],
             "detail": [cut_off(int(cut)) for cut in buses],
@@ -234,23 +256,29 @@ class Reduction:
         }
 
 
-def highest(values: Reals) -> tuple[Rows, Reals]:
+def highest(values: Reals, limit: float = np.inf) -> tuple[Rows, Reals, tuple[Rows, Rows]]:
     """The highest value of each row, NaN aside; of values that agree in DIGITS the first one.
 
     Args:
         values: shape (rows, columns).
+        limit: what other values are asked for as well.
 
     Returns:
-        Its column and the value, NaN in rows that have no value.
+        Its column and the value, NaN in rows that have no value; rows and columns of values above
+        the limit, in their order.
     """
-    top = values.max(axis=1)
-    # Asking for the highest number aside from NaN takes much longer.
-    some = np.flatnonzero(np.isnan(top))
-    top[some] = np.fmax.reduce(values[some], axis=1)
-    near = values >= top[:, None] - 2.0 * 10.0**-DIGITS
-    found: Rows = near.argmax(axis=1)
-    every = np.arange(len(values))
-    first = values[every, found]
-    for row in np.flatnonzero(np.round(first, DIGITS) < np.round(top, DIGITS)):
-        found[row] = np.nanargmax(np.round(values[row], DIGITS))
-    return found, np.where(np.isnan(top), np.nan, values[every, found])
+    top = np.fmax.reduce(values, axis=1)
+    near = top - 2.0 * 10.0**-DIGITS
+    # One look at all values for both questions. Much faster than asking numpy for rows and columns.
+    cells = np.flatnonzero(values >= np.minimum(near, limit)[:, None]).astype(np.uint32)
+    # Few bytes go through pipes faster.
+    row = (cells // values.shape[1]).astype(np.int32)
+    column = (cells - row.astype(np.uint32) * np.uint32(values.shape[1])).astype(np.int32)
+    value = values[row, column]
+    some = np.flatnonzero(value >= near[row])
+    some = some[np.round(value[some], DIGITS) >= np.round(top[row[some]], DIGITS)][::-1]
+    found = np.zeros(len(values), np.int64)
+    # Of several in a row the first one comes last, and stays.
+    found[row[some]] = column[some]
+    over = value > limit
+    return found, values[np.arange(len(values)), found], (row[over], column[over])

@@ -74,17 +74,18 @@ class AcReduction(Reduction):
             for there, flowing in zip(ends, current, strict=True)
         ]
 
-        def described(element: str, number: Rows, position: Rows) -> Violations:
+        def described(element: str, number: Rows, position: Rows, percent: Reals) -> Violations:
             places = self._places[element][position]
             own = number[:, None], places
             amperes = np.stack([flowing[own] for flowing in current], axis=-1)
             there = np.stack([at_end[own] for at_end in ends], axis=-1)
             flow = there * np.conj(amperes) * mva
             kiloampere = np.abs(amperes) * mva * self._ampere[places]
-            quantities = branch_quantities(element, flow, kiloampere, loading[own])
+            quantities = branch_quantities(element, flow, kiloampere, percent[:, None])
             return Violations(number, position, quantities)
 
-        figures, over = self._branch_figures(loading)
+        peak = np.fmax.reduce(loading, axis=0)
+        figures, over = self._branch_figures(peak, lambda places: loading[:, places])
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
         drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
         figures |= self._sums(block, lost, loss, drawn)
@@ -142,8 +143,8 @@ class AcReduction(Reduction):
 
     def _extremes(self, seen: Reals) -> dict[str, Any]:
         buses = self._model.ids["bus"][self._seen]
-        low, lowest = highest(-seen)
-        high, top = highest(seen)
+        low, lowest, _ = highest(-seen)
+        high, top, _ = highest(seen)
         return {
             "min_vm_pu": -lowest,
             "min_vm_bus": buses[low],

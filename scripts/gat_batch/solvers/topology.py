@@ -9,15 +9,16 @@ and does no harm, as the islands are then looked up in the graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from .mapping import branches_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 NONE = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """What outages take out of equations.
 
     Attributes:
@@ -42,7 +42,7 @@ class Cut:
 
     gone: tuple[int, ...] = ()
     hanging: tuple[tuple[int, int], ...] = ()
-    dead: Rows = field(default_factory=lambda: NONE)
+    dead: Rows = NONE
     holders: tuple[int, ...] = ()
 
 
@@ -58,8 +58,13 @@ class Topology:
         self._arrays = arrays
         place = np.full(len(arrays.ends), -1)
         place[arrays.live] = np.arange(len(arrays.live))
-        self._place = place.tolist()
-        self._windings = len(net.trafo3w)
+        self._live = {
+            element: [
+                tuple(branch for branch in own if branch >= 0)
+                for own in place[branches_of(arrays, element)].tolist()
+            ]
+            for element in ("line", "trafo", "trafo3w")
+        }
         self._ends = arrays.ends[arrays.live]
         self._lines = arrays.span.get("line", (0, 0))
         self._refs = set(arrays.ref.tolist())
@@ -121,8 +126,9 @@ class Topology:
         holders: list[int] = []
         hanging: dict[int, int] = {}
         for element, positions in outages.items():
-            if element in ("line", "trafo", "trafo3w"):
-                gone.update(self._branches(element, positions))
+            if element in self._live:
+                for position in positions:
+                    gone.update(self._live[element][position])
             elif element == "gen":
                 holders += [int(row) for row in arrays.row["gen"][list(positions)]]
         if outages.get("bus"):
@@ -140,16 +146,6 @@ class Topology:
             holders = [row for row in holders if row not in lost]
             hanging = {n: side for n, side in hanging.items() if self._ends[n, side] not in lost}
         return Cut(tuple(sorted(gone)), tuple(sorted(hanging.items())), dead, tuple(holders))
-
-    def _branches(self, element: str, positions: Iterable[int]) -> list[int]:
-        start = self._arrays.span[element][0]
-        step, turns = (self._windings, 3) if element == "trafo3w" else (0, 1)
-        places = [
-            self._place[start + position + turn * step]
-            for position in positions
-            for turn in range(turns)
-        ]
-        return [place for place in places if place >= 0]
 
     def _stubs(self, rows: set[int], gone: set[int]) -> dict[int, int]:
         """Lines that hang on one end when buses fail; other branches there are gone.
@@ -170,7 +166,7 @@ class Topology:
     def _cut_off(self, branches: Sequence[int]) -> Rows:
         """Rows that are no longer supplied without some branches."""
         labels = [self._label[branch] for branch in branches]
-        if not _independent([label for label in labels if label]):
+        if not _independent(list(filter(None, labels))):
             return self._searched(branches)
         parts = [
             self._order[self._behind[branch]]
