@@ -100,7 +100,7 @@ def _finding_rows(
         offset += len(ids)
     found = findings.violations
     number = np.concatenate([np.arange(count), *(v.number for v in found.values())])
-    places = [first[element] + v.position for element, v in found.items()]
+    places = [first[element] + v.position.astype(np.int64) for element, v in found.items()]
     place = np.concatenate([np.zeros(count, np.int64), *places])
     order = np.argsort(number * offset + place, kind="stable")
     number, place, rows = number[order], place[order], len(order)

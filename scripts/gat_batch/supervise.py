@@ -38,7 +38,7 @@ TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "io"})
 _PR_SET_PDEATHSIG = 1
 
 # The end of a pool takes pebble as long as this, in seconds; its own 0.1 s is many power flows.
-CONSTS.sleep_unit = 0.02
+CONSTS.sleep_unit = 0.005
 
 
 @dataclass(frozen=True)

@@ -53,17 +53,15 @@ def laid_over(
     if cut is None:
         return None
     lost = frozenset(cut.dead.tolist())
+    power = {"load": demand.load, "sgen": demand.sgen, "gen": demand.gen}
     injected = []
-    for element, power, sign in (
-        ("load", demand.load, 1.0),
-        ("sgen", demand.sgen, -1.0),
-        ("gen", demand.gen, -1.0),
-    ):
-        for position in failing.get(element, ()):
+    for element in failing.keys() & power.keys():
+        sign = 1.0 if element == "load" else -1.0
+        for position in failing[element]:
             row = int(arrays.row[element][position])
             if row >= arrays.buses:
                 return None
             if row not in lost:
-                injected.append((row, sign * complex(power[position]) / arrays.base_mva))
+                injected.append((row, sign * complex(power[element][position]) / arrays.base_mva))
     branches = (*cut.gone, *(place for place, _ in cut.hanging))
     return Contingent(cut, branches, lost, failing, injected)

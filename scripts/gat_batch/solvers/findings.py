@@ -33,26 +33,38 @@ FEW = 32
 class Violations:
     """Elements of one kind in violation, in a block of contingencies.
 
+    There are so many, and they go from process to process, that nothing is in them twice.
+
     Attributes:
         number: contingency of each, ascending.
         position: its position in its table.
         quantities: quantity -> values.
-        lossless: whether what flows into branches flows out of them: ``p_to_mw`` and ``pl_mw`` are
-            left out then, as there are so many and they go from process to process.
+        per_mw: quantity -> what a MW means for it, by position. Only of branches without losses,
+            for which everything else follows from the power that flows in.
     """
 
     number: Rows
     position: Rows
     quantities: Mapping[str, Reals]
-    lossless: bool = False
+    per_mw: Mapping[str, Reals] | None = None
 
     def values(self, quantity: str) -> Reals | None:
         """Values of a quantity, None if there are none."""
-        if self.lossless and quantity == "p_to_mw":
-            return -self.quantities["p_from_mw"]
-        if self.lossless and quantity == "pl_mw":
-            return np.zeros(len(self.number))
-        return self.quantities.get(quantity)
+        if self.per_mw is None or quantity in self.quantities:
+            return self.quantities.get(quantity)
+        power = self.quantities["p_from_mw"]
+        if quantity == "p_to_mw":
+            return -power
+        if quantity == "pl_mw":
+            return np.zeros(len(power))
+        if quantity not in self.per_mw:
+            return None
+        factor = self.per_mw[quantity][self.position]
+        with np.errstate(invalid="ignore"):
+            values = np.abs(power) * factor
+        # Without capacity, whatever flows is too much.
+        values[np.isinf(factor)] = np.inf
+        return values
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Findings:
                 np.searchsorted(kept, found.number[mine]),
                 found.position[mine],
                 {name: values[mine] for name, values in found.quantities.items()},
-                found.lossless,
+                found.per_mw,
             )
         system = {name: [values[n] for n in kept] for name, values in self.system.items()}
         return Findings(system, violations)
@@ -164,11 +176,12 @@ class Reduction:
         return still, (number, place)
 
     def _branch_figures(
-        self, peak: Reals, loading_of: Callable[[Rows], Reals]
+        self, count: int, peak: Reals, loading_of: Callable[[Rows], Reals]
     ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows, Reals]]]:
         """The worst loading of each contingency, and where loading is above the limit.
 
         Args:
+            count: contingencies.
             peak: highest loading of each branch in any of the contingencies in percent, NaN for
                 none.
             loading_of: tells the loading of some branches in each contingency in percent, NaN for
@@ -179,22 +192,23 @@ class Reduction:
             the limit.
         """
         least = self._least(peak, loading_of)
-        worst, name = np.array(-np.inf), np.array(None, object)
+        worst, name = np.full(count, -np.inf), np.full(count, None, object)
         over: dict[str, tuple[Rows, Rows, Reals]] = {}
         for element, places in self._places.items():
             mine = np.flatnonzero((peak[places] >= least).any(axis=1))
             if not len(mine):
                 continue
             values = loading_of(places[mine].ravel())
-            values = values.reshape(len(values), *places[mine].shape).max(axis=2)
+            values = values.reshape(count, *places[mine].shape).max(axis=2)
             found, value, (number, column) = highest(values, self._limit)
             ids = self._model.ids[element][mine[found]]
             names = np.array([f"{element}:{own}" for own in ids.tolist()], object)
             better = np.round(value, DIGITS) > np.round(worst, DIGITS)
-            worst, name = np.where(better, value, worst), np.where(better, names, name)
+            worst[better], name[better] = value[better], names[better]
             if len(number):
-                over[element] = number, mine[column].astype(np.int32), values[number, column]
-        worst = np.where(np.isneginf(worst), np.nan, worst)
+                position = mine[column].astype(np.min_scalar_type(len(places)))
+                over[element] = number, position, values[number, column]
+        worst[np.isneginf(worst)] = np.nan
         return {"max_loading_percent": worst, "max_loading_element": name}, over
 
     def _least(self, peak: Reals, loading_of: Callable[[Rows], Reals]) -> float:
@@ -202,7 +216,9 @@ class Reduction:
 
         It is the limit, or what the heaviest loaded ones already reach in every contingency.
         """
-        some = self._simple[np.argsort(-peak[self._simple])[:FEW]]
+        some = self._simple
+        if len(some) > FEW:
+            some = some[np.argpartition(-peak[some], FEW)[:FEW]]
         reached = np.fmax.reduce(loading_of(some), axis=1, initial=-np.inf).min()
         return min(self._limit, float(reached) - 2.0 * 10.0**-DIGITS)
 
@@ -270,10 +286,10 @@ def highest(values: Reals, limit: float = np.inf) -> tuple[Rows, Reals, tuple[Ro
     top = np.fmax.reduce(values, axis=1)
     near = top - 2.0 * 10.0**-DIGITS
     # One look at all values for both questions. Much faster than asking numpy for rows and columns.
-    cells = np.flatnonzero(values >= np.minimum(near, limit)[:, None]).astype(np.uint32)
-    # Few bytes go through pipes faster.
-    row = (cells // values.shape[1]).astype(np.int32)
-    column = (cells - row.astype(np.uint32) * np.uint32(values.shape[1])).astype(np.int32)
+    cells = np.flatnonzero(values >= np.minimum(near, limit)[:, None])
+    row, column = np.divmod(cells.astype(np.uint32), np.uint32(values.shape[1]))
+    # Few bytes go from process to process faster.
+    row = row.astype(np.min_scalar_type(len(values)))
     value = values[row, column]
     some = np.flatnonzero(value >= near[row])
     some = some[np.round(value[some], DIGITS) >= np.round(top[row[some]], DIGITS)][::-1]

@@ -270,9 +270,20 @@ def branch_quantities(
         "p_to_mw": second.real,
         "q_to_mvar": second.imag,
         "pl_mw": loss,
-        "i_ka": current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0],
+        "i_ka": strongest(element, current),
         "loading_percent": loading.max(axis=1),
     }
+
+
+def strongest(element: str, current: Reals) -> Reals:
+    """The current that stands for each element of a kind: pandapower names one of both ends.
+
+    Args:
+        element: their kind.
+        current: current at both ends in kA, shape (elements, branches, 2).
+    """
+    stands: Reals = current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0]
+    return stands
 
 
 def _buses(

@@ -85,7 +85,7 @@ class AcReduction(Reduction):
             return Violations(number, position, quantities)
 
         peak = np.fmax.reduce(loading, axis=0)
-        figures, over = self._branch_figures(peak, lambda places: loading[:, places])
+        figures, over = self._branch_figures(len(block), peak, lambda places: loading[:, places])
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
         drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
         figures |= self._sums(block, lost, loss, drawn)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from .contingency_dc import live_ends, shifts, slopes
 from .findings import Findings, Reduction, Violations
-from .mapping import branch_quantities
+from .mapping import branch_quantities, strongest
 from .readout import REACTIVE
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ class DcReduction(Reduction):
         self._shift = shifts(arrays) * arrays.base_mva
         self._shifted = np.flatnonzero(self._shift)
         self._kiloampere, self._rise = self._per_mw(self._demand.vm)
+        self._per_mw_of = {
+            element: {
+                "i_ka": strongest(element, self._kiloampere[places]),
+                "loading_percent": self._rise[places[:, 0]],
+            }
+            for element, places in self._places.items()
+            if places.shape[1] == 1
+        }
         # Flow into a branch that counts as loss: both ends of most cancel out.
         counted = self._counted[:, 0] - self._counted[:, 1]
         self._lossy = np.flatnonzero(counted)
@@ -94,19 +102,14 @@ class DcReduction(Reduction):
         def described(element: str, number: Rows, position: Rows, percent: Reals) -> Violations:
             places = self._places[element][position]
             through = flow[number[:, None], places]
+            if element in self._per_mw_of and not own:
+                power = {"p_from_mw": through[:, 0]}
+                return Violations(number, position, power, self._per_mw_of[element])
             current = self._kiloampere[places]
             for n, (kiloampere, _) in own.items():
                 mine = slice(*np.searchsorted(number, (n, n + 1)))
                 current[mine] = kiloampere[places[mine]]
             current *= np.abs(through)[..., None]
-            if element != "trafo3w":
-                ampere = current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0]
-                quantities = {
-                    "p_from_mw": through[:, 0],
-                    "i_ka": ampere,
-                    "loading_percent": percent,
-                }
-                return Violations(number, position, quantities, lossless=True)
             both = np.stack([through, -through], axis=-1)
             quantities = branch_quantities(element, both, current, percent[:, None])
             real = {name: v for name, v in quantities.items() if name not in REACTIVE}
@@ -117,7 +120,7 @@ class DcReduction(Reduction):
         loss = flow[:, self._lossy] @ self._lost_share
         flow[void] = np.nan
         figures, over = self._branch_figures(
-            peak, lambda places: self._loading(flow, places, rises)
+            len(block), peak, lambda places: self._loading(flow, places, rises)
         )
         if self._above is not None:
             loading = self._loading(flow, np.arange(len(peak)), rises)

@@ -130,13 +130,13 @@ class Topology:
                 for position in positions:
                     gone.update(self._live[element][position])
             elif element == "gen":
-                holders += [int(row) for row in arrays.row["gen"][list(positions)]]
+                held = arrays.row["gen"][list(positions)].tolist()
+                holders = [row for row in held if row < arrays.buses]
         if outages.get("bus"):
             rows = {int(row) for row in arrays.row["bus"][list(outages["bus"])]}
             if rows & self._refs or any(self._buses_at[row] > 1 for row in rows):
                 return None
             hanging = self._stubs(rows, gone)
-        holders = [row for row in holders if row < arrays.buses]
         if not self._refs.isdisjoint(holders):
             return None
         out = (*gone, *hanging)
@@ -166,7 +166,7 @@ class Topology:
     def _cut_off(self, branches: Sequence[int]) -> Rows:
         """Rows that are no longer supplied without some branches."""
         labels = [self._label[branch] for branch in branches]
-        if not _independent(list(filter(None, labels))):
+        if len(labels) > 1 and not _independent([label for label in labels if label]):
             return self._searched(branches)
         parts = [
             self._order[self._behind[branch]]
