@@ -129,7 +129,9 @@ def _finding_rows(
     own = pa.array(number, mask=place > 0)
     for name, kind in SYSTEM.items():
         values_of = findings.system.get(name)
-        columns[name] = empty[kind] if values_of is None else _column(values_of, kind).take(own)
+        column = pa.nulls(0, kind) if values_of is None else _column(values_of, kind)
+        nothing = column.null_count == len(column)
+        columns[name] = empty[kind] if nothing else column.take(own)
     return pa.table(columns, schema=RESULT_SCHEMA), number
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.int64]
 
-CELLS_PER_BLOCK = 450_000
+CELLS_PER_BLOCK = {"dc": 450_000, "ac": 200_000}
 """Contingencies times branches of a block: what is at work then stays near the processor."""
 
 MOST_PER_BLOCK = 1024
@@ -231,7 +231,8 @@ class _Blocks:
     @property
     def size(self) -> int:
         """Contingencies of a block."""
-        return max(8, min(MOST_PER_BLOCK, CELLS_PER_BLOCK // max(len(self._arrays.ends), 1)))
+        cells = CELLS_PER_BLOCK["dc" if self._dc else "ac"]
+        return max(8, min(MOST_PER_BLOCK, cells // max(len(self._arrays.ends), 1)))
 
     def solve(
         self, contingencies: Sequence[Contingency], *, whole: bool

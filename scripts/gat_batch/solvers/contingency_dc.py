@@ -186,8 +186,9 @@ def _solved(system: Reals, amount: Reals) -> tuple[Reals, NDArray[np.bool_]]:
 
 def _mixed(angle: Reals, turns: Reals, column: Rows, factor: Reals) -> Reals:
     """Angles after each contingency in radians, shape (buses, contingencies)."""
-    mixed = np.repeat(angle[:, None], len(column), axis=1)
-    for places, factors in zip(column.T, factor.T, strict=True):
+    mixed: Reals = turns[:, _run(column[:, 0])] * factor[:, 0]
+    mixed += angle[:, None]
+    for places, factors in zip(column.T[1:], factor.T[1:], strict=True):
         # Few have as many branches as the bus that has the most.
         own = np.flatnonzero(places)
         if len(own):
