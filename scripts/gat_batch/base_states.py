@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .results import SYSTEM
 
@@ -77,12 +76,10 @@ class Gathering:
         )
 
     def add(self, scenario: Scenario, part: pa.Table) -> None:
-        """Add whole states of a scenario; its contingencies are left out."""
-        if part["contingency"].null_count < len(part):
-            part = part.filter(pc.is_null(part["contingency"]))
+        """Add whole states of a scenario, without their contingencies."""
         if not self._scenarios or self._scenarios[-1] is not scenario:
             self._scenarios.append(scenario)
-        self._parts.append(part.select(COLUMNS))
+        self._parts.append(part)
         self._owners.append(len(self._scenarios) - 1)
         self._rows += len(part)
 
@@ -91,6 +88,8 @@ class Gathering:
         if not self._parts:
             return None
         owner = np.repeat(self._owners, [len(part) for part in self._parts])
-        states = BaseStates(self._scenarios, owner, pa.concat_tables(self._parts).combine_chunks())
+        # Columns are selected of all parts at once: of one it takes as long.
+        rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
+        states = BaseStates(self._scenarios, owner, rows)
         self._scenarios, self._parts, self._owners, self._rows = [], [], [], 0
         return states

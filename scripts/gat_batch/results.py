@@ -67,6 +67,12 @@ ROWS_PER_GROUP = 100_000
 REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
 """Columns in which a dictionary pays; for the others it only costs time."""
 
+COMPRESSION = {
+    name: "zstd" if name in ("id", "name", *QUANTITIES) else "none" for name in RESULT_SCHEMA.names
+}
+"""Columns that repeat, or that only the ``system`` row fills, are small as they are: compressing
+them takes longer, for those who read them too."""
+
 
 class ResultWriter:
     """Writes one result as its solutions come; leaving it cleanly completes the file.
@@ -170,7 +176,7 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
             writer = pq.ParquetWriter(
                 sink,
                 RESULT_SCHEMA,
-                compression="zstd",
+                compression=COMPRESSION,
                 use_dictionary=REPEATING,
                 write_statistics=list(KEYS),
                 store_schema=False,

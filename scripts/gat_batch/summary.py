@@ -15,6 +15,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -23,7 +24,7 @@ from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .errors import ResultError
 from .result_reader import PART_SCHEMA, read_parts
-from .results import REPEATING, ROWS_PER_GROUP
+from .results import COMPRESSION, REPEATING, ROWS_PER_GROUP
 from .scenario_row import ScenarioTable
 
 if TYPE_CHECKING:
@@ -134,10 +135,12 @@ def _aggregate(
                     break
                 if not gathering.takes(scenario):
                     hand_on()
-                gathering.add(scenario, part)
-                if part["contingency"].null_count < len(part):
+                states, contingency = part, part["contingency"]
+                if contingency.null_count < len(part):
+                    states = part.filter(pc.is_null(contingency))
                     scenarios.add_contingencies(scenario, part)
                     ranking.add(part)
+                gathering.add(scenario, states)
                 groups.add(part, last=last)
                 if last:
                     scenarios.solved(scenario, metadata)
@@ -182,7 +185,11 @@ class _RowGroups:
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         # Without the schema of Arrow readers get plain texts, as from a result.
         self._writer = pq.ParquetWriter(
-            target, PART_SCHEMA, compression="zstd", use_dictionary=REPEATING, store_schema=False
+            target,
+            PART_SCHEMA,
+            compression=COMPRESSION,
+            use_dictionary=REPEATING,
+            store_schema=False,
         )
         self._scribe = ThreadPoolExecutor(1)
 
