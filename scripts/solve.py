@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import signal
 import sys
@@ -27,8 +28,7 @@ def main() -> int:
     parser.add_argument("--attempt", type=int, default=1, help="how often the job has been started")
     parser.add_argument("--log", type=Path, required=True, help="the shard's log")
     arguments = parser.parse_args()
-    # pandapower compiles some loops whenever it starts, which takes longer than they ever do here.
-    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+    leave_numba_out()
     # Snakemake gives each process the threads of the whole job: linear algebra would start as many
     # in every worker, and they wait for each other.
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
@@ -41,6 +41,13 @@ def main() -> int:
     except OSError as error:
         print(f"error: {arguments.log}: can't be written: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def leave_numba_out() -> None:
+    """Have pandapower do without numba, which takes longer to start than it ever saves here."""
+    sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
+    pandapower = logging.getLogger("pandapower.auxiliary")
+    pandapower.addFilter(lambda record: "numba" not in record.getMessage())
 
 
 def solve(arguments: argparse.Namespace, log: TextIO) -> int:

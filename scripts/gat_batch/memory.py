@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import resource
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEAST_BYTES = 64 * 2**20
 """A process may always take as much as this: without it Python can't even report a failure."""
@@ -35,6 +41,22 @@ def limit_memory(megabytes: float) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+@contextmanager
+def made_to_last() -> Iterator[None]:
+    """Take all that is made meanwhile for lasting: modules, tables.
+
+    Python looks for garbage the more often the more is made, among imports of thousands of modules
+    for a fifth of the time that they take, and whatever it looked at later, forked processes would
+    have to copy.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def keep_freed_memory() -> None:

@@ -179,6 +179,8 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
                 compression=COMPRESSION,
                 use_dictionary=REPEATING,
                 write_statistics=list(KEYS),
+                # Its pages don't compress what is empty.
+                data_page_version="2.0",
                 store_schema=False,
             )
             try:

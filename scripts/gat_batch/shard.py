@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import GatBatchError, ResultError
 from .journal import Journal
+from .memory import made_to_last
 from .status import StatusBoard, progress_line, replace_json
 
 if TYPE_CHECKING:
@@ -97,11 +98,6 @@ class ShardRun:
         return True
 
     def _solve(self, members: Sequence[Scenario]) -> None:
-        # Imported only where there is something to solve: this is what takes seconds.
-        from . import bench
-        from .durable import Durable
-        from .supervise import RetryPolicy, Task, supervise
-
         for member in members:
             self.plan.job_folder(member.id).mkdir(parents=True, exist_ok=True)
             self.plan.error(member.id).unlink(missing_ok=True)
@@ -109,13 +105,19 @@ class ShardRun:
         workers = min(self.workers, len(members))
         memory_mb = self.memory_mb / workers
         try:
-            bench.prepare(
-                self.plan,
-                members,
-                self.journal,
-                threads=self.workers // workers,
-                memory_mb=memory_mb,
-            )
+            with made_to_last():
+                # Imported only where there is something to solve: this is what takes seconds.
+                from . import bench
+                from .durable import Durable
+                from .supervise import RetryPolicy, Task, supervise
+
+                bench.prepare(
+                    self.plan,
+                    members,
+                    self.journal,
+                    threads=self.workers // workers,
+                    memory_mb=memory_mb,
+                )
         except GatBatchError as fault:
             for member in members:
                 self._give_up(member, "bad data", str(fault), ())

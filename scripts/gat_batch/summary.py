@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 READERS = 2
 READ_AHEAD = 4
-"""Results read before they are summed up."""
+"""Groups of results read before they are summed up."""
+
+BYTES_PER_GROUP = 2**20
+"""Size of the files of a group: handing over small ones takes as long as reading them."""
 
 MOST_ROW_GROUPS = 1000
 """Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
@@ -152,27 +155,44 @@ def _parts(
     results: Sequence[tuple[Scenario, Path]],
 ) -> Generator[tuple[dict[str, Any], pa.Table, bool], None, None]:
     """The parts of all results: metadata and rows, and whether it is the last of its result."""
-    paths = iter([path for _, path in results])
+    groups = _groups([path for _, path in results])
     with ThreadPoolExecutor(READERS) as readers:
-        coming = deque(readers.submit(_begun, path) for path in islice(paths, READ_AHEAD))
+        coming = deque(readers.submit(_begun, group) for group in islice(groups, READ_AHEAD))
         try:
             while coming:
-                parts = coming.popleft().result()
-                coming.extend(readers.submit(_begun, path) for path in islice(paths, 1))
-                before = next(parts)
-                for part in parts:
-                    yield *before, False
-                    before = part
-                yield *before, True
+                begun = coming.popleft().result()
+                coming.extend(readers.submit(_begun, group) for group in islice(groups, 1))
+                for parts in begun:
+                    before = next(parts)
+                    for part in parts:
+                        yield *before, False
+                        before = part
+                    yield *before, True
         finally:
             for future in coming:
                 future.cancel()
 
 
-def _begun(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
-    """The parts of a result, the first two of them read: hardly any has more."""
-    parts = read_parts(path)
-    return chain(list(islice(parts, 2)), parts)
+def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Results that are read together; large ones by themselves."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        group.append(path)
+        # Whoever reads it tells of a file that isn't there.
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size
+        if size >= BYTES_PER_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _begun(paths: Sequence[Path]) -> list[Iterator[tuple[dict[str, Any], pa.Table]]]:
+    """The parts of results, the first two of each read: hardly any has more."""
+    found = [read_parts(path) for path in paths]
+    return [chain(list(islice(parts, 2)), parts) for parts in found]
 
 
 class _RowGroups:
