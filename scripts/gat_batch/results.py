@@ -67,11 +67,13 @@ ROWS_PER_GROUP = 100_000
 REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
 """Columns in which a dictionary pays; for the others it only costs time."""
 
-COMPRESSION = {
-    name: "zstd" if name in ("id", "name", *QUANTITIES) else "none" for name in RESULT_SCHEMA.names
-}
-"""Columns that repeat, or that only the ``system`` row fills, are small as they are: compressing
-them takes longer, for those who read them too."""
+FLOWS = ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "pl_mw", "i_ka", "loading_percent")
+
+COMPRESSION = {name: "zstd" for name in ("id", "name", *QUANTITIES) if name not in FLOWS}
+"""Columns that compressing makes smaller. Flows are too random, and those that repeat or that only
+the ``system`` row fills are small as they are; trying takes longer, for those who read them too."""
+
+BUFFER_BYTES = 2**17
 
 
 class ResultWriter:
@@ -172,7 +174,7 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _remove_remains(path)
-        with temporary.open("wb") as sink:
+        with temporary.open("wb", BUFFER_BYTES) as sink:
             writer = pq.ParquetWriter(
                 sink,
                 RESULT_SCHEMA,

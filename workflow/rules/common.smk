@@ -5,6 +5,7 @@ In: the configuration (schemas/config.schema.json) and the manifest
 Faults of the input end the run here, before anything is written.
 """
 
+import gc
 import json
 import sys
 from functools import cache
@@ -31,6 +32,10 @@ try:
     )
 except GatBatchError as error:
     raise WorkflowError(str(error))
+
+# Snakemake makes so many objects of a large batch that Python looks for garbage among them for a
+# tenth of the time. What is there already stays: it is left out.
+gc.freeze()
 
 
 def inputs(shard):

@@ -196,10 +196,12 @@ def _held_power(
     running = np.flatnonzero(demand.running)
     rows = arrays.row["gen"][running]
     gen[running] += 1j * net_power[rows].imag
-    slack = np.isin(rows, arrays.ref)
+    held = np.zeros(len(arrays.kv), bool)
+    held[arrays.ref] = True
+    slack = held[rows]
     gen[running[slack]] = net_power[rows[slack]]
     grid = np.zeros(len(arrays.row["ext_grid"]), np.complex128)
-    fed = demand.fed & np.isin(arrays.row["ext_grid"], arrays.ref)
+    fed = demand.fed & held[arrays.row["ext_grid"]]
     grid[fed] = net_power[arrays.row["ext_grid"][fed]]
     return gen, grid
 
