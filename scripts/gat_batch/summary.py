@@ -38,7 +38,7 @@ READERS = 2
 READ_AHEAD = 4
 """Groups of results read before they are summed up."""
 
-BYTES_PER_GROUP = 2**20
+BYTES_PER_GROUP = 2**19
 """Size of the files of a group: handing over small ones takes as long as reading them."""
 
 MOST_ROW_GROUPS = 1000
