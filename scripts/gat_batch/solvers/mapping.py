@@ -243,7 +243,9 @@ def loading_of(strength: Reals, percent: Reals) -> Reals:
         percent: as from :func:`ratings`.
     """
     with np.errstate(invalid="ignore"):
-        loading: Reals = (strength * percent).max(axis=-1)
+        either = strength * percent
+    # Much faster than max(axis=-1), as are sums below.
+    loading: Reals = np.maximum(either[..., 0], either[..., 1])
     loading[..., np.isinf(percent).any(axis=-1)] = np.inf
     return loading
 
@@ -265,7 +267,7 @@ def branch_quantities(
         first, second, loss = outer[:, 0], outer[:, 1], outer.sum(axis=1).real
     else:
         first, second = flow[:, 0].T
-        loss = flow[:, 0].real.sum(axis=1)
+        loss = first.real + second.real
     return {
         "p_from_mw": first.real,
         "q_from_mvar": first.imag,
@@ -273,7 +275,7 @@ def branch_quantities(
         "q_to_mvar": second.imag,
         "pl_mw": loss,
         "i_ka": strongest(element, current),
-        "loading_percent": loading.max(axis=1),
+        "loading_percent": loading.max(axis=1) if loading.shape[1] > 1 else loading[:, 0],
     }
 
 
@@ -284,7 +286,8 @@ def strongest(element: str, current: Reals) -> Reals:
         element: their kind.
         current: current at both ends in kA, shape (elements, branches, 2).
     """
-    stands: Reals = current[:, 0].max(axis=1) if element == "line" else current[:, 0, 0]
+    first, second = current[:, 0].T
+    stands: Reals = np.maximum(first, second) if element == "line" else first
     return stands
 
 
