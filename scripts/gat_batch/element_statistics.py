@@ -56,7 +56,7 @@ ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 """Columns of the table of elements: type and meaning."""
 
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 4 * 2**20
 """Values held in memory at once."""
 
 
