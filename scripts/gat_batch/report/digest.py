@@ -152,7 +152,8 @@ def digest(
         index = table["id"].to_numpy()
         for kind, ids in congested.items():
             if len(ids) and kind in at:
-                rows = at[kind][np.isin(index[at[kind]], ids)]
+                # Much faster than numpy, which sorts.
+                rows = at[kind][pd.Index(index[at[kind]]).isin(ids)]
                 loads.add(table.take(pa.array(rows)))
     return Digest(
         loading,
