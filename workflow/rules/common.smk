@@ -8,6 +8,7 @@ Faults of the input end the run here, before anything is written.
 import gc
 import json
 import sys
+import threading
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -61,6 +62,14 @@ def begin_once():
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def end_timers():
+    """Snakemake's scheduler leaves timers, for a second of which its end would wait."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            if thread.function.__module__.startswith("snakemake."):
+                thread.cancel()
 
 
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
