@@ -210,3 +210,10 @@ def test_screen_shows_counts_failures_and_pace(plan):
         "died of [red]markup[/red]",
     ):
         assert part in text, f"{part!r} not in\n{text}"
+
+
+def test_no_process_is_started_while_workers_may_be_forked(plan, monkeypatch):
+    """A worker that is forked meanwhile would hold the pipe whose end Popen waits for."""
+    board = StatusBoard(plan)
+    monkeypatch.setattr(subprocess, "Popen", pytest.fail)
+    assert board.content()["total"] == 5

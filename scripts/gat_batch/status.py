@@ -52,9 +52,13 @@ class StatusBoard:
     _reader: JournalReader = field(init=False)
     _last: dict[str, dict[str, Any]] = field(default_factory=dict)
     _next_update: float = 0.0
+    _commit: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._reader = JournalReader(self.plan.journal("any").parent)
+        # Not when it is asked for: a worker that is forked while git is started inherits the pipe
+        # whose end is waited for.
+        self._commit = _git_commit(self.plan.config.manifest.parent)
 
     def last_event(self, scenario_id: str) -> dict[str, Any]:
         """What the journals said of a scenario when they were first read; empty if nothing."""
@@ -143,7 +147,7 @@ class StatusBoard:
             "manifest": str(self.plan.batch.file),
             "manifest_sha256": self._manifest_sha256(),
             "versions": _versions(),
-            "git_commit": _git_commit(self.plan.config.manifest.parent),
+            "git_commit": self._commit,
             "jobs": jobs,
         }
 
