@@ -47,9 +47,8 @@ def limit_memory(megabytes: float) -> None:
 def made_to_last() -> Iterator[None]:
     """Take all that is made meanwhile for lasting: modules, tables.
 
-    Python looks for garbage the more often the more is made, among imports of thousands of modules
-    for a fifth of the time that they take, and whatever it looked at later, forked processes would
-    have to copy.
+    Python looks for garbage the more often the more is made: among the imports of a job for an
+    eighth of its start. Whatever it looked at later, forked processes would have to copy.
     """
     gc.disable()
     try:
