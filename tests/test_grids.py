@@ -298,7 +298,6 @@ def edit(folder, **keys):
         ({"loads": {"bus": [35, 77]}}, ["load 4", "77"]),
         ({"buses": {"id": [10, 10, 35]}}, ["id 10", "two"]),
         ({"buses": {"bus_type": ["Slack", "PV", "XY"]}}, ["XY", "bus_type"]),
-        ({"buses": {"bus_type": ["PV", "PV", "PQ"]}}, ["slack"]),
         ({"buses": {"voltage_kv": [110.0, 0.0, 20.0]}}, ["bus 20"]),
         ({"branches": {"reactance_pu": [float("nan"), 0.1]}}, ["branch 1"]),
         ({"branches": {"resistance_pu": [0.0, 0.1], "reactance_pu": [0.0, 0.1]}}, ["impedance"]),

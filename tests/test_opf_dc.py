@@ -288,7 +288,14 @@ def test_outages_islands_and_blackouts():
     assert np.isnan(island.elements["bus"]["lam_p"][at_load])
     served = net.load["p_mw"].iloc[1:].sum()
     assert island.system["generation_mw"] == pytest.approx(served)
-    dark = optimum(model, "dc_opf", change("ext_grid", "in_service", np.array([False])))
+    no_grid = change("ext_grid", "in_service", np.array([False]))
+    other = deepcopy(net)
+    other.ext_grid["in_service"], other.gen.loc[0, "slack"] = False, True
+    left = optimum(model, "dc_opf", no_grid)
+    assert left.objective == pytest.approx(cheapest_by_ptdf(other), rel=1e-6)
+    assert left.elements["ext_grid"]["p_mw"].tolist() == [0.0]
+    no_gens = change("gen", "in_service", np.zeros(len(net.gen), bool))
+    dark = optimum(model, "dc_opf", no_grid, no_gens)
     assert (dark.status, dark.elements) == ("islanded", {})
     gone = optimum(model, "dc_opf", change("gen", "in_service", np.array([True, False])))
     assert gone.elements["gen"]["p_mw"][1] == 0

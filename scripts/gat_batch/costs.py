@@ -38,6 +38,12 @@ class Curve:
     polynomial: tuple[float, float, float] = (0.0, 0.0, 0.0)
     lines: tuple[tuple[float, float], ...] = ()
 
+    def at(self, power: float) -> float:
+        """The cost of a power in MW or MVAr, in currency an hour."""
+        c0, c1, c2 = self.polynomial
+        pieces = (slope * power + offset for slope, offset in self.lines)
+        return c0 + c1 * power + c2 * power**2 + max(pieces, default=0.0)
+
 
 Costs = dict[tuple[str, int, str], Curve]
 """Element, position in its table and ``p`` or ``q`` -> its curve."""

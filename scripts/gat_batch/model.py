@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandapower
 import pyarrow as pa
+from pandapower.topology import unsupplied_buses
 
 from .costs import grid_costs
+from .errors import SolverError
+from .grids.slack import referenced
 from .solvers.lending import lent
 from .solvers.readout import COLUMNS, supplied_buses
 
@@ -63,20 +66,16 @@ class Model:
 def prepare(net: pandapowerNet) -> Model:
     """Prepare a grid for many scenarios.
 
-    One DC power flow of the grid as given tells which buses it supplies.
+    A DC power flow of the grid as given tells which buses it supplies.
 
     Args:
         net: the grid, which the model keeps.
 
     Returns:
         The model.
-
-    Raises:
-        SolverError: if the grid can't be solved whatever the scenario.
     """
     _forget_stale_options(net)
-    with lent(net):
-        pandapower.rundcpp(net)
+    cut_off = _cut_off(net)
     ids = {element: net[element].index.to_numpy(np.int64) for element in ELEMENTS}
     sizes = [len(rows) for rows in ids.values()]
     names = chain.from_iterable(_names(net, element) for element in ELEMENTS)
@@ -86,12 +85,25 @@ def prepare(net: pandapowerNet) -> Model:
         element=pa.array(["system", *np.repeat(ELEMENTS, sizes).tolist()], pa.string()),
         id=pa.array([None, *np.concatenate(list(ids.values())).tolist()], pa.int64()),
         name=pa.array([None, *names], pa.string()),
-        cut_off=~supplied_buses(net),
+        cut_off=cut_off,
         position={
             element: net.bus.index.get_indexer(net[element]["bus"]).astype(np.int64)
             for element in ("load", "sgen", "gen", "ext_grid", "shunt")
         },
     )
+
+
+def _cut_off(net: pandapowerNet) -> NDArray[np.bool_]:
+    """Buses that a grid as given doesn't supply, shape (buses,)."""
+    with referenced(net):
+        try:
+            with lent(net):
+                pandapower.rundcpp(net)
+        except SolverError:
+            # As for a branch without reactance, with which an AC power flow is fine.
+            dark = net.bus.index.isin(unsupplied_buses(net))
+            return np.asarray(dark | ~net.bus["in_service"].to_numpy(bool))
+        return ~supplied_buses(net)
 
 
 def _forget_stale_options(net: pandapowerNet) -> None:

@@ -20,6 +20,7 @@ from .analysis import analyses_of
 from .errors import ManifestError, TableError
 from .footer import read_fingerprint
 from .grids import GridRef, grid_ref
+from .solvers import OPTIMAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from .tables import Kind
 
 RESULT_FORMAT = 3
+
+PROGRAM = 2
+"""Raised where optimal power flows of the same data get another optimum."""
 """Raised when the same study would be written differently; old results are then solved again."""
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
@@ -255,6 +259,7 @@ class Plan:
         """
         facts = {
             "format": RESULT_FORMAT,
+            **({"program": PROGRAM} if scenario.solver in OPTIMAL else {}),
             "versions": solver_versions(scenario.solver),
             "solver": scenario.solver,
             "options": scenario.options,

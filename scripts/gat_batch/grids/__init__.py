@@ -24,7 +24,7 @@ def read_grid(ref: GridRef) -> pandapowerNet:
         ref: which one.
 
     Returns:
-        The network, checked to have a slack and finite parameters.
+        The network, checked to have finite parameters, and buses for all its elements.
 
     Raises:
         GridError: if it can't be read, or can't be used.

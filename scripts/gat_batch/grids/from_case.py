@@ -10,6 +10,7 @@ import pandapower as pp
 import pandas as pd
 
 from .case import UNLIMITED, Case, check_case, frame
+from .slack import REFERENCE
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -27,8 +28,9 @@ def network_of(case: Case, source: str) -> pandapowerNet:
 
     A bus, load, shunt, line or generator keeps its id as its pandapower index, unless the table
     has indices of its own. At a slack bus one generator becomes the external grid: those marked
-    external, else the first one in service. At a bus of type PQ, whose voltage no one holds, a
-    generator in service becomes a static one with the reactive power it has.
+    external, else the first one in service; without any the bus keeps its angle in a column of its
+    own. At a bus of type PQ, whose voltage no one holds, a generator in service becomes a static
+    one with the reactive power it has; an optimal power flow may choose both powers all the same.
 
     Args:
         case: the grid.
@@ -248,6 +250,10 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
     gen["vm"] = gen["vm"].fillna(bus["vm"][gen["bus"]].set_axis(gen.index))
     for name in ("pmin", "pmax", "qmin", "qmax"):
         gen[name] = gen[name].where(gen[name].abs() < UNLIMITED)
+    lone = slack.difference(gen["bus"][gen["external"] & gen["status"]])
+    if lone:
+        angle = bus["va_degree"].where(bus.index.isin(lone))
+        net.bus[REFERENCE] = angle.reindex(net.bus.index).to_numpy()
     for index, grid in gen[gen["external"]].iterrows():
         pp.create_ext_grid(
             net,
@@ -266,6 +272,10 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
     static = gen[~gen["external"] & gen["status"] & ~held]
     own = gen[~gen["external"]].drop(static.index)
     if len(static):
+        # Without limits of its own a static generator could only be curtailed.
+        limit = static[["pmin", "pmax", "qmin", "qmax"]].fillna(
+            {"pmin": -UNLIMITED, "pmax": UNLIMITED, "qmin": -UNLIMITED, "qmax": UNLIMITED}
+        )
         pp.create_sgens(
             net,
             static["bus"].to_numpy(),
@@ -274,10 +284,11 @@ def _add_generators(net: pandapowerNet, case: Case) -> None:
             sn_mva=static["mbase"].to_numpy(),
             name=static["name"].tolist(),
             index=static.index.to_numpy(),
-            min_p_mw=static["pmin"].to_numpy(),
-            max_p_mw=static["pmax"].to_numpy(),
-            min_q_mvar=static["qmin"].to_numpy(),
-            max_q_mvar=static["qmax"].to_numpy(),
+            controllable=True,
+            min_p_mw=limit["pmin"].to_numpy(),
+            max_p_mw=limit["pmax"].to_numpy(),
+            min_q_mvar=limit["qmin"].to_numpy(),
+            max_q_mvar=limit["qmax"].to_numpy(),
         )
     if len(own):
         pp.create_gens(

@@ -59,8 +59,9 @@ def losses(before: pandapowerNet, after: pandapowerNet) -> list[str]:
             what = "is multiplied into their power, which tables then replace whole"
             result.append(f"scaling of {scaled} {element}s; it {what}")
     for table in ("poly_cost", "pwl_cost"):
-        others = before[table]["et"][~before[table]["et"].isin(("gen", "ext_grid"))]
-        result += [f"{table} of {count} {kind}s" for kind, count in others.value_counts().items()]
+        counts, kept = (grid[table]["et"].value_counts() for grid in (before, after))
+        gone = {kind: count - int(kept.get(kind, 0)) for kind, count in counts.items()}
+        result += [f"{table} of {count} {kind}s" for kind, count in gone.items() if count > 0]
     result += [
         f"{len(before[name])} rows of {name}"
         for name in WHOLE

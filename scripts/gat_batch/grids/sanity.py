@@ -33,14 +33,14 @@ BUS_COLUMNS = {
 
 
 def check_network(net: pandapowerNet, source: str) -> None:
-    """Check that a network can be solved at all.
+    """Check that a network is whole.
 
     Args:
         net: the network.
         source: where it was read from, for the messages.
 
     Raises:
-        GridError: if it has no buses or no slack, if a parameter isn't a finite number, or if
+        GridError: if it has no buses, if a parameter isn't a finite number, or if
             an element is at a bus that doesn't exist.
     """
     if not len(net.bus):
@@ -55,23 +55,6 @@ def check_network(net: pandapowerNet, source: str) -> None:
         for column in REQUIRED.get(element, ()):
             numbers = _numbers(net, element, column, source)
             _demand(np.isfinite(numbers), net, (element, column, "is not a finite number"), source)
-    if not has_slack(net):
-        hint = "an external grid, or a generator marked as slack, must be in service"
-        raise GridError("has no slack", file=source, hint=hint)
-
-
-def has_slack(net: pandapowerNet) -> bool:
-    """Whether any bus in service has a slack in service."""
-    live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
-    holders = (
-        (net.ext_grid, True),
-        (net.gen, net.gen["slack"].to_numpy(bool)),
-        (net.vsc, (net.vsc["control_mode_ac"] == "slack").to_numpy(bool)),
-    )
-    return any(
-        bool((table["in_service"].to_numpy(bool) & table["bus"].isin(live) & slack).any())
-        for table, slack in holders
-    )
 
 
 def _numbers(net: pandapowerNet, element: str, column: str, source: str) -> np.ndarray:

@@ -6,14 +6,17 @@ The arrays know every branch parameter as it is solved; the tables know what is 
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower
 import pandas as pd
 from pandapower.auxiliary import LoadflowNotConverged
+from pandapower.pypower import idx_bus as bi
 
 from ..errors import GridError
+from .slack import referenced
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -61,6 +64,17 @@ class Source:
         """Buses that closed switches join with others."""
         return len(self.net.bus) - self.row_of_bus.nunique()
 
+    @cached_property
+    def held(self) -> set[int]:
+        """Ids of the buses whose voltage is held, in islands without supply too."""
+        held = {
+            self.at(bus)
+            for table in (self.net.gen, self.net.ext_grid)
+            for bus in table["bus"][table["in_service"].astype(bool)]
+        }
+        kinds = self.ppc["bus"][:, bi.BUS_TYPE].real
+        return held | {self.bus_id[row] for row in np.flatnonzero(np.isin(kinds, (bi.PV, bi.REF)))}
+
     def at(self, bus: int) -> int:
         """Id of the bus that a pandapower bus became."""
         return self.bus_id[int(self.row_of_bus[bus])]
@@ -74,7 +88,8 @@ def _internal_model(net: pandapowerNet) -> pandapowerNet:
     for column in [name for name in copy.load if str(name).startswith("const_")]:
         copy.load[column] = 0.0
     try:
-        pandapower.runpp(copy, init="flat", max_iteration=1, numba=False, lightsim2grid=False)
+        with referenced(copy):
+            pandapower.runpp(copy, init="flat", max_iteration=1, numba=False, lightsim2grid=False)
     except LoadflowNotConverged:
         pass  # the arrays are there before the first iteration, and nothing else is wanted
     except Exception as error:

@@ -16,9 +16,10 @@ from ..errors import GridError
 from .case import Case, frame
 from .from_case import network_of
 from .losses import losses
+from .slack import REFERENCE
 from .source import Source, name_or, number
 from .to_case_branches import branches_of
-from .to_case_generators import generators_of
+from .to_case_generators import dispatchable_sgens, generators_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,9 +84,6 @@ class _Writer:
     def _buses(self) -> pd.DataFrame:
         own = {row: index for index, row in reversed(list(self.row_of_bus.items()))}
         slack = {self.source.at(bus) for bus in self._slack_buses()}
-        gens = self.net.gen["bus"][self.net.gen["in_service"].astype(bool)]
-        # Also in an island without supply, where pandapower's arrays have no types.
-        held = {self.source.at(bus) for bus in gens}
         rows = []
         for row, values in enumerate(self.ppc["bus"]):
             index = own.get(row)
@@ -94,8 +92,7 @@ class _Writer:
             ident = self.bus_id[row]
             # pandapower merges in-service flag and supply into one type; keep the flag only.
             isolated = not bool(data["in_service"]) if index is not None else code == bi.NONE
-            regulated = ident in held or code == bi.PV
-            kind = "Slack" if ident in slack else "PV" if regulated else "PQ"
+            kind = "Slack" if ident in slack else "PV" if ident in self.source.held else "PQ"
             rows.append(
                 {
                     "id": ident,
@@ -116,12 +113,15 @@ class _Writer:
         net = self.net
         slack = net.gen["slack"].astype(bool) & net.gen["in_service"].astype(bool)
         grids = net.ext_grid["in_service"].astype(bool)
-        return [*net.ext_grid["bus"][grids], *net.gen["bus"][slack]]
+        named = net.bus.index[net.bus[REFERENCE].notna()] if REFERENCE in net.bus else ()
+        return [*net.ext_grid["bus"][grids], *net.gen["bus"][slack], *named]
 
     def _slack_angle(self, ident: int) -> float:
         grid = self.net.ext_grid
         here = [n for n, bus in enumerate(grid["bus"]) if self.source.at(bus) == ident]
-        return float(grid["va_degree"].iloc[here[0]]) if here else 0.0
+        if here:
+            return float(grid["va_degree"].iloc[here[0]])
+        return number(self.net.bus[REFERENCE].get(ident), 0.0) if REFERENCE in self.net.bus else 0.0
 
     def _loads(self) -> pd.DataFrame:
         load = self.net.load
@@ -145,6 +145,11 @@ class _Writer:
         positions = self.row_of_bus[load["bus"]].to_numpy()
         np.subtract.at(rest_p, positions[live], p[live])
         np.subtract.at(rest_q, positions[live], q[live])
+        # What is a generator of its own isn't part of its bus's demand.
+        sgen = dispatchable_sgens(self.source)
+        places = self.row_of_bus[sgen["bus"]].to_numpy()
+        np.add.at(rest_p, places, (sgen["p_mw"] * sgen["scaling"]).to_numpy(float))
+        np.add.at(rest_q, places, (sgen["q_mvar"] * sgen["scaling"]).to_numpy(float))
         return self._with_rest("load", rows, {"p_mw": rest_p, "q_mvar": rest_q})
 
     def _shunts(self) -> pd.DataFrame:
@@ -194,8 +199,10 @@ class _Writer:
     def _note_losses(self) -> None:
         net = self.net
         for element in MERGED:
-            if element in net and len(net[element]):
-                self.dropped.append(f"{len(net[element])} {element} are added to their buses")
+            own = len(dispatchable_sgens(self.source)) if element == "sgen" else 0
+            count = len(net[element]) - own if element in net else 0
+            if count:
+                self.dropped.append(f"{count} {element} are added to their buses")
         if self.source.merged_buses:
             what = "buses joined by closed switches are merged with their neighbours"
             self.dropped.append(f"{self.source.merged_buses} {what}")

@@ -25,7 +25,28 @@ def generators_of(source: Source) -> pd.DataFrame:
     rows += _inner_voltages(
         source, offset + int(net.ext_grid.index.max() if len(net.ext_grid) else 0)
     )
+    first = max((int(str(row["id"])) for row in rows), default=-1) + 1
+    static = dispatchable_sgens(source)
+    for n, (index, (_, sgen)) in enumerate(zip(static.index, static.iterrows(), strict=True)):
+        row = _generator(source, index, sgen, "sgen")
+        power = {name: sgen[name] * sgen["scaling"] for name in ("p_mw", "q_mvar")}
+        rows.append(row | {"id": first + n, "vm": 1.0, **power})
     return frame("gen", rows)
+
+
+def dispatchable_sgens(source: Source) -> pd.DataFrame:
+    """The static generators that a case holds as generators at buses of type PQ.
+
+    They are in service, an optimal power flow may choose them within limits of their own, and
+    nothing holds the voltage of their bus.
+    """
+    sgen: pd.DataFrame = source.net.sgen
+    if not {"controllable", "min_q_mvar", "max_q_mvar"} <= set(sgen.columns):
+        return sgen.iloc[:0]
+    free = sgen["in_service"].astype(bool) & sgen["controllable"].isin([True])
+    free &= sgen["min_q_mvar"].notna() & sgen["max_q_mvar"].notna()
+    own: pd.DataFrame = sgen[free & ~sgen["bus"].map(source.at).isin(source.held)]
+    return own
 
 
 def _inner_voltages(source: Source, last: int) -> list[dict[str, object]]:
@@ -66,7 +87,7 @@ def _generator(source: Source, index: int, gen: pd.Series, element: str) -> dict
         "pmax": number(gen.get("max_p_mw"), UNLIMITED),
         "qmin": number(gen.get("min_q_mvar"), -UNLIMITED),
         "qmax": number(gen.get("max_q_mvar"), UNLIMITED),
-        "vm": float(gen["vm_pu"]),
+        "vm": number(gen.get("vm_pu")),
         "mbase": number(gen.get("sn_mva")),
         "external": False,
         "cost": _cost(source, index, element),

@@ -55,7 +55,7 @@ def solve(
         SolverError: if the solver is unknown or the study can't be posed: bad data, not bad
             convergence; or if the engine can't solve it exactly and may not leave it.
     """
-    from ..grids.sanity import has_slack
+    from ..grids.slack import has_slack
     from ..state import applied
     from .ac import solve_ac
     from .dc import solve_dc
@@ -104,11 +104,12 @@ def solve_together(
     Raises:
         SolverError: as for :func:`solve`.
     """
-    from ..grids.sanity import has_slack
+    from ..grids.slack import has_slack, references
     from ..state import applied
     from .opf import solve_opf
     from .opf_pandapower import solve_by_pandapower
     from .readout import blackout
+    from .solution import Solution
 
     if engine != "pandapower":
         found = solve_opf(model, states, solver, options, before=before)
@@ -119,11 +120,14 @@ def solve_together(
     solutions = []
     for state in states:
         with applied(model.net, state):
-            solutions.append(
-                solve_by_pandapower(model, state.costs, options, dc=solver == "dc_opf")
-                if has_slack(model.net)
-                else blackout(model)
-            )
+            if has_slack(model.net):
+                dc = solver == "dc_opf"
+                solutions.append(solve_by_pandapower(model, state.costs, options, dc=dc))
+            elif references(model.net):
+                detail = "pandapower's optimal power flow needs a slack in service"
+                solutions.append(Solution("not_converged", "", detail=detail))
+            else:
+                solutions.append(blackout(model))
     return solutions
 
 

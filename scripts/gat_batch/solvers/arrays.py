@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pandapower.pypower import idx_brch as br
 from pandapower.pypower import idx_bus as bi
+from scipy import sparse
+from scipy.sparse import linalg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,7 @@ class Arrays:
         base_mva: system base in MVA.
         buses: number of buses that are supplied; their rows come first.
         kv: nominal voltage of each row in kV.
-        start: complex voltage that Newton's method starts from, p.u., shape (buses,).
+        start: complex voltage that solvers start from, p.u., shape (buses,).
         row: element -> row of each one's bus.
         rest: demand of each row beyond loads and static generators in MVA, shape (buses,).
         ref, pv, pq: rows by what is given there.
@@ -170,11 +172,8 @@ def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
             "bus_shift": np.zeros(buses),
             "branch_shift": np.zeros(len(live)),
         }
-        start = (
-            internal["V"]
-            if ppc["success"]
-            else bus[:, bi.VM] * np.exp(1j * np.radians(bus[:, bi.VA]))
-        )
+        # Where Newton's method failed, its last iterate is as far off as anything can be.
+        start = internal["V"] if ppc["success"] else _no_load(internal)
     return Arrays(
         base_mva=float(ppc["baseMVA"]),
         buses=buses,
@@ -193,6 +192,31 @@ def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
         span=dict(lookups["branch"]),
         **matrices,
     )
+
+
+def _no_load(internal: dict[str, Any]) -> NDArray[np.complex128]:
+    """Voltages of 1 p.u. whose angles differ by the phase shifts of branches alone.
+
+    Args:
+        internal: pandapower's arrays of supplied buses and live branches.
+
+    Returns:
+        Complex voltages in p.u., shape (buses,): where phase shifts contradict each other around a
+        loop, those with the least squares of deviations from them.
+    """
+    bus, branch, ref = internal["bus"], internal["branch"].real, internal["ref"]
+    ends = branch[:, [br.F_BUS, br.T_BUS]].astype(np.int64)
+    every = np.repeat(np.arange(len(ends)), 2)
+    sides = (np.tile([1.0, -1.0], len(ends)), (every, ends.ravel()))
+    across = sparse.csr_matrix(sides, (len(ends), len(bus)))
+    free = np.setdiff1d(np.arange(len(bus)), ref)
+    angle = np.zeros(len(bus))
+    angle[ref] = np.radians(bus[ref, bi.VA])
+    left = np.radians(branch[:, br.SHIFT]) - across @ angle
+    own = across[:, free]
+    angle[free] = linalg.spsolve((own.T @ own).tocsc(), own.T @ left)
+    voltage: NDArray[np.complex128] = np.exp(1j * angle)
+    return voltage
 
 
 def _bus_of(net: pandapowerNet, element: str) -> Rows:

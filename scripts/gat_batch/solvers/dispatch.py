@@ -5,7 +5,7 @@ Powers are injections in p.u. of the system base: a load that may be chosen is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,11 +130,13 @@ def dispatch_of(
     units = joined(list(parts.values()))
     held = options.get("ext_grid_voltage") == "held"
     costs = {**model.costs, **state.costs} if state.costs else model.costs
+    prices = _kept_prices(arrays, units, costs, lost_load or 0.0)
+    fixed = _cost_of_the_fixed(arrays, column, asked, units, costs)
     return Dispatch(
         arrays=arrays,
         asked=asked,
         units=units,
-        prices=_kept_prices(arrays, units, costs, lost_load or 0.0),
+        prices=replace(prices, constant=prices.constant + fixed),
         demand=demand,
         vm=_voltage_limits(arrays, column, held=held),
         rating=_ratings(model, arrays, column),
@@ -153,6 +155,23 @@ def _kept_prices(arrays: Arrays, units: Units, costs: Costs, lost_load: float) -
         arrays.solvers["prices"] = last
     prices: Prices = last[2]
     return prices
+
+
+def _cost_of_the_fixed(
+    arrays: Arrays, column: Columns, asked: Demand, units: Units, costs: Costs
+) -> float:
+    """What static generators and loads cost that can't be chosen, in currency an hour."""
+    total = 0.0
+    power = {"sgen": asked.sgen, "load": asked.load}
+    for element, values in power.items():
+        live = column(element, "in_service").astype(bool) & (arrays.row[element] < arrays.buses)
+        live[units.position[units.of(element)]] = False
+        for position in np.flatnonzero(live).tolist():
+            for kind, own in (("p", values[position].real), ("q", values[position].imag)):
+                curve = costs.get((element, position, kind))
+                if curve is not None:
+                    total += curve.at(own)
+    return total
 
 
 def _prices(units: Units, costs: Costs, base_mva: float, lost_load: float) -> Prices:

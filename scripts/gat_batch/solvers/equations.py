@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandapower
 from pandapower.auxiliary import LoadflowNotConverged
 
-from ..grids.sanity import has_slack
+from ..errors import SolverError
+from ..grids.slack import has_slack, referenced
 from ..state import Change, State, applied
 from .arrays import arrays_of, obstacle
 from .lending import lent
@@ -123,12 +125,30 @@ def equations_of(
     """The equations of a network as it stands; arguments as in :func:`kept_equations`."""
     if net["user_pf_options"]:
         return "its file holds options for power flows"
-    with lent(net):
-        if solver == "dc":
+    dc, grids = solver == "dc", len(net.ext_grid)
+    with referenced(net) if dispatched else nullcontext():
+        _solve_once(net, options, dc=dc)
+        why = obstacle(net, dc=dc, dispatched=dispatched)
+        if why:
+            return why
+        arrays = arrays_of(net, dc=dc)
+    # A reference without a generator is no external grid.
+    row = {**arrays.row, "ext_grid": arrays.row["ext_grid"][:grids]}
+    return replace(arrays, row=row)
+
+
+def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> None:
+    """Have pandapower pose the equations; where they don't converge they are there all the same."""
+    if dc:
+        with lent(net):
             pandapower.rundcpp(net, **options)
-        else:
-            # Where it doesn't converge, the equations are there all the same.
-            with suppress(LoadflowNotConverged):
-                pandapower.runpp(net, numba=False, lightsim2grid=False, **options)
-    dc = solver == "dc"
-    return obstacle(net, dc=dc, dispatched=dispatched) or arrays_of(net, dc=dc)
+        return
+    plain = {"numba": False, "lightsim2grid": False, **options}
+    with suppress(LoadflowNotConverged):
+        try:
+            with lent(net):
+                pandapower.runpp(net, **plain)
+        except SolverError:
+            # As for a branch without reactance, by which the DC power flow at its start divides.
+            with lent(net):
+                pandapower.runpp(net, init="flat", **plain)

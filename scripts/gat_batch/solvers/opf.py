@@ -48,7 +48,7 @@ def solve_opf(
     Raises:
         SolverError: if the study can't be posed.
     """
-    from ..grids.sanity import has_slack
+    from ..grids.slack import has_slack, references
     from ..state import applied
 
     shape = {name: value for name, value in options.items() if name in SHAPING}
@@ -63,7 +63,7 @@ def solve_opf(
     changed = arrays is None
     with applied(model.net, states[0]) if changed else nullcontext():
         if changed:
-            if not has_slack(model.net):
+            if not (has_slack(model.net) or references(model.net)):
                 return [blackout(model) for _ in states]
             arrays = equations_of(model.net, kind, shape, dispatched=True)
         if isinstance(arrays, str):

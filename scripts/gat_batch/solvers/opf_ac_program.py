@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import casadi
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from .opf_ac_flows import ENTRIES, NOWHERE, Places, spread
 
@@ -236,7 +238,11 @@ def bounds(dispatch: Dispatch, form: Form) -> tuple[Reals, Reals, Reals, Reals]:
 
 
 def start_of(dispatch: Dispatch, form: Form) -> Reals:
-    """A point to start from: the voltages of the grid's power flow, powers amid their limits."""
+    """A point to start from: the voltages of the grid's power flow, powers amid their limits.
+
+    Angles are unwrapped along branches: a power flow gives them within one turn, and limits on the
+    angle across a branch would hold a solver 360 degrees away from where it has to go.
+    """
     arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
     injected = np.concatenate([_middle(units.p), _middle(units.q)])
     lines = prices.slope * injected[prices.unit] + prices.offset
@@ -244,7 +250,37 @@ def start_of(dispatch: Dispatch, form: Form) -> Reals:
     np.maximum.at(cost, np.searchsorted(form.priced, prices.unit), lines)
     free = injected[form.units + form.free]
     vm = np.clip(np.abs(arrays.start), *dispatch.vm.T)
-    return np.concatenate([np.angle(arrays.start), vm, injected[: form.units], free, cost])
+    return np.concatenate([unwrapped(dispatch), vm, injected[: form.units], free, cost])
+
+
+def unwrapped(dispatch: Dispatch) -> Reals:
+    """Angles of the start, in which no branch of a tree spans more than half a turn.
+
+    The trees grow from the references along the branches that are turned least.
+
+    Returns:
+        Angles in radians, shape (buses,); those of the references as they are.
+    """
+    arrays, kept = dispatch.arrays, dispatch.arrays.solvers
+    if "unwrapped" not in kept:
+        angle = np.angle(arrays.start)
+        ends = dispatch.ends[~arrays.open]
+        across = np.abs(_within_half_a_turn(angle[ends[:, 0]] - angle[ends[:, 1]]))
+        # A graph has no edges of weight 0, and parallel branches would add up.
+        weight = sparse.csr_matrix((1.0 + across, ends.T), (len(angle), len(angle)))
+        tree = minimum_spanning_tree(weight)
+        for root in dispatch.ref:
+            order, before = breadth_first_order(tree, root, directed=False)
+            for bus in order[1:]:
+                step = _within_half_a_turn(angle[bus] - angle[before[bus]])
+                angle[bus] = angle[before[bus]] + step
+        kept["unwrapped"] = angle
+    angles: Reals = kept["unwrapped"]
+    return angles
+
+
+def _within_half_a_turn(angle: Any) -> Any:
+    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 def _middle(limits: Reals) -> Reals:

@@ -74,7 +74,8 @@ def residual_of(
     """Largest relative residual of the Karush-Kuhn-Tucker conditions of a minimum.
 
     Stationarity is relative to the largest multiplier, feasibility is in the constraints' own
-    units, which are p.u., and complementarity relative to the objective.
+    units, which are p.u., and complementarity relative to the objective. The multiplier of a bound
+    that isn't there has to vanish: what is left of it counts as if it weren't stationary.
 
     Args:
         gradient: of the Lagrangian in the variables, shape (variables,).
@@ -87,10 +88,11 @@ def residual_of(
     """
     low, value, high, multiplier = bounded
     scale = max(1.0, float(np.abs(multiplier).max(initial=0.0)))
-    stationary = float(np.abs(gradient).max(initial=0.0)) / scale
+    absent = np.isinf(np.where(multiplier > 0, high, low))
+    unbalanced = np.concatenate([gradient, multiplier[absent]])
+    stationary = float(np.abs(unbalanced).max(initial=0.0)) / scale
     feasible = float(np.maximum(low - value, value - high).max(initial=0.0))
-    with np.errstate(invalid="ignore"):
-        slack = np.where(multiplier > 0, high - value, value - low)
-        product = np.where(multiplier != 0, np.abs(multiplier) * np.abs(slack), 0.0)
+    slack = np.where(multiplier > 0, high - value, value - low)[~absent]
+    product = np.abs(multiplier[~absent]) * np.abs(slack)
     complementary = float(product.max(initial=0.0)) / max(1.0, abs(objective))
     return max(stationary, feasible, complementary)

@@ -1,0 +1,104 @@
+"""Where the angles of a grid are counted from: slacks, and references without a generator."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..errors import GridError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandapower.auxiliary import pandapowerNet
+
+REFERENCE = "reference_degree"
+"""Column of buses: the angle of those that are a reference without holding any generator."""
+
+
+def has_slack(net: pandapowerNet) -> bool:
+    """Whether any bus in service has a slack in service."""
+    live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
+    holders = (
+        (net.ext_grid, True),
+        (net.gen, net.gen["slack"].to_numpy(bool)),
+        (net.vsc, (net.vsc["control_mode_ac"] == "slack").to_numpy(bool)),
+    )
+    return any(
+        bool((table["in_service"].to_numpy(bool) & table["bus"].isin(live) & slack).any())
+        for table, slack in holders
+    )
+
+
+def check_slack(net: pandapowerNet, source: str, *, dispatched: bool) -> None:
+    """Check that a study of a grid has somewhere to count angles from.
+
+    Args:
+        net: the grid.
+        source: where it was read from, for the messages.
+        dispatched: whether generation is chosen, which needs a reference but no slack.
+
+    Raises:
+        GridError: if it has none.
+    """
+    if has_slack(net) or (dispatched and references(net)):
+        return
+    if dispatched:
+        hint = "an optimal power flow needs a generator in service"
+        raise GridError("has nothing that feeds it", file=source, hint=hint)
+    hint = (
+        "a power flow needs an external grid, or a generator marked as slack, in service;"
+        " optimal power flows do without"
+    )
+    raise GridError("has no slack", file=source, hint=hint)
+
+
+def references(net: pandapowerNet) -> dict[int, float]:
+    """Buses from which an optimal power flow counts angles, beside the slacks.
+
+    Returns:
+        Bus -> its angle in degrees: the references that the file names, or where there is no slack
+        either the bus of the largest generator; empty if there is none.
+    """
+    live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
+    if REFERENCE in net.bus:
+        named = net.bus[REFERENCE].reindex(live).dropna()
+        if len(named):
+            return {int(bus): float(angle) for bus, angle in named.items()}
+    if has_slack(net):
+        return {}
+    size: dict[int, float] = {}
+    for table in (net.gen, net.sgen):
+        own = table[table["in_service"].to_numpy(bool) & table["bus"].isin(live).to_numpy()]
+        most = own.get("max_p_mw", own["p_mw"]).fillna(own["p_mw"])
+        for bus, power in zip(own["bus"], most, strict=True):
+            size[int(bus)] = size.get(int(bus), 0.0) + float(power)
+    return {max(size, key=size.__getitem__): 0.0} if size else {}
+
+
+@contextmanager
+def referenced(net: pandapowerNet) -> Iterator[None]:
+    """Let pandapower see the references without a generator as external grids.
+
+    They come last in the table of external grids, which is afterwards the same object as before.
+    """
+    table, buses = net.ext_grid, references(net)
+    if buses:
+        first = int(table.index.max()) + 1 if len(table) else 0
+        added = pd.DataFrame(
+            {"bus": list(buses), "vm_pu": 1.0, "va_degree": list(buses.values())},
+            index=np.arange(first, first + len(buses)),
+        )
+        added["in_service"], added["slack_weight"] = True, 1.0
+        columns = added.astype({"bus": table["bus"].dtype}).reindex(columns=table.columns)
+        net.ext_grid = pd.concat([table, columns]) if len(table) else columns
+        net.ext_grid = net.ext_grid.astype(
+            {name: table[name].dtype for name in ("bus", "vm_pu", "va_degree", "in_service")}
+        )
+    try:
+        yield
+    finally:
+        net.ext_grid = table
