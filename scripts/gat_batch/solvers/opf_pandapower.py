@@ -59,9 +59,12 @@ def solve_by_pandapower(
         if options.get(name):
             hint = "engine: auto has it, unless the grid has elements that only pandapower knows"
             raise SolverError(f"pandapower's optimal power flow has no {name}", hint=hint)
+    every = {**model.costs, **costs}
+    fixed = {place: curve for place, curve in every.items() if _is_fixed(net, *place[:2])}
+    chosen = {place: curve for place, curve in every.items() if place not in fixed}
     shaping = {name: value for name, value in options.items() if name not in OWN}
     try:
-        with _priced(net, {**model.costs, **costs}), lent(net):
+        with _priced(net, chosen), lent(net):
             if dc:
                 pandapower.rundcopp(net, **shaping)
             else:
@@ -74,8 +77,29 @@ def solve_by_pandapower(
     solution = read_out(model, dc=dc)
     for name in ("lam_p",) if dc else ("lam_p", "lam_q"):
         solution.elements["bus"][name] = net.res_bus[name].to_numpy(np.float64)
-    constant = sum(curve.lines[0][1] for curve in {**model.costs, **costs}.values() if curve.lines)
+    constant = sum(curve.lines[0][1] for curve in chosen.values() if curve.lines)
+    constant += _cost_of_the_fixed(net, fixed)
     return replace(solution, objective=float(net.res_cost) + constant)
+
+
+def _is_fixed(net: pandapowerNet, element: str, position: int) -> bool:
+    """Whether pandapower leaves an element as it is, and its cost out."""
+    if element not in ("sgen", "load", "storage"):
+        return False
+    table = net[element]
+    return "controllable" not in table or not table["controllable"].isin([True]).iloc[position]
+
+
+def _cost_of_the_fixed(net: pandapowerNet, costs: Costs) -> float:
+    """What elements cost that can't be chosen, in currency an hour."""
+    total = 0.0
+    supplied = net.bus.index[net.res_bus["va_degree"].notna()]
+    for (element, position, power), curve in costs.items():
+        row = net[element].iloc[position]
+        if row["in_service"] and row["bus"] in supplied:
+            own = net[f"res_{element}"]["p_mw" if power == "p" else "q_mvar"]
+            total += curve.at(float(own.iloc[position]))
+    return total
 
 
 @contextmanager
