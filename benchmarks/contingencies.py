@@ -22,15 +22,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-# As scripts/solve.py does it.
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.process import set_up_solving
+
+set_up_solving()
 
 import numpy as np
 import pandapower
 import pandapower.networks
 from pandapower.contingency import run_contingency
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from gat_batch.contingencies import contingencies_of
 from gat_batch.contingency_run import Run, solved_in_parts

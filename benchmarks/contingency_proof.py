@@ -16,7 +16,6 @@ told to take that out too; the table counts these as hinted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import warnings
@@ -25,15 +24,16 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from gat_batch.process import set_up_solving
+
+set_up_solving()
 
 import numpy as np
 import pandapower.networks
 from pandapower.topology import unsupplied_buses
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
 from plain import solved_without, switched_off
 
 from gat_batch.contingencies import TYPES, Contingency, contingencies_of

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import time
 import warnings
 from pathlib import Path
 
-# As the workflow's jobs have it: compiling costs a process seconds.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.process import set_up_solving
+
+set_up_solving()
 
 import numpy as np
 import pandapower
 from pandapower.auxiliary import OPFNotConverged
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.model import prepare

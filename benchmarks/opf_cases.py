@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import time
 import warnings
 from pathlib import Path
 
-# As the workflow's jobs have it: compiling costs a process seconds, and one thread is theirs.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from gat_batch.process import set_up_solving
+
+set_up_solving()
+
+import numpy as np
 from opf_relaxation import NO_RATING, Proof, proof_of
 
 from gat_batch.grids.bundled import read_bundled

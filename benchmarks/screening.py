@@ -11,18 +11,19 @@ many contingencies are then solved by AC, and how many severe ones are not.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.process import set_up_solving
+
+set_up_solving()
 
 import numpy as np
 import pandapower.networks
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from gat_batch.contingencies import contingencies_of
 from gat_batch.elements import ElementIndex

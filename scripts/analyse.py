@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from gat_batch.errors import GatBatchError
 from gat_batch.front import job_plan
+from gat_batch.process import set_up_analysing
 
 
 def main() -> int:
@@ -18,11 +18,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="parts done at a time")
     parser.add_argument("--memory-mb", type=float, required=True, help="memory of the job, in MB")
     arguments = parser.parse_args()
-    # pandapower compiles some loops whenever it starts, which takes longer than they ever do here.
-    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
-    # Snakemake gives each process the threads of the whole job: linear algebra would start as many
-    # in every worker, and they wait for each other.
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    set_up_analysing()
 
     def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
-import os
 import signal
 import sys
 import time
@@ -15,6 +13,7 @@ from typing import TextIO
 from gat_batch.errors import GatBatchError
 from gat_batch.front import job_plan
 from gat_batch.plan import JOB_RETRIES
+from gat_batch.process import set_up_solving
 from gat_batch.shard import ShardRun
 
 
@@ -28,10 +27,7 @@ def main() -> int:
     parser.add_argument("--attempt", type=int, default=1, help="how often the job has been started")
     parser.add_argument("--log", type=Path, required=True, help="the shard's log")
     arguments = parser.parse_args()
-    leave_numba_out()
-    # Snakemake gives each process the threads of the whole job: linear algebra would start as many
-    # in every worker, and they wait for each other.
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    set_up_solving()
     # A cancelled job ends like an interrupted one: its workers are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -41,13 +37,6 @@ def main() -> int:
     except OSError as error:
         print(f"error: {arguments.log}: can't be written: {error.strerror}", file=sys.stderr)
         return 1
-
-
-def leave_numba_out() -> None:
-    """Have pandapower do without numba, which takes longer to start than it ever saves here."""
-    sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
-    pandapower = logging.getLogger("pandapower.auxiliary")
-    pandapower.addFilter(lambda record: "numba" not in record.getMessage())
 
 
 def solve(arguments: argparse.Namespace, log: TextIO) -> int:

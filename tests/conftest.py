@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# As scripts/solve.py does it: threads of workers that share cores wait for one another.
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+from gat_batch.process import set_up_solving
+
+# Before any test imports pandapower: what is tested here runs as it does in jobs.
+set_up_solving()
 
 import pytest
 import yaml

@@ -14,6 +14,7 @@ from pandapower.auxiliary import OPFNotConverged
 
 from ..errors import SolverError
 from .lending import ENGINE, lent
+from .pandapower_inner import power_limits_on_new_scipy
 from .readout import read_out
 from .solution import Solution
 
@@ -69,7 +70,8 @@ def solve_by_pandapower(
                 pandapower.rundcopp(net, **shaping)
             else:
                 limit = FLOW_LIMITS[options.get("flow_limit", "power")]
-                with _free_voltage(net, free=options.get("ext_grid_voltage") != "held"):
+                free = options.get("ext_grid_voltage") != "held"
+                with _free_voltage(net, free=free), power_limits_on_new_scipy():
                     pandapower.runopp(net, numba=False, OPF_FLOW_LIM=limit, **shaping)
     except OPFNotConverged:
         detail = "pandapower's interior-point solver found no optimum"

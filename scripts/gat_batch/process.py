@@ -1,0 +1,46 @@
+"""How a process is set up before it imports pandapower; jobs, tests and benchmarks share it.
+
+A process that was set up otherwise than a job would tell nothing of what jobs do. Nothing here
+imports more than the standard library.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+
+def set_up_solving() -> None:
+    """Set up a process that solves states; call it before numpy or pandapower is imported.
+
+    numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
+    then uses its own loops and would say so again and again; that message is left out.
+    """
+    _use_one_thread()
+    sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
+    logging.getLogger("pandapower.auxiliary").addFilter(_is_not_about_numba)
+
+
+def set_up_analysing() -> None:
+    """Set up a process that analyses results; call it before numpy or pandapower is imported.
+
+    A user's own function may import numba, and may compile with it if the environment variable
+    ``NUMBA_DISABLE_JIT`` is 0. By default nothing is compiled: pandapower compiles some loops
+    whenever it starts, which takes longer than they ever do here.
+    """
+    _use_one_thread()
+    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
+def _use_one_thread() -> None:
+    """Let linear algebra use the thread that calls it, and no other.
+
+    Snakemake gives each process the threads of the whole job. Linear algebra would start as many in
+    every worker, and they would wait for each other.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _is_not_about_numba(record: logging.LogRecord) -> bool:
+    return "numba" not in record.getMessage()
