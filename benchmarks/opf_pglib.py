@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import time
 import warnings
@@ -19,11 +18,11 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
-# As the workflow's jobs have it: no numba, one thread.
-sys.modules["numba"] = None
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from gat_batch.process import set_up_solving
+
+set_up_solving()
 
 PUBLISHED = {
     "case3_lmbd": 5.8126e03, "case5_pjm": 1.7552e04, "case30_as": 8.0313e02,
