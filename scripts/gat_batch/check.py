@@ -103,7 +103,7 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
     from .costs import grid_costs
     from .elements import ElementIndex
     from .grids import read_grid
-    from .grids.slack import check_slack
+    from .grids.sanity import check_study
     from .opf_tables import read_element_table
     from .state import check_scenario
     from .tables import read_injections
@@ -123,13 +123,12 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
             grid_costs(net)
         except GatBatchError as fault:
             yield fault.at(scenario=members[0].id, field="grid")
-    for dispatched in (False, True):
-        first = next((one for one in members if (one.solver in OPTIMAL) == dispatched), None)
-        if first:
-            try:
-                check_slack(net, str(plan.grid(first)), dispatched=dispatched)
-            except GatBatchError as fault:
-                yield fault.at(scenario=first.id, field="grid")
+    first = {scenario.solver: scenario for scenario in reversed(members)}
+    for solver, scenario in first.items():
+        try:
+            check_study(net, str(plan.grid(scenario)), solver)
+        except GatBatchError as fault:
+            yield fault.at(scenario=scenario.id, field="grid")
     index = ElementIndex(net)
     # Tables that the run makes name what was found in this grid.
     made = set(plan.made())

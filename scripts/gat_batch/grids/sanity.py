@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import GridError
+from .slack import has_slack, references
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -55,6 +56,40 @@ def check_network(net: pandapowerNet, source: str) -> None:
         for column in REQUIRED.get(element, ()):
             numbers = _numbers(net, element, column, source)
             _demand(np.isfinite(numbers), net, (element, column, "is not a finite number"), source)
+
+
+def check_study(net: pandapowerNet, source: str, solver: str) -> None:
+    """Check that a network has what a kind of study needs.
+
+    Args:
+        net: the network.
+        source: where it was read from, for the messages.
+        solver: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
+
+    Raises:
+        GridError: if there is nowhere to count angles from, or for DC if a branch has no reactance.
+    """
+    optimal = solver.endswith("_opf")
+    if not (has_slack(net) or (optimal and references(net))):
+        if optimal:
+            hint = "an optimal power flow needs a generator in service"
+            raise GridError("has nothing that feeds it", file=source, hint=hint)
+        hint = (
+            "a power flow needs an external grid, or a generator marked as slack, in service;"
+            " optimal power flows do without"
+        )
+        raise GridError("has no slack", file=source, hint=hint)
+    if solver.startswith("dc"):
+        reactance = {
+            "line": net.line["x_ohm_per_km"],
+            "trafo": net.trafo["vk_percent"].abs() - net.trafo["vkr_percent"].abs(),
+        }
+        for element, values in reactance.items():
+            none = net[element].index[net[element]["in_service"].astype(bool) & (values == 0)]
+            if len(none):
+                what = f"{element} {none[0]} has no reactance, by which DC divides"
+                hint = "solve it by AC, or give it a small reactance"
+                raise GridError(what, file=source, hint=hint)
 
 
 def _numbers(net: pandapowerNet, element: str, column: str, source: str) -> np.ndarray:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import GridError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,29 +29,6 @@ def has_slack(net: pandapowerNet) -> bool:
         bool((table["in_service"].to_numpy(bool) & table["bus"].isin(live) & slack).any())
         for table, slack in holders
     )
-
-
-def check_slack(net: pandapowerNet, source: str, *, dispatched: bool) -> None:
-    """Check that a study of a grid has somewhere to count angles from.
-
-    Args:
-        net: the grid.
-        source: where it was read from, for the messages.
-        dispatched: whether generation is chosen, which needs a reference but no slack.
-
-    Raises:
-        GridError: if it has none.
-    """
-    if has_slack(net) or (dispatched and references(net)):
-        return
-    if dispatched:
-        hint = "an optimal power flow needs a generator in service"
-        raise GridError("has nothing that feeds it", file=source, hint=hint)
-    hint = (
-        "a power flow needs an external grid, or a generator marked as slack, in service;"
-        " optimal power flows do without"
-    )
-    raise GridError("has no slack", file=source, hint=hint)
 
 
 def references(net: pandapowerNet) -> dict[int, float]:
