@@ -81,10 +81,19 @@ def run(command: list[str], folder: Path) -> Run:
     return Run(time.monotonic() - began, usage.ru_maxrss / 1024)
 
 
-def workflow(folder: Path, grid: str, solver: str, count: int, per_job: int | str) -> Run:
-    """Run the same scenarios through the workflow."""
-    (folder / "config").mkdir(parents=True)
-    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)]
+def workflow(
+    folder: Path,
+    grid: str,
+    solver: str,
+    count: int,
+    per_job: int | str,
+    scenarios: list[dict[str, object]] | None = None,
+) -> Run:
+    """Run the same scenarios through the workflow, or others."""
+    (folder / "config").mkdir(parents=True, exist_ok=True)
+    scenarios = scenarios or [
+        {"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)
+    ]
     content = {"grid": f"pandapower:{grid}", "solver": solver, "scenarios": scenarios}
     (folder / "manifest.json").write_text(json.dumps(content))
     config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job}

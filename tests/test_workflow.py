@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandapower
@@ -124,6 +126,92 @@ def test_rerun_solves_exactly_what_changed(workspace):
     assert {name for name in fourth if fourth[name] != third.get(name)} == {"s6"}
     assert len(pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")) == 7
     assert planned(workspace) == (0, False)
+
+
+def tables_in_records(workspace):
+    """The tables that Snakemake's records of results name, by result."""
+    found = {}
+    for file in (workspace.path / ".snakemake" / "metadata").rglob("*"):
+        if file.is_file():
+            record = json.loads(file.read_text())
+            found[file.name] = [
+                name for name in record["input"] or () if re.fullmatch(r"t\d+\.csv", name)
+            ]
+    return {name: tables for name, tables in found.items() if tables}
+
+
+def test_records_do_not_grow_with_the_square_of_scenarios(workspace):
+    write_tables(workspace, count=20)
+    succeed(workspace.run())
+    records = tables_in_records(workspace)
+    assert len(records) == 20
+    assert {len(tables) for tables in records.values()} == {1}
+
+
+def write_tables(workspace, count):
+    """A batch in one job, a load table each, the first ones changed last."""
+    scenarios = [
+        {"id": f"s{n}", "grid": "pandapower:case9", "loads": f"t{n}.csv"} for n in range(count)
+    ]
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    workspace.configure(scenarios_per_job=count)
+    old = time.time() - 10_000
+    for n in range(count):
+        os.utime(workspace.write(f"t{n}.csv", f"load,p_mw\n0,{50 + n}\n"), (old - n, old - n))
+    return scenarios
+
+
+@pytest.mark.parametrize("which", [0, 3])
+def test_table_touched_changed_or_replaced_by_an_older_one(workspace, which):
+    """Whichever of a job's tables it is, and whatever its time says of it."""
+    write_tables(workspace, count=4)
+    succeed(workspace.run())
+    first = workspace.solved()
+    table = workspace.path / f"t{which}.csv"
+
+    table.touch()
+    assert planned(workspace) == (0, True)
+    assert workspace.solved() == first
+    succeed(workspace.run())
+    assert workspace.solved() == first
+    assert planned(workspace) == (0, False)
+
+    for p_mw, age in ((91, 0), (92, 50_000)):
+        before = workspace.solved()
+        table.write_text(f"load,p_mw\n0,{p_mw}\n")
+        os.utime(table, (time.time() - age, time.time() - age))
+        assert planned(workspace) == (1, True)
+        succeed(workspace.run())
+        after = workspace.solved()
+        assert {name for name in after if after[name] != before[name]} == {f"s{which}"}
+        assert planned(workspace) == (0, False)
+
+
+def test_tables_added_taken_away_and_deleted(workspace):
+    scenarios = write_tables(workspace, count=4)
+    succeed(workspace.run())
+    first = workspace.solved()
+
+    del scenarios[0]["loads"], scenarios[2]["loads"]
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    assert planned(workspace) == (2, True)
+    succeed(workspace.run())
+    second = workspace.solved()
+    assert {name for name in second if second[name] != first[name]} == {"s0", "s2"}
+
+    scenarios[2]["loads"] = "t2.csv"
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    assert planned(workspace) == (1, True)
+    succeed(workspace.run())
+    third = workspace.solved()
+    assert {name for name in third if third[name] != second[name]} == {"s2"}
+    assert planned(workspace) == (0, False)
+
+    (workspace.path / "t3.csv").unlink()
+    run = workspace.run()
+    assert run.returncode != 0
+    assert "t3.csv" in run.stdout + run.stderr
+    assert workspace.solved() == third
 
 
 def test_new_weights_are_summarised_without_solving(workspace):

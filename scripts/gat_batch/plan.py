@@ -227,12 +227,16 @@ class Plan:
         return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
     def inputs(self, shard: Shard) -> list[Path]:
-        """Grid and tables that a shard reads, each once, but for those that the run makes."""
-        files = [*self.grid(shard.scenarios[0]).files]
-        for scenario in shard.scenarios:
-            files.extend(scenario.tables)
+        """The grid that a shard reads, and of its tables the one that was changed last.
+
+        Snakemake keeps with each result the names of all inputs of its job: with a table for each
+        scenario that grows with the square of their number. What tables hold is in the
+        fingerprints; whether any of them is newer than a result, the newest one tells for all.
+        """
         made = set(self.made(shard))
-        return [path for path in dict.fromkeys(files) if path not in made]
+        tables = {path for scenario in shard.scenarios for path in scenario.tables} - made
+        newest = sorted(tables, key=lambda path: (_changed_at(path), path))[-1:]
+        return list(dict.fromkeys([*self.grid(shard.scenarios[0]).files, *newest]))
 
     def made(self, shard: Shard | None = None) -> list[Path]:
         """Files that the run makes of a specification: the manifest, and tables that a shard reads.
@@ -336,6 +340,14 @@ def solver_versions(solver: Solver) -> dict[str, str]:
     optimisers = {"dc_opf": ("highspy",), "ac_opf": ("casadi",)}
     names = ("pandapower", "lightsim2grid", "numpy", "scipy", *optimisers.get(solver, ()))
     return {name: version(name) for name in names}
+
+
+def _changed_at(path: Path) -> float:
+    """When a file, or a link to it, was changed last; a missing one comes after all others."""
+    try:
+        return max(path.stat().st_mtime_ns, path.lstat().st_mtime_ns)
+    except OSError:
+        return math.inf
 
 
 @cache
