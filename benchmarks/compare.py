@@ -87,6 +87,7 @@ def workflow(
     solver: str,
     count: int,
     per_job: int | str,
+    *,
     scenarios: list[dict[str, object]] | None = None,
 ) -> Run:
     """Run the same scenarios through the workflow, or others."""

@@ -2,8 +2,8 @@
 
 python benchmarks/tables.py [--scenarios 10000] [--solver dc] [--grid case118]
 
-Runs the whole workflow twice, cold, on the same states: once with ``load_scale``, once with a CSV of
-all loads for each scenario, as a user's own tables would be. Prints both times and their ratio.
+Runs the whole workflow twice, cold, on the same states: once with ``load_scale``, once with a CSV
+of all loads for each scenario, as a user's own tables would be. Prints both times and their ratio.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
         show("load_scale", scaled, scaled)
         phases(folder / "scaled" / "runs" / "batch" / "bench", scaled)
         own = with_tables(folder / "tables", arguments.grid, arguments.scenarios)
-        tables = workflow(folder / "tables", *study, own)
+        tables = workflow(folder / "tables", *study, scenarios=own)
         show("a table each", tables, scaled)
         phases(folder / "tables" / "runs" / "batch" / "bench", tables)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gat_batch.csv_files import write_csv
 from gat_batch.errors import GatBatchError
 from gat_batch.tables import InjectionTable, read_injections, read_shared
 
@@ -53,7 +56,13 @@ def test_parquet_and_csv_are_the_same_table(tmp_path):
     [
         ("", ["empty"]),
         ("load,p_mw\n", ["no rows"]),
-        ("load,p_mw\n1,2,3\n", ["can't be read"]),
+        ("load,p_mw\n1,2,3\n", ["line 2 has 3 cells", "names 2", "decimal comma"]),
+        ("load,p_mw\n1,2\n3\n", ["line 3 has 1 cells", "names 2"]),
+        ("load;p_mw;q_mvar\n0;10,5;3,2\n", ["separated by semicolons", "has decimal commas"]),
+        ("load;p_mw\n0;10\n", ["separated by semicolons (save"]),
+        ("load\tp_mw\n0\t10.5\n", ["separated by tabs (save"]),
+        ("load|p_mw\n0|1,5\n", ["separated by bars and has decimal commas"]),
+        ('load,p_mw\n0,"10,5"\n', ["row 2", "'10,5'"]),
         ("load,load,p_mw\n1,1,2\n", ["load", "2 times"]),
         ("p_mw\n1\n", ["names no elements"]),
         ("load,bus,p_mw\n1,1,1\n", ["load and bus"]),
@@ -75,6 +84,39 @@ def test_faulty_load_table_is_refused(tmp_path, text, fragments):
         read_injections(write(tmp_path / "t.csv", text), "load")
     for fragment in ["t.csv", *fragments]:
         assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "fragment"),
+    [
+        ("load,p_mw\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("load,p_mw\nWäldchen,2\n".encode("latin-1"), "line 2: byte 0xe4"),
+        (b"PK\x03\x04rest of a workbook", "Excel workbook"),
+    ],
+)
+def test_load_table_in_another_coding_is_said_to_be(tmp_path, content, fragment):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(GatBatchError, match=fragment):
+        read_injections(tmp_path / "t.csv", "load")
+
+
+def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "t.csv").write_text("load,p_mw\n1,2\n", encoding="utf-8-sig")
+    assert read_injections(tmp_path / "t.csv", "load").labels == ("1",)
+
+
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
+def test_no_text_of_a_csv_is_a_formula(tmp_path_factory, texts):
+    texts = [*texts, "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "plain", "'quoted"]
+    table = pa.table({"text": pa.array(texts), "number": [-1.5] * len(texts)})
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    write_csv(table, path)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert [float(number) for _, number in rows] == [-1.5] * len(texts)
+    for text, (cell, _) in zip(texts, rows, strict=True):
+        assert cell[:1] not in {"=", "+", "-", "@", "\t", "\r", "\n"}
+        assert cell == (f"'{text}" if text[:1] in set("=+-@\t\r\n") else text)
 
 
 def test_faulty_voltage_is_refused(tmp_path):

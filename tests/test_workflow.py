@@ -133,10 +133,8 @@ def tables_in_records(workspace):
     found = {}
     for file in (workspace.path / ".snakemake" / "metadata").rglob("*"):
         if file.is_file():
-            record = json.loads(file.read_text())
-            found[file.name] = [
-                name for name in record["input"] or () if re.fullmatch(r"t\d+\.csv", name)
-            ]
+            names = json.loads(file.read_text())["input"] or ()
+            found[file.name] = [name for name in names if re.fullmatch(r"t\d+\.csv", name)]
     return {name: tables for name, tables in found.items() if tables}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
+from .csv_files import read_csv
 from .errors import GatBatchError, InputErrors, TableError, UnreadableError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def read_columns(path: Path) -> pa.Table:
         if path.suffix.lower() in (".parquet", ".pq"):
             table = pq.ParquetFile(path).read(use_threads=False)
         else:
-            table = _read_csv(path)
+            table = read_csv(path)
     except FileNotFoundError:
         hint = "paths are relative to the manifest's folder"
         raise TableError("no such file", file=path, hint=hint) from None
@@ -59,22 +58,6 @@ def read_columns(path: Path) -> pa.Table:
     if not len(table):
         raise TableError("has no rows", file=path)
     return table
-
-
-def _read_csv(path: Path) -> pa.Table:
-    text = path.read_text(encoding="utf-8-sig")
-    if not text.strip():
-        raise TableError("is empty", file=path, hint="the first line names the columns")
-    names = next(csv.reader(io.StringIO(text)))
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-    )
-    table = pyarrow.csv.read_csv(
-        pa.BufferReader(text.encode()),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        convert_options=convert,
-    )
-    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def codes(

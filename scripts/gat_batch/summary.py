@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from .base_states import Gathering
 from .contingency_ranking import ContingencyRanking
+from .csv_files import write_csv
 from .element_statistics import ElementStatistics
 from .errors import ResultError
 from .result_reader import PART_SCHEMA, read_parts
@@ -97,7 +97,7 @@ def summarise(
             _aggregate(results, temporary[0], statistics, ranking, table)
             scenarios = table.table()
             pq.write_table(scenarios, temporary[1], compression="zstd")
-            pyarrow.csv.write_csv(scenarios, temporary[2])
+            write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
             pq.write_table(ranking.table(), temporary[4], compression="zstd")
             pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")

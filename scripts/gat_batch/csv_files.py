@@ -1,0 +1,125 @@
+"""CSV files: read as text, or refused with what a file looks like; and written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from .errors import TableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPECTED = "save it as CSV (UTF-8) with commas between cells and points in numbers"
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+SIGNATURES = {
+    b"PK\x03\x04": "is an Excel workbook or an archive, not CSV",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV",
+    b"\xff\xfe": "is UTF-16 text, not UTF-8",
+    b"\xfe\xff": "is UTF-16 text, not UTF-8",
+}
+"""How files begin that people take for CSV."""
+
+FORMULA = r"^([=+\-@\t\r\n])"
+"""How a cell begins that spreadsheets take for a formula."""
+
+
+def read_csv(path: Path) -> pa.Table:
+    """Read all columns of a CSV file as text, null where a cell is empty.
+
+    Args:
+        path: the file, UTF-8 with or without a byte order mark.
+
+    Returns:
+        The columns, named by the first line.
+
+    Raises:
+        TableError: if it isn't CSV with commas; the message says what it looks like.
+        OSError, ArrowException: if it can't be read.
+    """
+    text = _text_of(path)
+    if not text.strip():
+        raise TableError("is empty", file=path, hint="the first line names the columns")
+    names = next(csv.reader(io.StringIO(text)))
+    if len(names) == 1:
+        _check_separator(text, path)
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+    )
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            convert_options=convert,
+        )
+    except pa.ArrowInvalid:
+        _check_rows(text, len(names), path)
+        raise
+    return table.rename_columns([name.strip() for name in table.column_names])
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Write a table as CSV in which spreadsheets take no text for a formula.
+
+    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break gets an apostrophe in
+    front, after which spreadsheets show it as it is.
+
+    Args:
+        table: the table.
+        path: the file, which is replaced.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    columns = [
+        pc.replace_substring_regex(column, FORMULA, r"'\1") if _is_text(column.type) else column
+        for column in table.columns
+    ]
+    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), path)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _text_of(path: Path) -> str:
+    content = path.read_bytes()
+    for signature, what in SIGNATURES.items():
+        if content.startswith(signature):
+            raise TableError(what, file=path, hint=EXPECTED)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"line {line}: byte 0x{content[error.start]:02x} is no UTF-8 text"
+        raise TableError(what, file=path, hint=EXPECTED) from None
+
+
+def _check_separator(text: str, path: Path) -> None:
+    """Refuse a file whose only column is several, separated by something else than commas."""
+    header, _, rest = text.partition("\n")
+    for separator, name in SEPARATORS.items():
+        if separator in header:
+            number = rf"(^|[{separator}])\s*-?\d+,\d+\s*([{separator}]|$)"
+            decimals = re.search(number, rest, re.MULTILINE)
+            also = " and has decimal commas" if decimals else ""
+            raise TableError(f"is separated by {name}{also}", file=path, hint=EXPECTED)
+
+
+def _check_rows(text: str, columns: int, path: Path) -> None:
+    """Refuse a file of which a row has more or fewer cells than the first line has names."""
+    reader = csv.reader(io.StringIO(text))
+    next(reader)
+    for row in reader:
+        if row and len(row) != columns:
+            what = f"line {reader.line_num} has {len(row)} cells, the first line names {columns}"
+            hint = "a number with a decimal comma counts as two cells; points are needed"
+            raise TableError(what, file=path, hint=hint)
