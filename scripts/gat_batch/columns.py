@@ -78,6 +78,11 @@ def codes(
     if texts is None:
         faults.append(TableError(f"is of type {column.type}, not text", file=path, field=name))
         return (), np.zeros(len(column), dtype=np.int64)
+    # Most tables are clean: their few distinct texts tell so sooner than all cells.
+    encoded = texts.dictionary_encode()
+    labels = encoded.dictionary.to_pylist()
+    if not texts.null_count and all(label and label == label.strip() for label in labels):
+        return tuple(labels), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     texts = pc.utf8_trim_whitespace(texts)
     empty = pc.or_kleene(pc.is_null(texts), pc.equal(texts, ""))
     faults.extend(
@@ -120,13 +125,14 @@ def numbers(
     if pa.types.is_boolean(cells.type):
         faults.append(TableError("is of type bool, not a number", file=path, field=name))
         return np.zeros(len(cells))
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        cells = pc.utf8_trim_whitespace(cells)
-        cells = pc.if_else(pc.equal(cells, ""), None, cells)
     try:
         values = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values = np.array([_number(cell) for cell in cells.to_pylist()])
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            cells = pc.utf8_trim_whitespace(cells)
+            cells = pc.if_else(pc.equal(cells, ""), None, cells)
+        texts = cells.to_pylist()
+        values = np.array([math.nan if cell is None else _number(cell) for cell in texts])
     given = cells.is_valid().to_numpy(zero_copy_only=False)
     wrong = given & ~np.isfinite(values)
     if name == "vm_pu":
