@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from .errors import GridError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
 
@@ -19,9 +21,12 @@ class ElementIndex:
 
     Attributes:
         net: the network; its tables must keep their rows.
+        found: table -> labels that were all found together last, and their positions. Most tables
+            of a batch name the same elements as the one before.
     """
 
     net: pandapowerNet
+    found: dict[str, tuple[tuple[str, ...], NDArray[np.int64]]] = field(default_factory=dict)
     _by_index: dict[str, dict[int, int]] = field(default_factory=dict)
     _by_name: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 

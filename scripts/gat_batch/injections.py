@@ -147,9 +147,7 @@ def resolve(
         The table with its elements; of no use if faults were added.
     """
     faults.extend(_unusable_columns(table, kind))
-    positions = np.array(
-        [_position(index, table, label, faults) for label in table.labels], dtype=np.int64
-    )
+    positions = _positions(index, table, faults)
     found = np.flatnonzero(positions >= 0)
     if len(np.unique(positions[found])) < len(found):
         what = f"an {table.element} is named in two ways, by index and by name"
@@ -158,6 +156,20 @@ def resolve(
         shares = _Shares(found, positions[found], np.ones(len(found)))
         return Injections(table, {table.element: shares})
     return Injections(table, _bus_shares(index.net, table, kind, positions, faults))
+
+
+def _positions(
+    index: ElementIndex, table: InjectionTable, faults: list[GatBatchError]
+) -> NDArray[np.int64]:
+    """The position of each label's element, shape (labels,); -1 for those that add a fault."""
+    labels, positions = index.found.get(table.element, ((), np.empty(0, np.int64)))
+    if labels != table.labels:
+        positions = np.array(
+            [_position(index, table, label, faults) for label in table.labels], dtype=np.int64
+        )
+        if (positions >= 0).all():
+            index.found[table.element] = table.labels, positions
+    return positions
 
 
 def _unusable_columns(table: InjectionTable, kind: Kind) -> list[GatBatchError]:

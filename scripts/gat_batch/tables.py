@@ -254,6 +254,8 @@ def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
 
 
 def _repeated_rows(table: InjectionTable, scenario: NDArray[np.int64]) -> list[GatBatchError]:
+    if len(table.labels) == len(table.label):
+        return []
     keys = table.snapshot * len(table.labels) + table.label
     keys = scenario * (keys.max(initial=0) + 1) + keys
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
