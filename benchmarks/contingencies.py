@@ -34,12 +34,13 @@ import pandapower.networks
 from pandapower.contingency import run_contingency
 
 from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_run import Run, solved_in_parts
+from gat_batch.contingency_run import solved_in_parts
 from gat_batch.elements import ElementIndex
 from gat_batch.manifest import Contingencies
 from gat_batch.model import Model, prepare
 from gat_batch.solvers.contingency import Study
 from gat_batch.state import State
+from gat_batch.state_run import Run
 from gat_batch.violations import Limits
 
 FEW = 20

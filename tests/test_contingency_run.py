@@ -18,7 +18,7 @@ from test_solvers import grid
 
 from gat_batch import contingency_run
 from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_run import Run, solved_in_parts
+from gat_batch.contingency_run import solved_in_parts
 from gat_batch.elements import ElementIndex
 from gat_batch.errors import DeviationError
 from gat_batch.manifest import Contingencies
@@ -27,6 +27,7 @@ from gat_batch.solvers import contingency as solving
 from gat_batch.solvers.contingency import Study
 from gat_batch.solvers.verify import Deviation
 from gat_batch.state import Change, State, scenario_states
+from gat_batch.state_run import Run
 from gat_batch.violations import Limits
 
 

@@ -11,6 +11,7 @@ import pandapower
 import pandapower.topology
 import pyarrow as pa
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import solved_without
@@ -19,6 +20,7 @@ from test_solvers import AS_GIVEN, Study, assert_same, grid
 from gat_batch.contingencies import contingencies_of
 from gat_batch.contingency_rows import Kept
 from gat_batch.elements import ElementIndex
+from gat_batch.grids.matpower import read_matpower
 from gat_batch.manifest import Contingencies, Outage
 from gat_batch.model import prepare
 from gat_batch.solvers import contingency as solving
@@ -30,6 +32,7 @@ from gat_batch.state import scenario_states
 from gat_batch.violations import Limits, voltage_bands
 
 ALL = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
+RTS_GMLC = ROOT.parent / "shared" / "grids" / "matpower" / "case_RTS_GMLC.m"
 BRANCHES = ("line", "trafo", "trafo3w")
 LIMITS = Limits(50.0, (0.98, 1.03))
 
@@ -157,6 +160,15 @@ def test_every_outage_of_a_small_grid_is_solved_as_by_pandapower(solver):
 )
 def test_outages_are_solved_as_by_pandapower(name, types, sample, solver):
     assert_equal_to_pandapower(case(name, solver, types, sample=sample))
+
+
+@pytest.mark.skipif(not RTS_GMLC.is_file(), reason="shared/grids isn't beside the checkout")
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_every_outage_of_a_grid_with_several_generators_at_a_bus(solver):
+    types = ("line", "trafo", "gen", "sgen", "load")
+    system, _ = assert_equal_to_pandapower(case(read_matpower(RTS_GMLC), solver, types))
+    assert set(system["status"]) == {"ok", "islanded"}
+    assert len(system) > 200
 
 
 @pytest.mark.parametrize("solver", ["dc", "ac"])
@@ -427,7 +439,7 @@ def test_a_solver_that_raises_costs_its_contingency(monkeypatch):
     monkeypatch.setattr(solving, "solve", solve)
     solved = broken.solve()
     told = {solved.names[n]: (s.status, s.detail) for n, s in solved.single}
-    assert told["line:3"] == ("not_converged", "ZeroDivisionError: division by zero")
+    assert told["line:3"] == ("not_converged", "internal: ZeroDivisionError: division by zero")
     for number, solution in expected.single:
         if expected.names[number] != "line:3":
             assert told[expected.names[number]] == (solution.status, solution.detail)

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .breakdown import Breakdown, contained
 from .contingencies import contingencies_of
-from .contingency_run import Run, solved_in_parts
+from .contingency_run import solved_in_parts
 from .elements import ElementIndex
 from .grids import read_grid
 from .model import Model
@@ -23,8 +24,9 @@ from .results import ResultWriter
 from .solvers import solve_together
 from .solvers.contingency import Study
 from .solvers.solution import SEVERITY
-from .solvers.verify import Deviation, chosen, verified
+from .solvers.verify import Deviation
 from .state import scenario_states
+from .state_run import Run, SolvedState, solved_state
 from .tables import read_injections
 from .violations import Limits
 from .wiring import keep_wiring
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
     from .manifest import Scenario
     from .plan import Plan
     from .solvers.solution import Solution
-    from .state import State
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
+
+MOST_REPORTS = 20
+"""Bugs of one scenario that the log tells; a result has a row for each."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Solved:
         duration_secs: reading tables, solving and writing, in seconds.
         verified: largest deviations from pandapower, as :class:`~.solvers.verify.Deviation`.
         residual: largest relative residual of the conditions of an optimum, or None.
+        reports: for the log, what states and contingencies that hung, died or failed ended by.
     """
 
     status: str
@@ -59,6 +64,7 @@ class Solved:
     duration_secs: float
     verified: dict[str, float]
     residual: float | None
+    reports: list[str]
 
 
 @dataclass(frozen=True)
@@ -160,15 +166,15 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     summed = _Summed()
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         if run.contingencies:
-            for rows in solved_in_parts(run, summed.note, summed.verify):
+            for rows in solved_in_parts(run, summed.note, summed.verify, summed.report):
                 writer.add_rows(rows)
         else:
-            for state, solution in _base_cases(run):
-                summed.note(solution)
-                if chosen(run.verify, scenario_id, state.snapshot, None):
-                    study = (model, state, scenario.solver, scenario.options)
-                    summed.verify(verified(*study, solution))
-                writer.add(state.snapshot, None, solution)
+            for snapshot, solved in _base_cases(run):
+                summed.note(solved.solution)
+                summed.verify(solved.deviation)
+                if solved.breakdown is not None:
+                    summed.report(solved.breakdown.line(snapshot))
+                writer.add_rows(solved.rows)
         metadata |= {
             "verified": asdict(summed.deviation),
             "status": SEVERITY[summed.worst],
@@ -184,23 +190,32 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         duration,
         asdict(summed.deviation),
         summed.residual,
+        summed.reports,
     )
 
 
-def _base_cases(run: Run) -> Iterator[tuple[State, Solution]]:
-    """The states of a scenario without contingencies, solved together where ramps tie them."""
+def _base_cases(run: Run) -> Iterator[tuple[str | None, SolvedState]]:
+    """Snapshots of a scenario without contingencies, solved together where ramps tie them."""
     study = run.study
     if study.options.get("ramps"):
         states = list(run.states())
-        solutions = solve_together(
-            run.model, states, study.solver, study.options, engine=study.engine
+        solve = partial(solve_together, run.model, states, study.solver, study.options)
+        found = contained(partial(solve, engine=study.engine))
+        solutions: list[Solution | Breakdown] = (
+            [found] * len(states) if isinstance(found, Breakdown) else [*found]
         )
-        yield from zip(states, solutions, strict=True)
+        for state, one in zip(states, solutions, strict=True):
+            yield state.snapshot, solved_state(run, state, partial(_as_it_is, one))
         return
     before = None
     for state in run.states():
-        before = study.solve(run.model, state, before=before)
-        yield state, before
+        solved = solved_state(run, state, partial(study.solve, run.model, state, before=before))
+        before = solved.solution
+        yield state.snapshot, solved
+
+
+def _as_it_is(found: Solution | Breakdown) -> Solution | Breakdown:
+    return found
 
 
 @dataclass
@@ -211,6 +226,7 @@ class _Summed:
     iterations: int | None = None
     residual: float | None = None
     deviation: Deviation = field(default_factory=Deviation)
+    reports: list[str] = field(default_factory=list)
 
     def note(self, solution: Solution) -> None:
         self.worst = max(self.worst, SEVERITY.index(solution.status))
@@ -221,3 +237,7 @@ class _Summed:
 
     def verify(self, deviation: Deviation) -> None:
         self.deviation |= deviation
+
+    def report(self, line: str) -> None:
+        if len(self.reports) < MOST_REPORTS:
+            self.reports.append(line)

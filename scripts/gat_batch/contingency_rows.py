@@ -81,6 +81,8 @@ class Kept:
         for which, table in self.single:
             tables.append(table)
             numbers.append(np.full(len(table), which))
+        if not tables:  # all that fails here was out of service before
+            return RESULT_SCHEMA.empty_table()
         table = pa.concat_tables(tables)
         if len(tables) > 1:
             order = np.argsort(np.concatenate(numbers), kind="stable")

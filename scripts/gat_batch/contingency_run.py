@@ -1,25 +1,30 @@
 """A scenario's contingencies solved in parts, by supervised workers on several cores.
 
-A part that hangs, dies or fails is cut up until the contingency at fault is alone. That one is
-recorded with what happened to it, all others as if nothing had.
+A part that hangs, dies or fails, or whose rows can't be made, is cut up until the contingency at
+fault is alone. That one is recorded with what happened to it, all others as if nothing had.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from .breakdown import Breakdown, contained
+from .contingencies import is_possible, service_of
+from .contingency_parts import Order, Part
 from .contingency_rows import Kept
 from .errors import DeviationError
 from .memory import keep_freed_memory
-from .results import rows_of
+from .results import RESULT_SCHEMA, rows_of
 from .solvers.contingency import ContingencySolver
 from .solvers.screening import ScreenedSolver
 from .solvers.solution import Solution
 from .solvers.verify import Deviation, chosen, verified
+from .state_run import solved_state
 from .supervise import RetryPolicy, Task, supervise
 from .violations import voltage_bands
 
@@ -27,12 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .contingencies import Contingency
-    from .errors import GatBatchError
     from .model import Model
-    from .solvers.contingency import Study
     from .state import State
+    from .state_run import Run
     from .supervise import Outcome
-    from .violations import Limits
 
 SHARE = 0.1
 """Part of a scenario's time limit after which a part of its contingencies counts as hanging."""
@@ -49,58 +52,21 @@ ONCE = RetryPolicy(attempts=1)
 
 
 @dataclass(frozen=True)
-class Run:
-    """What the contingencies of a scenario have in common.
+class _Answer:
+    """What a worker found of a part.
 
     Attributes:
-        scenario: its id.
-        model: the grid.
-        study: how states are solved.
-        states: hands out the scenario's states, in the same order each time.
-        contingencies: what may happen in each of them.
-        limits: what counts as a violation.
-        whole: whether all rows are kept.
-        screen: whether to solve by AC only what DC finds severe.
-        verify: share of contingencies that pandapower solves too.
-        timeout_secs: time limit of the scenario, in seconds.
-        threads: workers at a time.
-        memory_mb: memory that they may take together, in MB; None for no limit.
+        kept: what is kept of each block.
+        deviation: largest deviations from pandapower.
+        breakdowns: bugs that were got around.
     """
 
-    scenario: str
-    model: Model
-    study: Study
-    states: Callable[[], Iterator[State]]
-    contingencies: Sequence[Contingency]
-    limits: Limits
-    whole: bool
-    screen: bool
-    verify: float
-    timeout_secs: float
-    threads: int = 1
-    memory_mb: float | None = None
+    kept: list[Kept]
+    deviation: Deviation
+    breakdowns: list[Breakdown]
 
-
-@dataclass(frozen=True, order=True)
-class _Part:
-    """Contingencies from one number up to another, of one state."""
-
-    state: int
-    start: int
-    stop: int
-
-    @classmethod
-    def named(cls, name: str) -> _Part:
-        return cls(*map(int, name.split(":")))
-
-    @property
-    def name(self) -> str:
-        return f"{self.state}:{self.start}:{self.stop}"
-
-    def cut(self, pieces: int) -> list[_Part]:
-        size = -(-(self.stop - self.start) // pieces)
-        starts = range(self.start, self.stop, size) if size else ()
-        return [_Part(self.state, n, min(n + size, self.stop)) for n in starts]
+    def rows(self, model: Model) -> pa.Table:
+        return pa.concat_tables(block.rows(model) for block in self.kept)
 
 
 class _Worker:
@@ -109,7 +75,7 @@ class _Worker:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.bands = voltage_bands(run.model.net, run.limits)
-        self._number = -1
+        self._number = self._prepared = -1
         self._states = run.states()
 
     def base(self, number: int) -> Solution:
@@ -117,7 +83,13 @@ class _Worker:
         self._turn_to(number)
         return self._exact.base
 
-    def solve(self, part: _Part) -> tuple[list[Kept], Deviation]:
+    @property
+    def breakdowns(self) -> list[Breakdown]:
+        """Bugs for which the contingencies of the present state are solved another way."""
+        solvers = {self._exact, self._solver}
+        return [solver.breakdown for solver in solvers if solver.breakdown is not None]
+
+    def solve(self, part: Part) -> _Answer:
         self._turn_to(part.state)
         run, solver = self.run, self._solver
         kept, deviation = [], Deviation()
@@ -129,11 +101,13 @@ class _Worker:
             limits = None if run.whole else run.limits
             kept.append(Kept.of(run.model, keys, solved, limits, self.bands))
             deviation |= self._verified(block)
-        return kept, deviation
+        return _Answer(kept, deviation, self.breakdowns)
 
     def _turn_to(self, number: int) -> None:
-        if number == self._number:
+        if number == self._prepared:
             return
+        # If this fails, the solvers at hand are those of another state.
+        self._prepared = -1
         if number < self._number:
             self._number, self._states = -1, self.run.states()
         while self._number < number:
@@ -146,6 +120,7 @@ class _Worker:
             if run.screen
             else self._exact
         )
+        self._prepared = number
 
     def _verified(self, block: Sequence[Contingency]) -> Deviation:
         """Solve a share of a block by pandapower too."""
@@ -165,7 +140,10 @@ _worker: _Worker | None = None
 
 
 def solved_in_parts(
-    run: Run, note: Callable[[Solution], None], verify: Callable[[Deviation], None]
+    run: Run,
+    note: Callable[[Solution], None],
+    verify: Callable[[Deviation], None],
+    report: Callable[[str], None] = lambda _: None,
 ) -> Iterator[pa.Table]:
     """Solve all states of a scenario, and all contingencies on top of each.
 
@@ -173,6 +151,7 @@ def solved_in_parts(
         run: what to solve.
         note: told of the solution of each state, without contingency.
         verify: told of deviations from pandapower.
+        report: told, for the log, what each hung, dead or failed state and contingency ended by.
 
     Yields:
         Rows of the result, in the order of states and contingencies, whatever the number of
@@ -186,10 +165,11 @@ def solved_in_parts(
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     keep_freed_memory()
     _worker = _Worker(run)
-    order = _Order()
-    parts: Iterator[_Part] = _first_parts(_worker, order, note, verify)
+    order = Order()
+    once = _once(report)
+    parts: Iterator[Part] = _first_parts(_worker, order, note, verify, once)
     while True:
-        failed: list[_Part] = []
+        failed: list[Part] = []
         limit = max(SHARE * run.timeout_secs, LEAST_SECS)
         for outcome in supervise(
             (Task(part.name, limit) for part in parts),
@@ -198,18 +178,18 @@ def solved_in_parts(
             policy=ONCE,
             memory_mb=run.memory_mb and run.memory_mb / run.threads,
         ):
-            part = _Part.named(outcome.task.name)
-            if not outcome.failed:
-                kept, deviation, fault = outcome.value
-                if fault is not None:
-                    raise fault
-                verify(deviation)
-                order.put(part, pa.concat_tables(block.rows(run.model) for block in kept))
+            part = Part.named(outcome.task.name)
+            rows = _rows_of_part(run, outcome)
+            if not isinstance(rows, Breakdown):
+                verify(outcome.value.deviation)
+                for breakdown in outcome.value.breakdowns:
+                    once(breakdown.line(_state(run, part.state).snapshot))
+                order.put(part, rows)
             elif part.stop - part.start > 1:
                 order.forget(part)
                 failed.append(part)
             else:
-                order.put(part, _given_up(run, part, outcome))
+                order.put(part, _given_up(run, part, outcome, rows, once))
             yield from order.ready(failed)
         yield from order.ready(failed)
         if not failed:
@@ -220,74 +200,74 @@ def solved_in_parts(
         parts = iter(pieces)
 
 
-class _Order:
-    """Rows kept until all that comes before them is there."""
-
-    def __init__(self) -> None:
-        self._waited: set[_Part] = set()
-        self._there: dict[_Part, pa.Table] = {}
-
-    def expect(self, part: _Part) -> None:
-        self._waited.add(part)
-
-    def put(self, part: _Part, rows: pa.Table) -> None:
-        self._waited.discard(part)
-        self._there[part] = rows
-
-    def forget(self, part: _Part) -> None:
-        self._waited.discard(part)
-
-    def ready(self, failed: Sequence[_Part]) -> Iterator[pa.Table]:
-        """Rows whose turn has come; those behind parts that failed have to wait."""
-        first = min((*self._waited, *failed), default=None)
-        for part in sorted(self._there):
-            if first is None or part < first:
-                yield self._there.pop(part)
+def _once(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Report each line once: every part of a state's contingencies meets the same bug."""
+    return lru_cache(maxsize=None)(report)
 
 
 def _first_parts(
     worker: _Worker,
-    order: _Order,
+    order: Order,
     note: Callable[[Solution], None],
     verify: Callable[[Deviation], None],
-) -> Iterator[_Part]:
+    report: Callable[[str], None],
+) -> Iterator[Part]:
     """Solve each state and hand out the parts of its contingencies."""
     run = worker.run
     count = len(run.contingencies)
     pieces = max(PARTS, -(-count // MOST_PER_PART))
     for number, state in enumerate(run.states()):
         # Workers, which are forked later, inherit what the first state's contingencies need.
-        base = worker.base(number) if number == 0 else run.study.solve(run.model, state)
-        note(base)
-        if chosen(run.verify, run.scenario, state.snapshot, None):
-            verify(verified(run.model, state, run.study.solver, run.study.options, base))
-        rows = rows_of(run.model, (run.scenario, state.snapshot, None), base)
-        order.put(_Part(number, -1, -1), rows)
+        solve = (
+            partial(worker.base, 0) if number == 0 else partial(run.study.solve, run.model, state)
+        )
+        solved = solved_state(run, state, solve)
+        if solved.breakdown is not None:
+            report(solved.breakdown.line(state.snapshot))
+        note(solved.solution)
+        verify(solved.deviation)
+        order.put(Part(number, -1, -1), solved.rows)
         # Nothing can be said of what comes on top of no solution.
-        if base.elements and count:
-            parts = _Part(number, 0, count).cut(pieces)
+        if solved.solution.elements and count:
+            parts = Part(number, 0, count).cut(pieces)
             for part in parts:
                 order.expect(part)
             yield from parts
 
 
-def _given_up(run: Run, part: _Part, outcome: Outcome) -> pa.Table:
-    """The row of a contingency that hung, died or failed."""
-    failure = outcome.failures[-1]
-    if failure.verdict == "memory":
-        raise MemoryError(failure.message)
-    state = next(islice(run.states(), part.state, None))
-    name = run.contingencies[part.start].name
-    solution = Solution("not_converged", "", detail=f"{failure.verdict}: {failure.message}")
-    return rows_of(run.model, (run.scenario, state.snapshot, name), solution)
+def _rows_of_part(run: Run, outcome: Outcome) -> pa.Table | Breakdown:
+    """The rows of a part, or why there are none."""
+    if outcome.failed:
+        failure = outcome.failures[-1]
+        return Breakdown(f"{failure.verdict}: {failure.message}", failure.detail)
+    if isinstance(outcome.value, DeviationError):
+        raise outcome.value
+    return contained(partial(outcome.value.rows, run.model))
 
 
-def _solve_part(
-    name: str, _attempt: int
-) -> tuple[list[Kept] | None, Deviation, GatBatchError | None]:
+def _given_up(
+    run: Run, part: Part, outcome: Outcome, breakdown: Breakdown, report: Callable[[str], None]
+) -> pa.Table:
+    """The row of a contingency that hung, died or failed; none if it is not possible."""
+    if outcome.failed and outcome.failures[-1].verdict == "memory":
+        raise MemoryError(outcome.failures[-1].message)
+    state = _state(run, part.state)
+    contingency = run.contingencies[part.start]
+    report(breakdown.line(state.snapshot, contingency.name))
+    if not is_possible(contingency, service_of(run.model.net, state)):
+        return RESULT_SCHEMA.empty_table()
+    solution = Solution("not_converged", "", detail=breakdown.detail)
+    return rows_of(run.model, (run.scenario, state.snapshot, contingency.name), solution)
+
+
+def _state(run: Run, number: int) -> State:
+    return next(islice(run.states(), number, None))
+
+
+def _solve_part(name: str, _attempt: int) -> _Answer | DeviationError:
     """Solve one part. Runs in a worker."""
     assert _worker is not None, "solved_in_parts() comes first"  # noqa: S101 - not for users
     try:
-        return *_worker.solve(_Part.named(name)), None
+        return _worker.solve(Part.named(name))
     except DeviationError as fault:
-        return None, Deviation(), fault
+        return fault

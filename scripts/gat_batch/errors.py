@@ -128,6 +128,11 @@ class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
         return (InputErrors, (self.faults,))
 
 
+def described(error: BaseException) -> str:
+    """Name and message of any exception, on one line."""
+    return f"{type(error).__name__}: {_one_line(str(error))}"
+
+
 def _rebuild(kind: type[GatBatchError], what: str, keywords: dict[str, Any]) -> GatBatchError:
     return kind(what, **keywords)
 

@@ -13,8 +13,10 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .breakdown import contained
 from .errors import GatBatchError, ResultError
 from .journal import Journal
 from .memory import made_to_last
@@ -111,16 +113,16 @@ class ShardRun:
                 from .durable import Durable
                 from .supervise import RetryPolicy, Task, supervise
 
-                bench.prepare(
-                    self.plan,
-                    members,
-                    self.journal,
-                    threads=self.workers // workers,
-                    memory_mb=memory_mb,
+                prepare = partial(bench.prepare, self.plan, members, self.journal)
+                broken = contained(
+                    partial(prepare, threads=self.workers // workers, memory_mb=memory_mb)
                 )
         except GatBatchError as fault:
-            for member in members:
-                self._give_up(member, "bad data", str(fault), ())
+            self._give_all_up(members, "bad data", str(fault))
+            return
+        if broken is not None:
+            self.log(broken.line())
+            self._give_all_up(members, "internal", broken.detail.removeprefix("internal: "))
             return
         self.log(f"{len(members)} scenarios to solve, {workers} at a time")
         config = self.plan.config
@@ -168,8 +170,14 @@ class ShardRun:
             self._give_up(member, last.verdict, last.message, outcome.failures)
             return
         record = asdict(outcome.value)
+        for line in record.pop("reports"):
+            self.log(f"{member.id}: {line}")
         self.journal.write("solved", member.id, attempt=attempt, **record)
         self.log(f"{member.id}: {record['status']} in {record['duration_secs']:.3f} s")
+
+    def _give_all_up(self, members: Sequence[Scenario], verdict: str, message: str) -> None:
+        for member in members:
+            self._give_up(member, verdict, message, ())
 
     def _give_up(
         self, member: Scenario, verdict: str, message: str, failures: Sequence[Failure]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from .errors import GatBatchError, UnreadableError
+from .errors import GatBatchError, UnreadableError, described
 from .memory import limit_memory
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _verdict(error: BaseException, task: Task) -> tuple[Verdict, str]:
         case OSError():
             return "io", f"{error.strerror or error}: {error.filename or 'no file named'}"
         case _:
-            return "internal", f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return "internal", described(error)
 
 
 def _cause_of_death(exitcode: int | None) -> str:

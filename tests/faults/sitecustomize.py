@@ -1,7 +1,8 @@
 """Real faults in workers, on demand: put on PYTHONPATH, it acts on tables of certain names.
 
 When a worker opens loads_FAULT.csv or loads_FAULT-once.csv, the fault strikes: in C code, by
-signals and by real allocations, the way it does in the field.
+signals and by real allocations, the way it does in the field. The environment variable BROKEN names
+a step in which workers have a bug, for line 3 or snapshot b alone.
 """
 
 import ctypes
@@ -58,3 +59,43 @@ def hook(event, arguments):
 
 
 sys.addaudithook(hook)
+
+
+def is_broken(step, arguments):
+    """Whether a call of a step is the one that has the bug."""
+    if step == "state":
+        return arguments[2].snapshot == "b"
+    if step == "contingency":
+        return ("line", 3) in tuple(arguments[0])
+    if step == "reduction":
+        return any(3 in one.failing.get("line", ()) for one in arguments[1])
+    return "line:3" in arguments[0].names
+
+
+def break_down():
+    """Have the bug, in a process that was forked with all its imports."""
+    step = os.environ["BROKEN"]
+    contingency = sys.modules.get("gat_batch.solvers.contingency")
+    if contingency is None:
+        return
+    owner, name = {
+        "state": (contingency.Study, "solve"),
+        "contingency": (contingency, "laid_over"),
+        "reduction": (contingency.DcReduction, "of"),
+        "rows": (sys.modules["gat_batch.contingency_rows"].Kept, "rows"),
+    }[step]
+    sound = getattr(owner, name)
+    if getattr(sound, "broken", False):
+        return
+
+    def broken(*arguments, **keywords):
+        if is_broken(step, arguments):
+            raise KeyError("broken on purpose")
+        return sound(*arguments, **keywords)
+
+    broken.broken = True
+    setattr(owner, name, broken)
+
+
+if "BROKEN" in os.environ:
+    os.register_at_fork(after_in_child=break_down)

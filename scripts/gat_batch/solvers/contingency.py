@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..breakdown import Breakdown, contained
 from ..contingencies import after, is_possible, service_of
 from ..errors import GatBatchError
 from ..violations import voltage_bands
@@ -93,6 +95,9 @@ class ContingencySolver:
         limits: what counts as a violation.
         raised: whether to find the highest loading that each contingency raises, by DC.
 
+    Attributes:
+        breakdown: the bug for which contingencies are solved one by one, or None.
+
     Raises:
         SolverError: as by :func:`gat_batch.solvers.solve`, for the state itself.
     """
@@ -103,9 +108,14 @@ class ContingencySolver:
         self._model, self._state, self.study = model, state, study
         self._service = service_of(model.net, state)
         self.base = study.solve(model, state)
-        self._blocks = (
-            _Blocks.of(model, state, study, limits, raised=raised) if self.base.elements else None
-        )
+        self.breakdown: Breakdown | None = None
+        self._blocks: _Blocks | None = None
+        if self.base.elements:
+            blocks = contained(partial(_Blocks.of, model, state, study, limits, raised=raised))
+            if isinstance(blocks, Breakdown):
+                self.breakdown = blocks
+            else:
+                self._blocks = blocks
 
     @property
     def unserved_mw(self) -> float:
@@ -145,12 +155,12 @@ class ContingencySolver:
     def alone(self, contingency: Contingency) -> Solution:
         """Solve one contingency as any other state; a failure is told in its solution."""
         try:
-            return self.study.solve(self._model, self.state_after(contingency))
-        except (MemoryError, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 - it costs this contingency and no other
-            kind = "" if isinstance(error, GatBatchError) else f"{type(error).__name__}: "
-            return Solution("not_converged", "", detail=f"{kind}{' '.join(str(error).split())}")
+            found = contained(lambda: self.study.solve(self._model, self.state_after(contingency)))
+        except GatBatchError as error:
+            return Solution("not_converged", "", detail=str(error))
+        if isinstance(found, Breakdown):
+            return Solution("not_converged", "", detail=found.detail)
+        return found
 
     def state_after(self, contingency: Contingency) -> State:
         """The state that a contingency leads to."""

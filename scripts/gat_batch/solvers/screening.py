@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..breakdown import Breakdown, contained
 from .contingency import ContingencySolver, Solved, Study
 from .options import OPTIONS
 
@@ -27,13 +29,18 @@ class ScreenedSolver:
 
     Severe is what cuts load off, and what raises the loading of a branch to ``SEVERE`` times the
     limit. The others keep what DC says of them. What DC can't see, low voltages above all, is
-    missed unless it comes with such loadings.
+    missed unless it comes with such loadings. Where DC has no solution of the state itself, all are
+    solved by AC.
 
     Args:
         model: the model.
         state: the state.
         exact: solves contingencies on top of it by AC.
         limits: what counts as a violation.
+
+    Attributes:
+        breakdown: the bug for which all contingencies are solved by AC, or one by one by DC, or
+            None.
     """
 
     def __init__(
@@ -43,18 +50,25 @@ class ScreenedSolver:
         study = exact.study
         options = {name: v for name, v in study.options.items() if name in OPTIONS["dc"]}
         rough = Study("dc", options, study.engine)
-        self._rough = ContingencySolver(model, state, rough, limits, raised=True)
+        found = contained(partial(ContingencySolver, model, state, rough, limits, raised=True))
+        self._rough: ContingencySolver | None = None
+        self.breakdown: Breakdown | None = None
+        if isinstance(found, Breakdown):
+            self.breakdown = found
+        else:
+            self.breakdown = found.breakdown
+            self._rough = found if found.base.elements else None
         self._limit = SEVERE * limits.loading_percent
 
     @property
     def block_size(self) -> int:
         """Contingencies that are best solved together."""
-        return self._rough.block_size
+        return (self._rough or self._exact).block_size
 
     def solve(self, contingencies: Sequence[Contingency], *, whole: bool = False) -> Solved:
         """Solve some contingencies; as :meth:`ContingencySolver.solve`."""
-        if not self._exact.base.elements:
-            return Solved([], [], [])
+        if not self._exact.base.elements or self._rough is None:
+            return self._exact.solve(contingencies, whole=whole)
         rough = self._rough.solve(contingencies)
         place = {name: number for number, name in enumerate(rough.names)}
         harmless = {
