@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gat_batch import csv_files
 from gat_batch.csv_files import write_csv
 from gat_batch.errors import GatBatchError
 from gat_batch.tables import InjectionTable, read_injections, read_shared
@@ -103,6 +105,21 @@ def test_load_table_in_another_coding_is_said_to_be(tmp_path, content, fragment)
 def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
     (tmp_path / "t.csv").write_text("load,p_mw\n1,2\n", encoding="utf-8-sig")
     assert read_injections(tmp_path / "t.csv", "load").labels == ("1",)
+
+
+@given(
+    cells=st.lists(
+        st.tuples(st.text(st.characters(categories=["L", "N", "P", "Zs"])), st.floats().map(str)),
+        max_size=20,
+    )
+)
+def test_small_and_large_files_are_read_alike(cells):
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([("load", "p_mw"), *cells])
+    text = file.getvalue()
+    rows = csv_files._rows(text)
+    names = next(rows)
+    assert csv_files._small(rows, names).equals(csv_files._large(text, names))
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))

@@ -14,6 +14,7 @@ import pyarrow.csv
 from .errors import TableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EXPECTED = "save it as CSV (UTF-8) with commas between cells and points in numbers"
@@ -27,6 +28,9 @@ SIGNATURES = {
     b"\xfe\xff": "is UTF-16 text, not UTF-8",
 }
 """How files begin that people take for CSV."""
+
+SMALL = 2**16
+"""Characters below which Python reads a file sooner than Arrow."""
 
 FORMULA = r"^([=+\-@\t\r\n])"
 """How a cell begins that spreadsheets take for a formula."""
@@ -43,27 +47,49 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises:
         TableError: if it isn't CSV with commas; the message says what it looks like.
-        OSError, ArrowException: if it can't be read.
+        OSError, csv.Error: if it can't be read.
     """
     text = _text_of(path)
     if not text.strip():
         raise TableError("is empty", file=path, hint="the first line names the columns")
-    names = next(csv.reader(io.StringIO(text)))
+    rows = _rows(text)
+    names = next(rows)
     if len(names) == 1:
         _check_separator(text, path)
+    table = _small(rows, names) if len(text) < SMALL else _large(text, names)
+    if table is None:
+        _check_rows(text, len(names), path)
+        raise TableError("its rows differ in length", file=path, hint=EXPECTED)
+    return table.rename_columns([name.strip() for name in table.column_names])
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=None))
+
+
+def _small(rows: Iterator[list[str]], names: list[str]) -> pa.Table | None:
+    """The columns of a small file; None if a row has more or fewer cells than there are names."""
+    cells = [row for row in rows if row]
+    if any(len(row) != len(names) for row in cells):
+        return None
+    columns = zip(*cells, strict=True) if cells else [()] * len(names)
+    texts = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
+    return pa.table(texts, names=names)
+
+
+def _large(text: str, names: list[str]) -> pa.Table | None:
+    """The same of any file; Arrow's reader takes longer to start than a small file needs."""
     convert = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
     )
     try:
-        table = pyarrow.csv.read_csv(
+        return pyarrow.csv.read_csv(
             pa.BufferReader(text.encode()),
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
             convert_options=convert,
         )
     except pa.ArrowInvalid:
-        _check_rows(text, len(names), path)
-        raise
-    return table.rename_columns([name.strip() for name in table.column_names])
+        return None
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
@@ -116,7 +142,7 @@ def _check_separator(text: str, path: Path) -> None:
 
 def _check_rows(text: str, columns: int, path: Path) -> None:
     """Refuse a file of which a row has more or fewer cells than the first line has names."""
-    reader = csv.reader(io.StringIO(text))
+    reader = csv.reader(io.StringIO(text, newline=None))
     next(reader)
     for row in reader:
         if row and len(row) != columns:
