@@ -102,6 +102,11 @@ def test_load_table_in_another_coding_is_said_to_be(tmp_path, content, fragment)
         read_injections(tmp_path / "t.csv", "load")
 
 
+def test_blank_lines_before_the_names_are_passed_over(tmp_path):
+    table = read_injections(write(tmp_path / "t.csv", "\n\nload,p_mw\n0,5\n"), "load")
+    assert list(table.values["p_mw"]) == [5.0]
+
+
 def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
     (tmp_path / "t.csv").write_text("load,p_mw\n1,2\n", encoding="utf-8-sig")
     assert read_injections(tmp_path / "t.csv", "load").labels == ("1",)

@@ -53,7 +53,7 @@ def read_csv(path: Path) -> pa.Table:
     if not text.strip():
         raise TableError("is empty", file=path, hint="the first line names the columns")
     rows = _rows(text)
-    names = next(rows)
+    names = next(row for row in rows if row)
     if len(names) == 1:
         _check_separator(text, path)
     table = _small(rows, names) if len(text) < SMALL else _large(text, names)
@@ -143,7 +143,7 @@ def _check_separator(text: str, path: Path) -> None:
 def _check_rows(text: str, columns: int, path: Path) -> None:
     """Refuse a file of which a row has more or fewer cells than the first line has names."""
     reader = csv.reader(io.StringIO(text, newline=None))
-    next(reader)
+    next(row for row in reader if row)
     for row in reader:
         if row and len(row) != columns:
             what = f"line {reader.line_num} has {len(row)} cells, the first line names {columns}"
