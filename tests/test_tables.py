@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,12 @@ def test_load_table_in_another_coding_is_said_to_be(tmp_path, content, fragment)
         read_injections(tmp_path / "t.csv", "load")
 
 
+def test_large_file_is_refused_by_the_line_too(tmp_path):
+    text = "load,p_mw\n" + "1,2\n" * 20_000 + "1,2,5\n"
+    with pytest.raises(GatBatchError, match="line 20002 has 3 cells, the first line names 2"):
+        read_injections(write(tmp_path / "t.csv", text), "load")
+
+
 def test_blank_lines_before_the_names_are_passed_over(tmp_path):
     table = read_injections(write(tmp_path / "t.csv", "\n\nload,p_mw\n0,5\n"), "load")
     assert list(table.values["p_mw"]) == [5.0]
@@ -122,9 +129,9 @@ def test_small_and_large_files_are_read_alike(cells):
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([("load", "p_mw"), *cells])
     text = file.getvalue()
-    rows = csv_files._rows(text)
-    names = next(rows)
-    assert csv_files._small(rows, names).equals(csv_files._large(text, names))
+    path = Path("t.csv")
+    large = csv_files._large(text, ["load", "p_mw"], path)
+    assert csv_files._small(text, path).equals(large)
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,6 @@ import pyarrow.csv
 from .errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 EXPECTED = "save it as CSV (UTF-8) with commas between cells and points in numbers"
@@ -47,38 +46,45 @@ def read_csv(path: Path) -> pa.Table:
 
     Raises:
         TableError: if it isn't CSV with commas; the message says what it looks like.
-        OSError, csv.Error: if it can't be read.
+        OSError, csv.Error, ArrowException: if it can't be read.
     """
     text = _text_of(path)
     if not text.strip():
         raise TableError("is empty", file=path, hint="the first line names the columns")
-    rows = _rows(text)
-    names = next(row for row in rows if row)
+    names = next(row for row in _reader(text) if row)
     if len(names) == 1:
         _check_separator(text, path)
-    table = _small(rows, names) if len(text) < SMALL else _large(text, names)
-    if table is None:
-        _check_rows(text, len(names), path)
-        raise TableError("its rows differ in length", file=path, hint=EXPECTED)
+    table = _small(text, path) if len(text) < SMALL else _large(text, names, path)
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
-def _rows(text: str) -> Iterator[list[str]]:
+def _reader(text: str) -> Any:
     return csv.reader(io.StringIO(text, newline=None))
 
 
-def _small(rows: Iterator[list[str]], names: list[str]) -> pa.Table | None:
-    """The columns of a small file; None if a row has more or fewer cells than there are names."""
-    cells = [row for row in rows if row]
-    if any(len(row) != len(names) for row in cells):
-        return None
-    columns = zip(*cells, strict=True) if cells else [()] * len(names)
+def _rows(text: str, path: Path) -> list[list[str]]:
+    """The rows that aren't blank; a fault names the first of another length than the names."""
+    reader = _reader(text)
+    rows: list[list[str]] = []
+    for row in reader:
+        if row and rows and len(row) != len(rows[0]):
+            what = f"has {len(row)} cells, the first line names {len(rows[0])}"
+            hint = "a number with a decimal comma counts as two cells; points are needed"
+            raise TableError(f"line {reader.line_num} {what}", file=path, hint=hint)
+        if row:
+            rows.append(row)
+    return rows
+
+
+def _small(text: str, path: Path) -> pa.Table:
+    names, *rows = _rows(text, path)
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
     texts = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
     return pa.table(texts, names=names)
 
 
-def _large(text: str, names: list[str]) -> pa.Table | None:
-    """The same of any file; Arrow's reader takes longer to start than a small file needs."""
+def _large(text: str, names: list[str], path: Path) -> pa.Table:
+    """The columns of any file; Arrow's reader takes longer to start than a small file needs."""
     convert = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
     )
@@ -89,7 +95,8 @@ def _large(text: str, names: list[str]) -> pa.Table | None:
             convert_options=convert,
         )
     except pa.ArrowInvalid:
-        return None
+        _rows(text, path)
+        raise
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
@@ -138,14 +145,3 @@ def _check_separator(text: str, path: Path) -> None:
             decimals = re.search(number, rest, re.MULTILINE)
             also = " and has decimal commas" if decimals else ""
             raise TableError(f"is separated by {name}{also}", file=path, hint=EXPECTED)
-
-
-def _check_rows(text: str, columns: int, path: Path) -> None:
-    """Refuse a file of which a row has more or fewer cells than the first line has names."""
-    reader = csv.reader(io.StringIO(text, newline=None))
-    next(row for row in reader if row)
-    for row in reader:
-        if row and len(row) != columns:
-            what = f"line {reader.line_num} has {len(row)} cells, the first line names {columns}"
-            hint = "a number with a decimal comma counts as two cells; points are needed"
-            raise TableError(what, file=path, hint=hint)

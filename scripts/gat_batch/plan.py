@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from .tables import Kind
 
 RESULT_FORMAT = 3
+"""Raised when the same study would be written differently; old results are then solved again."""
 
 PROGRAM = 2
-"""Raised where optimal power flows of the same data get another optimum."""
-"""Raised when the same study would be written differently; old results are then solved again."""
+"""Raised when optimal power flows of the same data get another optimum, likewise."""
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
 """Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
