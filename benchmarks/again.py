@@ -59,7 +59,7 @@ def main() -> None:
 def write_ours(work: Path, count: int) -> list[list[int]]:
     """Write a batch of DC power flows; the numbers of each job's scenarios."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    from gat_batch.front import plan_batch
+    from gat_batch.run.start import plan_batch
 
     (work / "config").mkdir(parents=True)
     scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)]

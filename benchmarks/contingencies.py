@@ -33,15 +33,15 @@ import pandapower
 import pandapower.networks
 from pandapower.contingency import run_contingency
 
-from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_run import solved_in_parts
-from gat_batch.elements import ElementIndex
-from gat_batch.manifest import Contingencies
-from gat_batch.model import Model, prepare
-from gat_batch.solvers.contingency import Study
-from gat_batch.state import State
-from gat_batch.state_run import Run
-from gat_batch.violations import Limits
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.state import State
+from gat_batch.model.violations import Limits
+from gat_batch.run.contingencies import solved_in_parts
+from gat_batch.run.state import Run
+from gat_batch.solvers.study import Study
+from gat_batch.study.manifest import Contingencies
 
 FEW = 20
 """Contingencies that pandapower's own analysis is timed on."""

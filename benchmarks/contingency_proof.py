@@ -36,17 +36,18 @@ import pandapower.networks
 from pandapower.topology import unsupplied_buses
 from plain import solved_without, switched_off
 
-from gat_batch.contingencies import TYPES, Contingency, contingencies_of
-from gat_batch.elements import ElementIndex
-from gat_batch.manifest import Contingencies
-from gat_batch.model import prepare
-from gat_batch.solvers.contingency import ContingencySolver, Study
-from gat_batch.solvers.readout import COLUMNS
-from gat_batch.state import State
-from gat_batch.violations import BRANCHES, Limits
+from gat_batch.contingency.solver import ContingencySolver
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies import TYPES, Contingency, contingencies_of
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.quantities import BRANCHES, COLUMNS
+from gat_batch.model.state import State
+from gat_batch.model.violations import Limits
+from gat_batch.solvers.study import Study
+from gat_batch.study.manifest import Contingencies
 
 if TYPE_CHECKING:
-    from gat_batch.solvers.solution import Solution
+    from gat_batch.model.solution import Solution
 
 GRIDS = ("case14", "case118", "case300", "case1354pegase", "case2869pegase")
 

@@ -26,9 +26,9 @@ import pandapower
 from pandapower.auxiliary import OPFNotConverged
 
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
-from gat_batch.state import Change, State
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import Change, State
+from gat_batch.solvers.study import solve
 
 
 def main() -> None:

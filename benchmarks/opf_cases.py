@@ -26,12 +26,12 @@ import numpy as np
 from opf_relaxation import NO_RATING, Proof, proof_of
 
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.model import Model, prepare
-from gat_batch.solvers import solve
-from gat_batch.solvers.dispatch import Dispatch, dispatch_of
-from gat_batch.solvers.equations import kept_equations
-from gat_batch.solvers.opf_elastic import branch_name
-from gat_batch.state import State
+from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.state import State
+from gat_batch.opf.dispatch import Dispatch, dispatch_of
+from gat_batch.opf.infeasibility import branch_name
+from gat_batch.powerflow.equations import kept_equations
+from gat_batch.solvers.study import solve
 
 CASES = [
     "case4gs", "case5", "case6ww", "case9", "case14", "case24_ieee_rts", "case30",

@@ -65,10 +65,10 @@ def main() -> int:
 def attempt(path: Path, published: float) -> tuple[str, str]:
     """Solve one file: a verdict, and its figures."""
     from gat_batch.errors import GatBatchError
-    from gat_batch.grids.matpower import read_matpower
-    from gat_batch.model import prepare
-    from gat_batch.solvers import solve
-    from gat_batch.state import State
+    from gat_batch.grids.matpower.reader import read_matpower
+    from gat_batch.model.grid_model import prepare
+    from gat_batch.model.state import State
+    from gat_batch.solvers.study import solve
 
     try:
         model = prepare(read_matpower(path))

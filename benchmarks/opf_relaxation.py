@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from gat_batch.solvers.opf_ac_program import admittances
-from gat_batch.solvers.opf_dc import run_highs
-from gat_batch.solvers.opf_dc_program import Program
+from gat_batch.opf.ac_program import admittances
+from gat_batch.opf.dc import run_highs
+from gat_batch.opf.dc_program import Program
 
 if TYPE_CHECKING:
-    from gat_batch.solvers.dispatch import Dispatch
+    from gat_batch.opf.dispatch import Dispatch
 
 MOST_ROUNDS = 60
 

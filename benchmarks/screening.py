@@ -25,13 +25,14 @@ set_up_solving()
 import numpy as np
 import pandapower.networks
 
-from gat_batch.contingencies import contingencies_of
-from gat_batch.elements import ElementIndex
-from gat_batch.manifest import Contingencies
-from gat_batch.model import Model, prepare
-from gat_batch.solvers.contingency import ContingencySolver, Study
-from gat_batch.state import State
-from gat_batch.violations import Limits, violations, voltage_bands
+from gat_batch.contingency.solver import ContingencySolver
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.state import State
+from gat_batch.model.violations import Limits, violations, voltage_bands
+from gat_batch.solvers.study import Study
+from gat_batch.study.manifest import Contingencies
 
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 

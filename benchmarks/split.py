@@ -43,14 +43,14 @@ def measure(grid: str, solver: str, count: int) -> None:
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     sys.path.insert(0, str(ROOT / "scripts"))
     began = time.process_time()
-    from gat_batch import bench  # noqa: F401 - what a job imports
-    from gat_batch.elements import ElementIndex
     from gat_batch.grids import grid_ref, read_grid
-    from gat_batch.manifest import Scenario
-    from gat_batch.model import prepare
-    from gat_batch.results import ResultWriter
-    from gat_batch.solvers import solve
-    from gat_batch.state import scenario_states
+    from gat_batch.grids.elements import ElementIndex
+    from gat_batch.model.grid_model import prepare
+    from gat_batch.model.state import scenario_states
+    from gat_batch.results.writer import ResultWriter
+    from gat_batch.run import worker as bench  # noqa: F401 - what a job imports
+    from gat_batch.solvers.study import solve
+    from gat_batch.study.manifest import Scenario
 
     imported = time.process_time()
     model = prepare(read_grid(grid_ref(f"pandapower:{grid}", Path())))

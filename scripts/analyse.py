@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from gat_batch.errors import GatBatchError
-from gat_batch.front import job_plan
 from gat_batch.process import set_up_analysing
+from gat_batch.run.start import job_plan
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from gat_batch.errors import GatBatchError
-from gat_batch.finish import finish
-from gat_batch.front import job_plan
+from gat_batch.run.finish import finish
+from gat_batch.run.start import job_plan
 
 
 def main() -> int:

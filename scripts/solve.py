@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from gat_batch.errors import GatBatchError
-from gat_batch.front import job_plan
-from gat_batch.plan import JOB_RETRIES
+from gat_batch.plan.plan import JOB_RETRIES
 from gat_batch.process import set_up_solving
-from gat_batch.shard import ShardRun
+from gat_batch.run.job import ShardRun
+from gat_batch.run.start import job_plan
 
 
 def main() -> int:

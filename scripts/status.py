@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from gat_batch.errors import GatBatchError
-from gat_batch.monitor import read_status, screen, watch
+from gat_batch.run.monitor import read_status, screen, watch
 
 
 def main() -> int:

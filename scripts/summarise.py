@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from gat_batch.errors import GatBatchError
-from gat_batch.front import job_plan
-from gat_batch.summary import SummaryFiles, summarise
-from gat_batch.violations import Limits
+from gat_batch.model.violations import Limits
+from gat_batch.run.start import job_plan
+from gat_batch.summary.batch_summary import SummaryFiles, summarise
 
 
 def main() -> int:

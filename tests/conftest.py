@@ -20,7 +20,7 @@ set_up_solving()
 import pytest
 import yaml
 
-from gat_batch.result_reader import read_metadata
+from gat_batch.results.reader import read_metadata
 
 ROOT = Path(__file__).parents[1]
 

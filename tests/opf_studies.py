@@ -12,13 +12,13 @@ from pandapower.pypower import idx_bus as bi
 from pandapower.pypower.makePTDF import makePTDF
 from scipy.optimize import linprog
 
-from gat_batch.elements import ElementIndex
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.grids.from_case import network_of
-from gat_batch.grids.matpower import _case as case_of
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
-from gat_batch.state import Change, State, scenario_states
+from gat_batch.grids.case.to_network import network_of
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.grids.matpower.reader import _case as case_of
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import Change, State, scenario_states
+from gat_batch.solvers.study import solve
 
 logging.getLogger("pandapower").setLevel(logging.CRITICAL)
 

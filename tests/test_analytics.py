@@ -15,13 +15,13 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gat_batch.analysis import analyses_of
 from gat_batch.analytics.comparison import compare_results
 from gat_batch.analytics.reliability import indices
 from gat_batch.analytics.shift_factors import lodf, ptdf
 from gat_batch.errors import ConfigError, SolverError
-from gat_batch.model import prepare
-from gat_batch.result_reader import read_result
+from gat_batch.model.grid_model import prepare
+from gat_batch.results.reader import read_result
+from gat_batch.study.analyses import analyses_of
 
 
 def flows(net):

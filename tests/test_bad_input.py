@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gat_batch.front import open_batch
+from gat_batch.run.start import open_batch
 
 GRID = "pandapower:case14"
 

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 from test_solvers import AS_GIVEN, grid
 
-from gat_batch import overloads
-from gat_batch.contingencies import contingencies_of, is_possible, service_of
-from gat_batch.contingency_ranking import ContingencyRanking
-from gat_batch.elements import ElementIndex
-from gat_batch.manifest import Contingencies
-from gat_batch.model import prepare
-from gat_batch.result_reader import read_result
-from gat_batch.results import RESULT_SCHEMA
-from gat_batch.solvers import solve
-from gat_batch.violations import Limits, violations, voltage_bands
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies import contingencies_of, is_possible, service_of
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.violations import Limits, violations, voltage_bands
+from gat_batch.results.reader import read_result
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.solvers.study import solve
+from gat_batch.study.manifest import Contingencies
+from gat_batch.summary import overloads
+from gat_batch.summary.contingency_ranking import ContingencyRanking
 
 
 def test_elements_that_are_out_already_are_no_contingency():

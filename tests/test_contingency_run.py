@@ -16,19 +16,19 @@ import pytest
 from test_solvers import Study as Outline
 from test_solvers import grid
 
-from gat_batch import contingency_run
-from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_run import solved_in_parts
-from gat_batch.elements import ElementIndex
+from gat_batch.contingency import solver as solving
 from gat_batch.errors import DeviationError
-from gat_batch.manifest import Contingencies
-from gat_batch.model import prepare
-from gat_batch.solvers import contingency as solving
-from gat_batch.solvers.contingency import Study
-from gat_batch.solvers.verify import Deviation
-from gat_batch.state import Change, State, scenario_states
-from gat_batch.state_run import Run
-from gat_batch.violations import Limits
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import Change, State, scenario_states
+from gat_batch.model.violations import Limits
+from gat_batch.run import contingencies as contingency_run
+from gat_batch.run.contingencies import solved_in_parts
+from gat_batch.run.state import Run
+from gat_batch.solvers.study import Study
+from gat_batch.solvers.verification import Deviation
+from gat_batch.study.manifest import Contingencies
 
 
 @pytest.fixture

@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 from plain import solved_without
 from test_solvers import AS_GIVEN, Study, assert_same, grid
 
-from gat_batch.contingencies import contingencies_of
-from gat_batch.contingency_rows import Kept
-from gat_batch.elements import ElementIndex
-from gat_batch.grids.matpower import read_matpower
-from gat_batch.manifest import Contingencies, Outage
-from gat_batch.model import prepare
-from gat_batch.solvers import contingency as solving
-from gat_batch.solvers.contingency import ContingencySolver
-from gat_batch.solvers.equations import kept_equations
-from gat_batch.solvers.screening import ScreenedSolver
-from gat_batch.solvers.topology import Topology
-from gat_batch.state import scenario_states
-from gat_batch.violations import Limits, voltage_bands
+from gat_batch.contingency import solver as solving
+from gat_batch.contingency.screening import ScreenedSolver
+from gat_batch.contingency.solver import ContingencySolver
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.grids.matpower.reader import read_matpower
+from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import scenario_states
+from gat_batch.model.violations import Limits, voltage_bands
+from gat_batch.powerflow.equations import kept_equations
+from gat_batch.powerflow.islands import Topology
+from gat_batch.results.contingency_rows import Kept
+from gat_batch.study.manifest import Contingencies, Outage
 
 ALL = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
 RTS_GMLC = ROOT.parent / "shared" / "grids" / "matpower" / "case_RTS_GMLC.m"

@@ -10,10 +10,10 @@ import pytest
 from conftest import ROOT, Workspace
 from nbclient import NotebookClient
 
-from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
-from gat_batch.element_statistics import ELEMENT_COLUMNS
-from gat_batch.overloads import OVERLOAD_COLUMNS
-from gat_batch.scenario_row import SCENARIO_COLUMNS
+from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
+from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
+from gat_batch.summary.overloads import OVERLOAD_COLUMNS
+from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
 # One worker makes the batch for all of them.
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("documents")]

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from gat_batch import durable
-from gat_batch.durable import Durable
+from gat_batch.files import durable
+from gat_batch.files.durable import Durable
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_solvers import AS_GIVEN, Study, assert_same, grid, plain_solution, random_study
 
-from gat_batch.elements import ElementIndex
 from gat_batch.errors import SolverError
-from gat_batch.manifest import Outage
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
-from gat_batch.solvers.verify import chosen, verified
-from gat_batch.state import Change, State, scenario_states
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import Change, State, scenario_states
+from gat_batch.solvers.study import solve
+from gat_batch.solvers.verification import chosen, verified
+from gat_batch.study.manifest import Outage
 
 FAST = {"dc": "scipy", "ac": "lightsim2grid"}
 

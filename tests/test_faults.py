@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from gat_batch.monitor import read_status
-from gat_batch.result_reader import read_metadata
+from gat_batch.results.reader import read_metadata
+from gat_batch.run.monitor import read_status
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gat_batch.solvers.findings import Violations, highest
-from gat_batch.solvers.readout import DIGITS
+from gat_batch.contingency.reduction import Violations, highest
+from gat_batch.powerflow.pandapower_results import DIGITS
 
 HAIR = 10.0**-DIGITS / 10
 

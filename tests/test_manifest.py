@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gat_batch.errors import GatBatchError
-from gat_batch.front import SCHEMAS, open_batch
-from gat_batch.manifest import Batch, read_manifest
+from gat_batch.files.workflow_files import SCHEMAS
+from gat_batch.run.start import open_batch
+from gat_batch.study.manifest import Batch, read_manifest
 
 SCHEMA = json.loads((SCHEMAS / "manifest.schema.json").read_text())
 

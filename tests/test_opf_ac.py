@@ -13,11 +13,11 @@ import pytest
 from opf_studies import AS_GIVEN, angle_across, change, optimum, prepared, published, rating_of
 from test_opf_dc import RATED, TIGHT, day, hour_by_hour, powers
 
-from gat_batch.costs import curve_through
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.model import prepare
-from gat_batch.solvers import solve, solve_together
-from gat_batch.state import State
+from gat_batch.model.costs import curve_through
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import State
+from gat_batch.solvers.study import solve, solve_together
 
 PUBLISHED = {
     "case9": 5296.69,

@@ -18,12 +18,12 @@ from opf_studies import (
     rating_of,
 )
 
-from gat_batch.costs import Curve, curve_through, polynomial_curve
 from gat_batch.errors import SolverError
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.model import prepare
-from gat_batch.solvers import solve, solve_together
-from gat_batch.state import State
+from gat_batch.model.costs import Curve, curve_through, polynomial_curve
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import State
+from gat_batch.solvers.study import solve, solve_together
 
 GRIDS = ["case5", "case14", "case39", "case118", "case300", "case1354pegase"]
 

@@ -16,13 +16,13 @@ from opf_studies import AS_GIVEN, change, prepared, published
 from gat_batch.grids import grid_ref, read_grid, write_grid
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.grids.slack import references
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
-from gat_batch.solvers.dispatch import dispatch_of
-from gat_batch.solvers.equations import kept_equations
-from gat_batch.solvers.opf_ac_program import unwrapped
-from gat_batch.solvers.optimum import residual_of
-from gat_batch.state import State
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.state import State
+from gat_batch.opf.ac_program import unwrapped
+from gat_batch.opf.dispatch import dispatch_of
+from gat_batch.opf.optimum import residual_of
+from gat_batch.powerflow.equations import kept_equations
+from gat_batch.solvers.study import solve
 
 PGLIB = ROOT.parent / "shared" / "grids" / "pglib"
 

@@ -17,11 +17,11 @@ from opf_studies import AS_GIVEN, prepared, states_of
 from gat_batch.errors import InputErrors, TableError
 from gat_batch.grids import grid_ref, read_grid, write_grid
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.manifest import read_manifest
-from gat_batch.model import prepare
-from gat_batch.opf_tables import read_element_table
-from gat_batch.result_reader import read_metadata, read_result
-from gat_batch.solvers import solve
+from gat_batch.model.grid_model import prepare
+from gat_batch.results.reader import read_metadata, read_result
+from gat_batch.solvers.study import solve
+from gat_batch.study.manifest import read_manifest
+from gat_batch.study.opf_tables import read_element_table
 
 
 class Plain:
@@ -268,7 +268,7 @@ def test_any_limit_table_is_read_back_as_it_was_written(tmp_path_factory, rows):
 def test_keys_for_other_solvers_and_ramps_with_contingencies_are_refused(tmp_path):
     import json
 
-    from gat_batch.front import SCHEMAS
+    from gat_batch.files.workflow_files import SCHEMAS
 
     schema = json.loads((SCHEMAS / "manifest.schema.json").read_text())
     batch = {

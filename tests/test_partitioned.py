@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gat_batch.solvers.partitioned import PartitionedInverse
+from gat_batch.contingency.partitioned_inverse import PartitionedInverse
 
 
 @pytest.mark.parametrize("kind", ["laplacian", "skewed", "dense", "diagonal"])

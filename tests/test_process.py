@@ -16,8 +16,8 @@ import pytest
 from conftest import ROOT
 from test_solvers import AS_GIVEN
 
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
+from gat_batch.model.grid_model import prepare
+from gat_batch.solvers.study import solve
 
 OLD_SCIPY_AND_NUMBA = """
 import json, sys, warnings

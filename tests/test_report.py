@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 from test_summary import files_in, write_result
 
-from gat_batch.manifest import Scenario
-from gat_batch.report.digest import read_summary
-from gat_batch.report.layout import laid_out
-from gat_batch.report.library import drawing_library
-from gat_batch.report.one_line import one_line
+from gat_batch.grids.connections import keep_wiring, kept_wiring, wiring_of
+from gat_batch.model.violations import Limits
+from gat_batch.report.bus_layout import laid_out
+from gat_batch.report.drawing_library import drawing_library
+from gat_batch.report.one_line_diagram import one_line
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
-from gat_batch.results import write_placeholder
-from gat_batch.summary import summarise
-from gat_batch.violations import Limits
-from gat_batch.wiring import keep_wiring, kept_wiring, wiring_of
+from gat_batch.report.summary_tables import read_summary
+from gat_batch.results.writer import write_placeholder
+from gat_batch.study.manifest import Scenario
+from gat_batch.summary.batch_summary import summarise
 
 LIMITS = Limits(90.0, (0.95, 1.05))
 NET = pandapower.networks.case9()

@@ -13,9 +13,9 @@ import yaml
 from conftest import ROOT
 
 from gat_batch import __version__
-from gat_batch.front import SCHEMAS
+from gat_batch.files.workflow_files import SCHEMAS
 from gat_batch.scenarios.product import make
-from gat_batch.solvers.options import OPTIONS
+from gat_batch.study.solver_options import OPTIONS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

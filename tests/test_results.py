@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gat_batch.errors import ResultError
-from gat_batch.footer import read_fingerprint
-from gat_batch.model import prepare
-from gat_batch.result_reader import read_metadata, read_result
-from gat_batch.results import RESULT_SCHEMA, ResultWriter, write_placeholder
-from gat_batch.solvers import solve
-from gat_batch.solvers.solution import Solution
-from gat_batch.state import State
+from gat_batch.files.parquet_footer import read_fingerprint
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.solution import Solution
+from gat_batch.model.state import State
+from gat_batch.results.reader import read_metadata, read_result
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.results.writer import ResultWriter, write_placeholder
+from gat_batch.solvers.study import solve
 
 FINGERPRINT = "0123456789abcdef" * 4
 MODEL = prepare(pandapower.networks.case9())
@@ -138,7 +139,7 @@ def test_no_room_on_disk_leaves_the_old_result_and_no_debris(result):
 
 
 def test_many_snapshots_are_written_in_several_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("gat_batch.results.ROWS_PER_GROUP", 60)
+    monkeypatch.setattr("gat_batch.results.writer.ROWS_PER_GROUP", 60)
     solution = solve(MODEL, State(None, ()), "ac", {})
     write(tmp_path / "r", *[solution] * 10)
     assert pq.ParquetFile(tmp_path / "r").num_row_groups == 4

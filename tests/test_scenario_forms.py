@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import make_scenarios
-from gat_batch.documents import read_document
 from gat_batch.errors import GatBatchError
-from gat_batch.front import SCHEMAS
-from gat_batch.manifest import batch_of, read_manifest
+from gat_batch.files.documents import read_document
+from gat_batch.files.workflow_files import SCHEMAS
 from gat_batch.scenarios.product import make, plan_product
-from gat_batch.tables import read_injections
+from gat_batch.study.injection_tables import read_injections
+from gat_batch.study.manifest import batch_of, read_manifest
 
 SCHEMA = json.loads((SCHEMAS / "manifest.schema.json").read_text())
 

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from gat_batch.errors import GatBatchError
-from gat_batch.front import SCHEMAS
-from gat_batch.manifest import read_manifest
+from gat_batch.files.workflow_files import SCHEMAS
 from gat_batch.scenarios.product import make
-from gat_batch.tables import read_injections
+from gat_batch.study.injection_tables import read_injections
+from gat_batch.study.manifest import read_manifest
 
 SCHEMA = json.loads((SCHEMAS / "manifest.schema.json").read_text())
 

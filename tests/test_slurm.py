@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Workspace
 
-from gat_batch.result_reader import read_metadata, read_result
+from gat_batch.results.reader import read_metadata, read_result
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from gat_batch.elements import ElementIndex
 from gat_batch.errors import SolverError
-from gat_batch.manifest import Outage
-from gat_batch.model import prepare
-from gat_batch.solvers import solve
-from gat_batch.solvers.options import OPTIONS, rungs
-from gat_batch.solvers.readout import COLUMNS, REACTIVE
-from gat_batch.state import Change, State, scenario_states
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.grid_model import prepare
+from gat_batch.model.quantities import COLUMNS, REACTIVE
+from gat_batch.model.state import Change, State, scenario_states
+from gat_batch.solvers.study import solve
+from gat_batch.study.manifest import Outage
+from gat_batch.study.solver_options import OPTIONS, rungs
 
 GRIDS = [
     "case14",

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gat_batch.elements import ElementIndex
 from gat_batch.errors import GatBatchError
-from gat_batch.manifest import Outage
-from gat_batch.state import applied, check_scenario, scenario_states
-from gat_batch.tables import read_injections
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.state import applied, check_scenario, scenario_states
+from gat_batch.study.injection_tables import read_injections
+from gat_batch.study.manifest import Outage
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from conftest import ROOT
 from rich.console import Console
 
 from gat_batch.errors import ResultError
-from gat_batch.front import open_batch
-from gat_batch.journal import Journal
-from gat_batch.monitor import read_status, screen
-from gat_batch.run_lock import hold
-from gat_batch.status import StatusBoard
+from gat_batch.files.run_lock import hold
+from gat_batch.run.journal import Journal
+from gat_batch.run.monitor import read_status, screen
+from gat_batch.run.start import open_batch
+from gat_batch.run.status import StatusBoard
 
 SCRIPT = str(ROOT / "scripts" / "status.py")
 

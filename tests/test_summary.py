@@ -11,13 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gat_batch.element_statistics import ELEMENT_COLUMNS
 from gat_batch.errors import ResultError
-from gat_batch.manifest import Scenario
-from gat_batch.results import METADATA_KEY, RESULT_SCHEMA, write_placeholder
-from gat_batch.scenario_row import SCENARIO_COLUMNS
-from gat_batch.summary import SummaryFiles, summarise
-from gat_batch.violations import Limits
+from gat_batch.files.parquet_footer import METADATA_KEY
+from gat_batch.model.violations import Limits
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.results.writer import write_placeholder
+from gat_batch.study.manifest import Scenario
+from gat_batch.summary.batch_summary import SummaryFiles, summarise
+from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
+from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
 LIMITS = Limits(80.0, (0.95, 1.05))
 ROWS = [("bus", n, "vm_pu") for n in (0, 5, 7)] + [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gat_batch.errors import GridError
-from gat_batch.supervise import RetryPolicy, Task, supervise
+from gat_batch.run.supervision import RetryPolicy, Task, supervise
 
 FAST = RetryPolicy(attempts=3, backoff_secs=0.01)
 

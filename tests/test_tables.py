@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gat_batch import csv_files
-from gat_batch.csv_files import write_csv
 from gat_batch.errors import GatBatchError
-from gat_batch.tables import InjectionTable, read_injections, read_shared
+from gat_batch.files import csv_files
+from gat_batch.files.csv_files import write_csv
+from gat_batch.study.injection_tables import InjectionTable, read_injections, read_shared
 
 
 def write(path, text):

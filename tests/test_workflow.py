@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from gat_batch.result_reader import read_metadata, read_result
+from gat_batch.results.reader import read_metadata, read_result
 
 pytestmark = pytest.mark.workflow
 

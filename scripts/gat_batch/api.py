@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import pyarrow.parquet as pq
 
 from .errors import ManifestError, ResultError
-from .front import plan_batch
-from .monitor import read_status
+from .files.workflow_files import ROOT
+from .run.monitor import read_status
+from .run.start import plan_batch
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from .plan import Plan
-
-ROOT = Path(__file__).parents[2]
+    from .plan.plan import Plan
 
 Table = Literal["aggregated_results", "scenarios", "elements", "contingencies", "overloads"]
 

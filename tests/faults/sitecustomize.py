@@ -75,14 +75,14 @@ def is_broken(step, arguments):
 def break_down():
     """Have the bug, in a process that was forked with all its imports."""
     step = os.environ["BROKEN"]
-    contingency = sys.modules.get("gat_batch.solvers.contingency")
+    contingency = sys.modules.get("gat_batch.contingency.solver")
     if contingency is None:
         return
     owner, name = {
         "state": (contingency.Study, "solve"),
         "contingency": (contingency, "laid_over"),
         "reduction": (contingency.DcReduction, "of"),
-        "rows": (sys.modules["gat_batch.contingency_rows"].Kept, "rows"),
+        "rows": (sys.modules["gat_batch.results.contingency_rows"].Kept, "rows"),
     }[step]
     sound = getattr(owner, name)
     if getattr(sound, "broken", False):

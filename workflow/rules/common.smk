@@ -19,10 +19,10 @@ SCRIPTS = ROOT / "scripts"
 # The package is used in place, so that a clone runs in any environment that has the pins.
 sys.path.insert(0, str(SCRIPTS))
 
-from gat_batch import front
+from gat_batch.run import start as front
 from gat_batch.errors import GatBatchError
-from gat_batch.finish import conclude
-from gat_batch.plan import JOB_RETRIES
+from gat_batch.run.finish import conclude
+from gat_batch.plan.plan import JOB_RETRIES
 
 try:
     # Jobs parse the workflow again: their input has passed all checks already.

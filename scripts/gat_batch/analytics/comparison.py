@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..footer import read_fingerprint
-from ..result_reader import read_result
-from ..results import SYSTEM
-from ..solvers.solution import QUANTITIES
+from ..files.parquet_footer import read_fingerprint
+from ..model.quantities import QUANTITIES
+from ..results.reader import read_result
+from ..results.schema import SYSTEM
 
 if TYPE_CHECKING:
     from pathlib import Path

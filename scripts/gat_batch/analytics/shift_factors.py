@@ -14,15 +14,15 @@ import pandas as pd
 from scipy.sparse.linalg import splu
 
 from ..errors import SolverError
-from ..solvers.equations import kept_equations
+from ..powerflow.equations import kept_equations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from ..model import Model
-    from ..solvers.arrays import Arrays
+    from ..model.admittances import Arrays
+    from ..model.grid_model import Model
 
 BLOCK = 500
 """Branches whose factors are in memory at once."""

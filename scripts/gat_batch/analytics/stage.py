@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..congestion import AT_LIMIT, BRANCH, congestion_shares, congestion_sums
 from ..errors import ResultError, SolverError
-from ..footer import METADATA_KEY, read_fingerprint
+from ..files.parquet_footer import METADATA_KEY, read_fingerprint
 from ..grids import read_grid
-from ..model import prepare
-from ..result_reader import read_result
-from ..supervise import RetryPolicy, Task, supervise
-from ..violations import BRANCHES
+from ..model.grid_model import prepare
+from ..model.quantities import BRANCHES
+from ..results.reader import read_result
+from ..run.supervision import RetryPolicy, Task, supervise
+from ..summary.congestion import AT_LIMIT, BRANCH, congestion_shares, congestion_sums
 from .comparison import CHANGES, compare_results
 from .own_function import call, source_hash
 from .reliability import indices, shortfall
@@ -37,10 +37,10 @@ from .shift_factors import lodf, ptdf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..analysis import Analysis
-    from ..manifest import Scenario
-    from ..plan import Plan
-    from ..supervise import Failure
+    from ..plan.plan import Plan
+    from ..run.supervision import Failure
+    from ..study.analyses import Analysis
+    from ..study.manifest import Scenario
 
 CHUNK = 200
 """Scenarios in a part of an analysis that takes a millisecond for each."""

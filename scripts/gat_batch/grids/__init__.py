@@ -29,7 +29,7 @@ def read_grid(ref: GridRef) -> pandapowerNet:
     Raises:
         GridError: if it can't be read, or can't be used.
     """
-    from .sanity import check_network
+    from .grid_check import check_network
 
     net = _read(ref)
     check_network(net, str(ref))
@@ -47,11 +47,11 @@ def _read(ref: GridRef) -> pandapowerNet:
 
             return read_json(ref.path)
         case "arrow":
-            from .arrow import read_arrow
+            from .arrow.reader import read_arrow
 
             return read_arrow(ref.path)
         case _:
-            from .matpower import read_matpower
+            from .matpower.reader import read_matpower
 
             return read_matpower(ref.path)
 
@@ -77,10 +77,10 @@ def write_grid(net: pandapowerNet, path: Path) -> list[str]:
 
             return write_json(net, path)
         case "arrow":
-            from .arrow_writer import write_arrow
+            from .arrow.writer import write_arrow
 
             return write_arrow(net, path)
         case _:
-            from .matpower_writer import write_matpower
+            from .matpower.writer import write_matpower
 
             return write_matpower(net, path)

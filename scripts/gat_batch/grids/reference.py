@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from ..documents import file_hash, named_file
 from ..errors import GridError
+from ..files.documents import file_hash, named_file
 
 Form = Literal["bundled", "json", "arrow", "m", "mat"]
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from ..errors import GatBatchError, ResultError
 from ..grids import read_grid
-from ..violations import Limits
-from ..wiring import kept_wiring, wiring_of
-from .digest import read_summary
-from .library import drawing_library
-from .one_line import one_line
+from ..grids.connections import kept_wiring, wiring_of
+from ..model.violations import Limits
+from .drawing_library import drawing_library
+from .one_line_diagram import one_line
 from .page import page, svg
 from .sections import sections_of
+from .summary_tables import read_summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..manifest import Scenario
-    from ..plan import Plan
-    from .one_line import OneLine
+    from ..plan.plan import Plan
+    from ..study.manifest import Scenario
+    from .one_line_diagram import OneLine
 
 MOST_MAPS = 4
 MOST_BRANCHES_DRAWN = 25_000

@@ -15,7 +15,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..violations import Limits
+    from ..model.violations import Limits
     from .histogram import Histogram
 
 Spec = dict[str, Any]

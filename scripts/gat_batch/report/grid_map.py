@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..violations import Limits
+    from ..model.violations import Limits
     from .figures import Spec
-    from .one_line import OneLine
+    from .one_line_diagram import OneLine
 
 MAP_WIDTH = 960
 

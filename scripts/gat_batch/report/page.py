@@ -15,8 +15,8 @@ from .. import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .digest import Summary
     from .sections import Section
+    from .summary_tables import Summary
 
 HERE = Path(__file__).parent
 

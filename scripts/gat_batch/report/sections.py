@@ -10,7 +10,7 @@ import pandas as pd
 from . import figures
 from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
 from .histogram import Histogram, round_edges
-from .listings import (
+from .tables import (
     CONGESTION,
     CONTINGENCIES,
     ELEMENTS,
@@ -24,9 +24,9 @@ from .listings import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .digest import Summary
-    from .listings import Listing
-    from .one_line import OneLine
+    from .one_line_diagram import OneLine
+    from .summary_tables import Summary
+    from .tables import Listing
 
 
 @dataclass(frozen=True)

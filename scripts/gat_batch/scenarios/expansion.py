@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors
-from .injections import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
+from .injection_factors import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
 from .quantities import SCALARS
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from ..tables import Kind
+    from ..study.injection_tables import Kind
     from .specification import Specification
 
 MOST_CELLS = 500_000

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from ..documents import read_document
 from ..errors import GatBatchError, InputErrors, SpecificationError
-from ..manifest import batch_of
+from ..files.documents import read_document
+from ..study.manifest import batch_of
 from .outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
 from .selection import read_csv
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..manifest import Contingencies, Scenario
-    from ..tables import Kind
+    from ..study.injection_tables import Kind
+    from ..study.manifest import Contingencies, Scenario
     from .outage_sets import OutageSet
     from .selection import Elements
     from .specification import Specification

@@ -13,21 +13,22 @@ import os
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..documents import file_hash, read_document
 from ..errors import InputErrors, SpecificationError
+from ..files.documents import file_hash, read_document
+from ..files.workflow_files import read_schema
 from ..grids import grid_ref
-from ..manifest import content_faults
+from ..study.manifest import content_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
-    from ..tables import Kind
+    from ..study.injection_tables import Kind
     from .specification import Specification
 
 FORMAT = 1
@@ -37,8 +38,6 @@ MANIFEST = "manifest.json"
 RECORD = "made_from.json"
 
 TABLE_NAME = re.compile(r"(loads|gens|sgens)_\d{4,}\.parquet")
-
-SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]
         product = Product(folder, inputs, tuple(record["tables"]), digest)
         if all(path.is_file() for path in product.outputs):
             return read_document(product.manifest), product
-    from ..tables import shared_table
+    from ..study.injection_tables import shared_table
 
     tables: dict[Path, dict[str, str]] = {}
 
@@ -191,7 +190,7 @@ def specified(document: Any, file: Path) -> Specification:
     """
     from .specification import read_specification
 
-    return read_specification(document, file, _schema("scenario_specification"))
+    return read_specification(document, file, read_schema("scenario_specification"))
 
 
 def expanded(
@@ -263,7 +262,3 @@ def _replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _schema(name: str) -> Any:
-    return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))

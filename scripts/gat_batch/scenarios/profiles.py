@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ..documents import nearest
 from ..errors import TableError
+from ..files.documents import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

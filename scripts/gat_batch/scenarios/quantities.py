@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
-from ..documents import nearest
+from ..files.documents import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..elements import ElementIndex
 from ..errors import GridError, TableError
+from ..grids.elements import ElementIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

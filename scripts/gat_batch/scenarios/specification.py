@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..documents import nearest, schema_faults
 from ..errors import GatBatchError, InputErrors, SpecificationError
-from .namesake import translated
+from ..files.documents import nearest, schema_faults
+from .gat_scenarios import translated
 from .quantities import quantity_faults
 
 if TYPE_CHECKING:

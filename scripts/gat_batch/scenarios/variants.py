@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import GatBatchError
 from ..grids import grid_ref, read_grid
-from .injections import Factors, dispatch_of
+from .injection_factors import Factors, dispatch_of
 from .outage_sets import found, outage_sets
 from .profiles import Profiles, profile_factors, read_profiles, time_name
 from .quantities import INJECTIONS

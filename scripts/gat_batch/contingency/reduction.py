@@ -1,0 +1,301 @@
+"""What remains of solved contingencies: their system figures and their violations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..model.quantities import BRANCHES
+from ..powerflow.element_results import branches_of
+from ..powerflow.pandapower_results import DIGITS, cut_off
+from ..powerflow.ratings import SQRT3, WINDINGS, by_power, ratings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.admittances import Arrays
+    from ..model.grid_model import Model
+    from ..model.violations import Limits
+    from ..powerflow.sweep import Demand
+    from .effect import Contingent
+
+    Rows = NDArray[np.integer[Any]]
+    Reals = NDArray[np.float64]
+
+FEW = 32
+"""Heavily loaded branches among which the worst of most contingencies is."""
+
+
+@dataclass(frozen=True)
+class Violations:
+    """Elements of one kind in violation, in a block of contingencies.
+
+    There are so many, and they go from process to process, that nothing is in them twice.
+
+    Attributes:
+        number: contingency of each, ascending.
+        position: its position in its table.
+        quantities: quantity -> values.
+        per_mw: quantity -> what a MW means for it, by position. Only of branches without losses,
+            for which everything else follows from the power that flows in.
+    """
+
+    number: Rows
+    position: Rows
+    quantities: Mapping[str, Reals]
+    per_mw: Mapping[str, Reals] | None = None
+
+    def values(self, quantity: str) -> Reals | None:
+        """Values of a quantity, None if there are none."""
+        if self.per_mw is None or quantity in self.quantities:
+            return self.quantities.get(quantity)
+        power = self.quantities["p_from_mw"]
+        if quantity == "p_to_mw":
+            return -power
+        if quantity == "pl_mw":
+            return np.zeros(len(power))
+        if quantity not in self.per_mw:
+            return None
+        factor = self.per_mw[quantity][self.position]
+        with np.errstate(invalid="ignore"):
+            values = np.abs(power) * factor
+        # Without capacity, whatever flows is too much.
+        values[np.isinf(factor)] = np.inf
+        return values
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What remains of a block of contingencies.
+
+    Attributes:
+        system: column of the system rows -> a value for each contingency.
+        violations: element -> those in violation.
+    """
+
+    system: dict[str, Any]
+    violations: dict[str, Violations]
+
+    def only(self, kept: Rows) -> Findings:
+        """What remains of some of the contingencies, by their numbers, ascending."""
+        violations = {}
+        for element, found in self.violations.items():
+            mine = np.isin(found.number, kept)
+            violations[element] = Violations(
+                np.searchsorted(kept, found.number[mine]),
+                found.position[mine],
+                {name: values[mine] for name, values in found.quantities.items()},
+                found.per_mw,
+            )
+        system = {name: [values[n] for n in kept] for name, values in self.system.items()}
+        return Findings(system, violations)
+
+
+class Reduction:
+    """Reduces contingencies of one state; what AC and DC have in common.
+
+    Args:
+        model: the model.
+        arrays: the equations, with nothing taken out of them.
+        demand: what the state asks of them.
+        limits: what counts as a violation.
+        trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
+    """
+
+    def __init__(
+        self, model: Model, arrays: Arrays, demand: Demand, limits: Limits, trafo_loading: str
+    ) -> None:
+        self._model, self._arrays, self._demand = model, arrays, demand
+        self._limit = limits.most_percent
+        self._by_power = by_power(arrays, trafo_loading)
+        percent = ratings(model.net, arrays, trafo_loading)
+        self._percent = np.where(arrays.supplied[arrays.ends], percent, np.nan)
+        self._ampere = 1.0 / (arrays.kv[arrays.ends] * SQRT3)
+        self._places = {element: branches_of(arrays, element) for element in BRANCHES}
+        # Branches that are elements.
+        own = [places[:, 0] for places in self._places.values() if places.shape[1] == 1]
+        self._simple = np.concatenate(own)
+        # Whether power into an end of a branch counts as loss.
+        self._counted = np.zeros((len(arrays.ends), 2))
+        for element in ("line", "trafo", "impedance"):
+            self._counted[slice(*arrays.span.get(element, (0, 0)))] = 1.0
+        for winding, (_, end) in enumerate(WINDINGS):
+            if len(self._places["trafo3w"]):
+                self._counted[self._places["trafo3w"][:, winding], end] = 1.0
+        self._load = self._at_rows("load", demand.load.real)
+        sgen = self._at_rows("sgen", demand.sgen.real)
+        self._generation = self._at_rows("gen", demand.gen) + sgen
+        self._need = demand.bus.real + sgen
+        self._could_be_lost = demand.bus_in & ~model.cut_off
+        rows = arrays.row["bus"][self._could_be_lost]
+        self._buses = np.bincount(rows[rows < arrays.buses], minlength=arrays.buses)
+        self._lost_before = int((rows >= arrays.buses).sum())
+        row, branch = arrays.ends.T.ravel(), np.tile(np.arange(len(arrays.ends)), 2)
+        begin = np.searchsorted(np.sort(row), np.arange(len(arrays.kv) + 1))
+        self._incident = begin, branch[np.argsort(row, kind="stable")]
+
+    def _at_rows(self, element: str, power: Reals) -> Reals:
+        rows = self._arrays.row[element]
+        here = rows < self._arrays.buses
+        sums = np.bincount(rows[here], power[here], minlength=self._arrays.buses)
+        return sums.astype(np.float64)
+
+    def _lost(self, block: Sequence[Contingent]) -> tuple[Rows, Rows]:
+        """Rows that contingencies cut off: contingency and row of each."""
+        dead = [one.cut.dead for one in block]
+        number = np.repeat(np.arange(len(block)), [len(rows) for rows in dead])
+        return number, np.concatenate(dead)
+
+    def _out(
+        self, block: Sequence[Contingent], lost: tuple[Rows, Rows]
+    ) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
+        """Branches that carry nothing, and those among them that are not supplied.
+
+        Returns:
+            Contingency and branch of each, twice; some may be there more than once.
+        """
+        live, (begin, branch) = self._arrays.live, self._incident
+        number, row = lost
+        count = begin[row + 1] - begin[row]
+        number = np.repeat(number, count)
+        place = branch[
+            np.arange(len(number)) + np.repeat(begin[row] - count.cumsum() + count, count)
+        ]
+        stubs = [(n, live[p]) for n, one in enumerate(block) for p, _ in one.cut.hanging]
+        if stubs:
+            which, line = np.array(stubs).T
+            all_lines = len(self._arrays.ends)
+            kept = ~np.isin(number * all_lines + place, which * all_lines + line)
+            number, place = number[kept], place[kept]
+        gone = [(n, p) for n, one in enumerate(block) for p in one.branches]
+        which, own = np.array(gone, np.int64).reshape(-1, 2).T
+        still = np.concatenate([which, number]), np.concatenate([live[own], place])
+        return still, (number, place)
+
+    def _branch_figures(
+        self, count: int, peak: Reals, loading_of: Callable[[Rows], Reals]
+    ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows, Reals]]]:
+        """The worst loading of each contingency, and where loading is above the limit.
+
+        Args:
+            count: contingencies.
+            peak: highest loading of each branch in any of the contingencies in percent, NaN for
+                none.
+            loading_of: tells the loading of some branches in each contingency in percent, NaN for
+                none, shape (contingencies, branches).
+
+        Returns:
+            Columns of the system rows; element -> contingency, position and loading of those above
+            the limit.
+        """
+        least = self._least(peak, loading_of)
+        worst, name = np.full(count, -np.inf), np.full(count, None, object)
+        over: dict[str, tuple[Rows, Rows, Reals]] = {}
+        for element, places in self._places.items():
+            mine = np.flatnonzero((peak[places] >= least).any(axis=1))
+            if not len(mine):
+                continue
+            values = loading_of(places[mine].ravel())
+            values = values.reshape(count, *places[mine].shape).max(axis=2)
+            found, value, (number, column) = highest(values, self._limit)
+            ids = self._model.ids[element][mine[found]]
+            names = np.array([f"{element}:{own}" for own in ids.tolist()], object)
+            better = np.round(value, DIGITS) > np.round(worst, DIGITS)
+            worst[better], name[better] = value[better], names[better]
+            if len(number):
+                position = mine[column].astype(np.min_scalar_type(len(places)))
+                over[element] = number, position, values[number, column]
+        worst[np.isneginf(worst)] = np.nan
+        return {"max_loading_percent": worst, "max_loading_element": name}, over
+
+    def _least(self, peak: Reals, loading_of: Callable[[Rows], Reals]) -> float:
+        """A loading in percent that branches have to reach once to matter to any contingency.
+
+        It is the limit, or what the heaviest loaded ones already reach in every contingency.
+        """
+        some = self._simple
+        if len(some) > FEW:
+            some = some[np.argpartition(-peak[some], FEW)[:FEW]]
+        reached = np.fmax.reduce(loading_of(some), axis=1, initial=-np.inf).min()
+        return min(self._limit, float(reached) - 2.0 * 10.0**-DIGITS)
+
+    def _sums(
+        self,
+        block: Sequence[Contingent],
+        lost: tuple[Rows, Rows],
+        loss: Reals,
+        drawn: Reals | float,
+    ) -> dict[str, Any]:
+        """Sums over what is still supplied, in MW, and the statuses that follow.
+
+        Args:
+            block: the contingencies.
+            lost: rows that they cut off, as from :meth:`_lost`.
+            loss: losses of branches.
+            drawn: what branches and shunts draw in all.
+        """
+        demand, arrays = self._demand, self._arrays
+        off = [
+            np.bincount(lost[0], values[lost[1]], minlength=len(block))
+            for values in (self._load, self._need, self._generation, self._buses)
+        ]
+        load = float(demand.load.real.sum()) - off[0]
+        need = float(self._need.sum()) - off[1]
+        unserved = demand.unserved_mw + off[0]
+        lost_generation = demand.lost_generation_mw + off[2]
+        buses = self._lost_before + off[3].astype(np.int64)
+        for number, one in enumerate(block):
+            for position in one.failing.get("bus", ()):
+                buses[number] -= int(self._could_be_lost[position])
+            for position in one.failing.get("load", ()):
+                power = float(demand.load[position].real)
+                if int(arrays.row["load"][position]) in one.lost_rows:
+                    unserved[number] -= power
+                else:
+                    load[number] -= power
+                    need[number] -= power
+            for element, power_of in (("gen", demand.gen), ("sgen", demand.sgen)):
+                for position in one.failing.get(element, ()):
+                    if int(arrays.row[element][position]) in one.lost_rows:
+                        lost_generation[number] -= float(power_of[position].real)
+        return {
+            "status": ["islanded" if cut else "ok" for cut in buses],
+            "detail": [cut_off(int(cut)) for cut in buses],
+            "load_mw": load,
+            "generation_mw": need + drawn,
+            "loss_mw": loss,
+            "unserved_mw": unserved,
+            "lost_generation_mw": lost_generation,
+        }
+
+
+def highest(values: Reals, limit: float = np.inf) -> tuple[Rows, Reals, tuple[Rows, Rows]]:
+    """The highest value of each row, NaN aside; of values that agree in DIGITS the first one.
+
+    Args:
+        values: shape (rows, columns).
+        limit: what other values are asked for as well.
+
+    Returns:
+        Its column and the value, NaN in rows that have no value; rows and columns of values above
+        the limit, in their order.
+    """
+    top = np.fmax.reduce(values, axis=1)
+    near = top - 2.0 * 10.0**-DIGITS
+    # One look at all values for both questions. Much faster than asking numpy for rows and columns.
+    cells = np.flatnonzero(values >= np.minimum(near, limit)[:, None])
+    row, column = np.divmod(cells.astype(np.uint32), np.uint32(values.shape[1]))
+    # Few bytes go from process to process faster.
+    row = row.astype(np.min_scalar_type(len(values)))
+    value = values[row, column]
+    some = np.flatnonzero(value >= near[row])
+    some = some[np.round(value[some], DIGITS) >= np.round(top[row[some]], DIGITS)][::-1]
+    found = np.zeros(len(values), np.int64)
+    # Of several in a row the first one comes last, and stays.
+    found[row[some]] = column[some]
+    over = value > limit
+    return found, values[np.arange(len(values)), found], (row[over], column[over])

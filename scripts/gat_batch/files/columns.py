@@ -1,0 +1,166 @@
+"""Columns of CSV and Parquet files, checked cell by cell, with row numbers for messages."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
+from .csv_files import read_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MOST_FAULTS = 20
+"""Faults of one table that are reported one by one."""
+
+
+def read_columns(path: Path) -> pa.Table:
+    """Read all columns of a CSV as text, of Parquet as they are.
+
+    Args:
+        path: a CSV file, or Parquet with the suffix ``.parquet``.
+
+    Returns:
+        The columns, at least one row of them.
+
+    Raises:
+        TableError: if the file can't be read, has no rows or gives a name to two columns.
+    """
+    try:
+        if path.is_dir():
+            raise TableError("is a folder, not a table", file=path)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            table = pq.ParquetFile(path).read(use_threads=False)
+        else:
+            table = read_csv(path)
+    except FileNotFoundError:
+        hint = "paths are relative to the manifest's folder"
+        raise TableError("no such file", file=path, hint=hint) from None
+    except (OSError, pa.ArrowException, csv.Error, ValueError) as error:
+        # pyarrow calls damaged content an OSError too, one without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UnreadableError(f"can't be read: {error.strerror}", file=path) from None
+        raise TableError(f"can't be read: {error}", file=path) from None
+    names = Counter(table.column_names)
+    for name, count in names.items():
+        if count > 1:
+            raise TableError(f"the column is there {count} times", file=path, field=name)
+    if not len(table):
+        raise TableError("has no rows", file=path)
+    return table
+
+
+def codes(
+    column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Distinct texts of a column in the order of their appearance, and the code of each row.
+
+    Args:
+        column: the column.
+        name: its name, for the messages.
+        path: its file.
+        faults: a fault is added here for each empty cell.
+
+    Returns:
+        The texts, and the position of each row's among them, shape (rows,).
+    """
+    texts = _texts(column.combine_chunks())
+    if texts is None:
+        faults.append(TableError(f"is of type {column.type}, not text", file=path, field=name))
+        return (), np.zeros(len(column), dtype=np.int64)
+    # Most tables are clean: their few distinct texts tell so sooner than all cells.
+    encoded = texts.dictionary_encode()
+    labels = encoded.dictionary.to_pylist()
+    if not texts.null_count and all(label and label == label.strip() for label in labels):
+        return tuple(labels), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    texts = pc.utf8_trim_whitespace(texts)
+    empty = pc.or_kleene(pc.is_null(texts), pc.equal(texts, ""))
+    faults.extend(
+        TableError(f"row {position + 2}: {name} is empty", file=path, field=name)
+        for position in np.flatnonzero(empty.to_numpy(zero_copy_only=False))
+    )
+    encoded = texts.fill_null("").dictionary_encode()
+    labels = tuple(str(label) for label in encoded.dictionary.to_pylist())
+    return labels, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _texts(column: pa.Array) -> pa.StringArray | None:
+    """A column as text: whole numbers without a decimal point, times in ISO form."""
+    if pa.types.is_floating(column.type):
+        try:
+            column = column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return None
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def numbers(
+    column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
+) -> NDArray[np.float64]:
+    """A column as numbers, NaN where a cell is empty.
+
+    Args:
+        column: the column.
+        name: its name; a ``vm_pu`` must be positive.
+        path: its file.
+        faults: a fault is added here for each cell that is no number.
+
+    Returns:
+        The numbers, shape (rows,).
+    """
+    cells = column.combine_chunks()
+    if pa.types.is_boolean(cells.type):
+        faults.append(TableError("is of type bool, not a number", file=path, field=name))
+        return np.zeros(len(cells))
+    try:
+        values = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            cells = pc.utf8_trim_whitespace(cells)
+            cells = pc.if_else(pc.equal(cells, ""), None, cells)
+        texts = cells.to_pylist()
+        values = np.array([math.nan if cell is None else _number(cell) for cell in texts])
+    given = cells.is_valid().to_numpy(zero_copy_only=False)
+    wrong = given & ~np.isfinite(values)
+    if name == "vm_pu":
+        wrong |= given & (values <= 0)
+    for position in np.flatnonzero(wrong):
+        what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
+        hint = "a positive number is needed" if name == "vm_pu" else "a finite number is needed"
+        faults.append(TableError(what, file=path, field=name, hint=hint))
+    return np.where(given, values, np.nan)
+
+
+def _number(cell: object) -> float:
+    text = str(cell)
+    try:
+        # Python's own numbers may have underscores and digits of any script.
+        return math.nan if "_" in text or not text.isascii() else float(text)
+    except ValueError:
+        return math.nan
+
+
+def raise_faults(faults: list[GatBatchError], path: Path) -> None:
+    """Report the faults of a table, if there are any: no more than 20 one by one.
+
+    Raises:
+        InputErrors: if there are.
+    """
+    if faults:
+        hidden = len(faults) - MOST_FAULTS
+        if hidden > 0:
+            faults[MOST_FAULTS:] = [TableError(f"and {hidden} more faults", file=path)]
+        raise InputErrors(faults)

@@ -1,0 +1,147 @@
+"""CSV files: read as text, or refused with what a file looks like; and written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from ..errors import TableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPECTED = "save it as CSV (UTF-8) with commas between cells and points in numbers"
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+SIGNATURES = {
+    b"PK\x03\x04": "is an Excel workbook or an archive, not CSV",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook, not CSV",
+    b"\xff\xfe": "is UTF-16 text, not UTF-8",
+    b"\xfe\xff": "is UTF-16 text, not UTF-8",
+}
+"""How files begin that people take for CSV."""
+
+SMALL = 2**16
+"""Characters below which Python reads a file sooner than Arrow."""
+
+FORMULA = r"^([=+\-@\t\r\n])"
+"""How a cell begins that spreadsheets take for a formula."""
+
+
+def read_csv(path: Path) -> pa.Table:
+    """Read all columns of a CSV file as text, null where a cell is empty.
+
+    Args:
+        path: the file, UTF-8 with or without a byte order mark.
+
+    Returns:
+        The columns, named by the first line.
+
+    Raises:
+        TableError: if it isn't CSV with commas; the message says what it looks like.
+        OSError, csv.Error, ArrowException: if it can't be read.
+    """
+    text = _text_of(path)
+    if not text.strip():
+        raise TableError("is empty", file=path, hint="the first line names the columns")
+    names = next(row for row in _reader(text) if row)
+    if len(names) == 1:
+        _check_separator(text, path)
+    table = _small(text, path) if len(text) < SMALL else _large(text, names, path)
+    return table.rename_columns([name.strip() for name in table.column_names])
+
+
+def _reader(text: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=None))
+
+
+def _rows(text: str, path: Path) -> list[list[str]]:
+    """The rows that aren't blank; a fault names the first of another length than the names."""
+    reader = _reader(text)
+    rows: list[list[str]] = []
+    for row in reader:
+        if row and rows and len(row) != len(rows[0]):
+            what = f"has {len(row)} cells, the first line names {len(rows[0])}"
+            hint = "a number with a decimal comma counts as two cells; points are needed"
+            raise TableError(f"line {reader.line_num} {what}", file=path, hint=hint)
+        if row:
+            rows.append(row)
+    return rows
+
+
+def _small(text: str, path: Path) -> pa.Table:
+    names, *rows = _rows(text, path)
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    texts = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
+    return pa.table(texts, names=names)
+
+
+def _large(text: str, names: list[str], path: Path) -> pa.Table:
+    """The columns of any file; Arrow's reader takes longer to start than a small file needs."""
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+    )
+    try:
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            convert_options=convert,
+        )
+    except pa.ArrowInvalid:
+        _rows(text, path)
+        raise
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Write a table as CSV in which spreadsheets take no text for a formula.
+
+    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break gets an apostrophe in
+    front, after which spreadsheets show it as it is.
+
+    Args:
+        table: the table.
+        path: the file, which is replaced.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    columns = [
+        pc.replace_substring_regex(column, FORMULA, r"'\1") if _is_text(column.type) else column
+        for column in table.columns
+    ]
+    pyarrow.csv.write_csv(pa.table(columns, names=table.column_names), path)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _text_of(path: Path) -> str:
+    content = path.read_bytes()
+    for signature, what in SIGNATURES.items():
+        if content.startswith(signature):
+            raise TableError(what, file=path, hint=EXPECTED)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"line {line}: byte 0x{content[error.start]:02x} is no UTF-8 text"
+        raise TableError(what, file=path, hint=EXPECTED) from None
+
+
+def _check_separator(text: str, path: Path) -> None:
+    """Refuse a file whose only column is several, separated by something else than commas."""
+    header, _, rest = text.partition("\n")
+    for separator, name in SEPARATORS.items():
+        if separator in header:
+            number = rf"(^|[{separator}])\s*-?\d+,\d+\s*([{separator}]|$)"
+            decimals = re.search(number, rest, re.MULTILINE)
+            also = " and has decimal commas" if decimals else ""
+            raise TableError(f"is separated by {name}{also}", file=path, hint=EXPECTED)

@@ -1,0 +1,289 @@
+"""JSON and YAML documents, and their check against a JSON Schema.
+
+Both readers are stricter than their formats: a key given twice, NaN and infinity are faults,
+since each of them hides a mistake that would surface later as a wrong study.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from difflib import get_close_matches
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GatBatchError, ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jsonschema.exceptions import ValidationError
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+DEEPEST = 100
+"""Levels of nesting in a YAML document."""
+
+LARGEST = 50_000_000
+"""Nodes of a YAML document with its aliases written out."""
+
+LONGEST_SHOWN = 60
+"""Characters of a value that a message shows."""
+
+
+def read_document(path: Path) -> Any:
+    """Read a JSON or YAML file, told apart by its suffix.
+
+    Args:
+        path: the file; ``.yaml`` and ``.yml`` are YAML, anything else is JSON.
+
+    Returns:
+        The content as plain Python objects.
+
+    Raises:
+        ManifestError: if the file can't be read or is malformed, with line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ManifestError("no such file", file=path, hint="check the path") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ManifestError(f"can't be read: {reason}", file=path) from None
+    parse = _parse_yaml if path.suffix.lower() in YAML_SUFFIXES else _parse_json
+    try:
+        return parse(text, path)
+    except RecursionError:
+        raise ManifestError("nested too deeply or too large", file=path) from None
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """A file as a document names it.
+
+    Args:
+        folder: the folder that names are relative to; it may not be there yet.
+        name: the name, perhaps one that leads out of the folder.
+
+    Returns:
+        The path, relative to the working directory where it lies in it.
+    """
+    if not name.startswith(".."):
+        return folder / name
+    parts = PurePath(name).parts
+    ups = next((n for n, part in enumerate(parts) if part != ".."), len(parts))
+    # Links are followed first, since .. behind a link leads elsewhere.
+    above = Path(os.path.realpath(folder))
+    for _ in range(ups):
+        above = above.parent
+    path, here = above.joinpath(*parts[ups:]), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def file_hash(path: Path, fault: type[GatBatchError]) -> str:
+    """Hash of a file's content.
+
+    Args:
+        path: the file.
+        fault: what to raise if it can't be read.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise fault(f"can't be read: {error.strerror}", file=path) from None
+
+
+def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[GatBatchError]:
+    """Check a document against a JSON Schema (draft 2020-12).
+
+    Args:
+        document: the content to check.
+        schema: the schema.
+        file: the document's file, for the messages.
+
+    Returns:
+        One fault for each place that breaks the schema, in document order.
+    """
+    # Jobs that parse the workflow again have no use for a validator and skip its import.
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(document), key=lambda error: _order(error.absolute_path))
+    return [fault for error in errors for fault in _faults(error, document, file)]
+
+
+def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """A hint that names the known word nearest to an unknown one, or all known words."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
+def _order(path: Any) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
+
+
+def _faults(error: ValidationError, document: Any, file: Path) -> Iterator[GatBatchError]:
+    parts = list(error.absolute_path)
+    scenario = None
+    if len(parts) > 1 and parts[0] == "scenarios":
+        scenario = scenario_name(document["scenarios"][parts[1]], int(parts[1]))
+        parts = parts[2:]
+    field = ".".join(str(part) for part in parts) or None
+
+    def fault(what: str, hint: str | None = None, key: str | None = None) -> GatBatchError:
+        place = ".".join(filter(None, (field, key))) or None
+        return ManifestError(what, file=file, scenario=scenario, field=place, hint=hint)
+
+    instance: Any = error.instance
+    if error.validator == "additionalProperties":
+        schema: Any = error.schema
+        known = schema["properties"]
+        for key in instance:
+            if key not in known:
+                yield fault("unknown key", nearest(str(key), known), str(key))
+    elif error.validator == "required":
+        required: Any = error.validator_value
+        for key in required:
+            if key not in instance:
+                yield fault("missing", "the key must be given", key)
+    else:
+        yield fault(*_sentence(error))
+
+
+def _sentence(error: ValidationError) -> tuple[str, str | None]:
+    """What is wrong with a value, and a hint."""
+    found, hint = _shown(error.instance), None
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "enum":
+            what = f"{found} is not allowed"
+            hint = nearest(str(error.instance), [str(value) for value in wanted])
+        case "type":
+            names = wanted if isinstance(wanted, str) else " or ".join(wanted)
+            what = f"{found} is not of type {names}"
+        case "pattern":
+            what = f"{found} is not a safe name"
+            hint = "letters, digits and . _ + - only, the first a letter or digit, 128 at most"
+        case "anyOf":
+            what, hint = f"{found} has none of the allowed forms", schema.get("description")
+        case "minItems" | "minLength":
+            what, hint = f"{found} has too few entries", f"at least {wanted}"
+        case "uniqueItems":
+            what = f"{found} repeats an entry"
+        case "minimum" | "maximum" | "exclusiveMinimum":
+            bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+            what, hint = f"{found} is out of range", f"{bound[error.validator]} {wanted}"
+        case _:
+            what = error.message
+    return what, hint
+
+
+def scenario_name(entry: Any, position: int) -> str:
+    """What messages call a scenario: its id, or its place if it has none."""
+    name = entry.get("id") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else f"#{position + 1}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _parse_json(text: str, path: Path) -> Any:
+    def constant(name: str) -> Any:
+        raise ManifestError(f"{name} is not a number", file=path)
+
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=lambda pairs: _unique(pairs, path),
+            parse_constant=constant,
+            parse_float=lambda digits: _finite(digits, path),
+            parse_int=lambda digits: _whole(int(digits), path),
+        )
+    except json.JSONDecodeError as error:
+        raise ManifestError(
+            f"malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}", file=path
+        ) from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise ManifestError("holds a number with too many digits", file=path) from None
+
+
+def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ManifestError("the key is given twice", file=path, field=twice)
+    return table
+
+
+def _finite(digits: str, path: Path) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ManifestError(f"{digits} is too large a number", file=path)
+    return number
+
+
+def _whole(number: int, path: Path) -> int:
+    if abs(number) >= 2**63:
+        raise ManifestError(f"{_shown(number)} is too large a number", file=path)
+    return number
+
+
+def _check_extent(events: Iterable[Any]) -> None:
+    """Stop before nesting overflows libyaml's stack, or aliases of aliases grow without bound."""
+    import yaml
+
+    open_nodes: list[tuple[str | None, int]] = []
+    sizes: dict[str | None, int] = {}
+    total = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, total))
+        total += sizes.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+        if len(open_nodes) > DEEPEST or total > LARGEST:
+            raise RecursionError
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
+    import yaml
+
+    class Loader(yaml.CSafeLoader):
+        """Safe YAML in which a mapping holds a key once and numbers are finite."""
+
+    def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+        pairs = loader.construct_pairs(node, deep=True)
+        for key, _ in pairs:
+            if not isinstance(key, str):
+                raise ManifestError("keys are text", file=path, field=str(key))
+        return _unique(pairs, path)
+
+    def number(loader: Loader, node: yaml.ScalarNode) -> float:
+        return _finite(str(loader.construct_yaml_float(node)), path)
+
+    def whole(loader: Loader, node: yaml.ScalarNode) -> int:
+        return _whole(loader.construct_yaml_int(node), path)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    Loader.add_constructor("tag:yaml.org,2002:float", number)
+    Loader.add_constructor("tag:yaml.org,2002:int", whole)
+    try:
+        _check_extent(yaml.parse(text, Loader))
+        return yaml.load(text, Loader)  # noqa: S506 - derived from the safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ManifestError(f"malformed YAML{place}: {error.problem}", file=path) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ManifestError(f"malformed YAML: {error}", file=path) from None

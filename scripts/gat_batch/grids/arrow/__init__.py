@@ -1,0 +1,1 @@
+"""GAT Arrow datasets: a folder of Arrow IPC files with a manifest of checksums."""

@@ -1,0 +1,86 @@
+"""Elements of a network by index or name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from ..errors import GridError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
+
+
+@dataclass
+class ElementIndex:
+    """Finds elements of a network, fast for many look-ups.
+
+    Attributes:
+        net: the network; its tables must keep their rows.
+        found: table -> labels that were all found together last, and their positions. Most tables
+            of a batch name the same elements as the one before.
+    """
+
+    net: pandapowerNet
+    found: dict[str, tuple[tuple[str, ...], NDArray[np.int64]]] = field(default_factory=dict)
+    _by_index: dict[str, dict[int, int]] = field(default_factory=dict)
+    _by_name: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+
+    def position(self, element: str, label: int | str) -> int:
+        """Position of an element in its table.
+
+        Args:
+            element: name of the table, as ``load``.
+            label: its index, or its name. Text of digits is an index if there is such an index,
+                else a name.
+
+        Returns:
+            The position, from 0.
+
+        Raises:
+            GridError: if there is no such element, or several have the name.
+        """
+        if element not in self._by_index:
+            self._learn(element)
+        by_index, by_name = self._by_index[element], self._by_name[element]
+        number = label if isinstance(label, int) else _whole_number(label)
+        if number is not None and number in by_index:
+            return by_index[number]
+        named = [] if isinstance(label, int) else by_name.get(label, [])
+        if len(named) == 1:
+            return named[0]
+        if named:
+            what = f"{len(named)} {element}s have the name {label!r}"
+            raise GridError(what, hint="name it by its index")
+        raise GridError(f"there is no {element} {label!r}", hint=self._hint(element, str(label)))
+
+    def _learn(self, element: str) -> None:
+        table = self.net[element]
+        self._by_index[element] = {int(i): n for n, i in enumerate(table.index)}
+        names: dict[str, list[int]] = defaultdict(list)
+        if "name" in table:
+            named = table["name"].notna()
+            for position, (name, known) in enumerate(zip(table["name"], named, strict=True)):
+                if known:
+                    names[str(name)].append(position)
+        self._by_name[element] = names
+
+    def _hint(self, element: str, label: str) -> str:
+        close = get_close_matches(label, self._by_name[element], n=1)
+        if close and _whole_number(label) is None:
+            return f"did you mean {close[0]!r}?"
+        indices = self._by_index[element]
+        if not indices:
+            return f"the grid has no {element}s"
+        span = f"the grid has {len(indices)}, from {min(indices)} to {max(indices)}"
+        return f"{span}; is this meant for another grid?"
+
+
+def _whole_number(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    # Python refuses to convert thousands of digits, and no index is that long.
+    return int(text) if digits.isdecimal() and len(digits) < 19 else None

@@ -1,0 +1,1 @@
+"""MATPOWER cases, version 2: ``.m`` text and ``.mat`` files."""

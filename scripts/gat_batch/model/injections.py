@@ -1,0 +1,269 @@
+"""A load or generator table held against a grid: who gets which share of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import GatBatchError, GridError, TableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..grids.elements import ElementIndex
+    from ..study.injection_tables import InjectionTable, Kind
+
+TARGETS: dict[str, tuple[str, ...]] = {"load": ("load",), "gen": ("gen", "sgen")}
+"""Elements that a row for a bus is shared among."""
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "load": ("p_mw", "q_mvar"),
+    "gen": ("p_mw", "vm_pu"),
+    "sgen": ("p_mw", "q_mvar"),
+}
+"""Columns that a table can set. A generator's reactive power follows from its voltage."""
+
+_NO_ROWS = np.array([], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """The elements of one kind that the labels of a table stand for.
+
+    Attributes:
+        label: label of each share, shape (shares,), sorted.
+        position: position of the element in its table, shape (shares,).
+        fraction: factor from the label's power to the element's ``p_mw``, shape (shares,).
+    """
+
+    label: NDArray[np.int64]
+    position: NDArray[np.int64]
+    fraction: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Injections:
+    """A table whose labels have been found in a grid.
+
+    Attributes:
+        table: the table.
+        shares: for each kind of element, who gets which part of a label's value.
+    """
+
+    table: InjectionTable
+    shares: dict[str, _Shares]
+
+    def columns(
+        self, net: pandapowerNet, snapshot: str | None
+    ) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """Columns as the table has them in one snapshot.
+
+        Args:
+            net: the grid as given.
+            snapshot: the snapshot; a table without snapshots holds for all.
+
+        Returns:
+            Whole columns by (element, column), for every kind of element that the table sets.
+        """
+        rows = self._rows(snapshot)
+        given = {
+            name: _by_label(self.table, rows, values) for name, values in self.table.values.items()
+        }
+        result = {}
+        for element, shares in self.shares.items():
+            new = {
+                column: net[element][column].to_numpy(np.float64, copy=True)
+                for column in COLUMNS[element]
+            }
+            _set(new, given, shares)
+            result.update({(element, column): values for column, values in new.items()})
+        return result
+
+    def _rows(self, snapshot: str | None) -> NDArray[np.int64]:
+        return self._rows_of.get(snapshot if self.table.snapshots else None, _NO_ROWS)
+
+    @cached_property
+    def _rows_of(self) -> dict[str | None, NDArray[np.int64]]:
+        """Rows by snapshot: found once, as a year of hours would search the table for each."""
+        table = self.table
+        if not table.snapshots:
+            return {None: np.arange(len(table.label))}
+        order = np.argsort(table.snapshot, kind="stable")
+        ends = np.cumsum(np.bincount(table.snapshot, minlength=len(table.snapshots)))
+        pieces = np.split(order, ends[:-1])
+        return dict(zip(table.snapshots, pieces, strict=True))
+
+
+def _by_label(
+    table: InjectionTable, rows: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    result = np.full(len(table.labels), np.nan)
+    result[table.label[rows]] = values[rows]
+    return result
+
+
+def _set(
+    new: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]], shares: _Shares
+) -> None:
+    """Write what a table gives into copies of the grid's columns."""
+    p_old = new["p_mw"][shares.position]
+    if "p_mw" in given:
+        p_new = given["p_mw"][shares.label] * shares.fraction
+        _write(new["p_mw"], shares.position, p_new)
+        if "q_mvar" in new:
+            ratio = np.divide(p_new, p_old, out=np.ones_like(p_old), where=p_old != 0)
+            q_kept = new["q_mvar"][shares.position] * ratio
+            _write(new["q_mvar"], shares.position, q_kept)
+    if "q_mvar" in given and "q_mvar" in new:
+        q_new = given["q_mvar"][shares.label] * shares.fraction
+        _write(new["q_mvar"], shares.position, q_new)
+    if "vm_pu" in given and "vm_pu" in new:
+        _write(new["vm_pu"], shares.position, given["vm_pu"][shares.label])
+
+
+def _write(
+    column: NDArray[np.float64], position: NDArray[np.int64], values: NDArray[np.float64]
+) -> None:
+    there = np.isfinite(values)
+    column[position[there]] = values[there]
+
+
+def resolve(
+    index: ElementIndex, table: InjectionTable, kind: Kind, faults: list[GatBatchError]
+) -> Injections:
+    """Find the elements that a table names.
+
+    Args:
+        index: the grid's elements.
+        table: the table.
+        kind: whether it is a load or a generator table.
+        faults: faults are added here.
+
+    Returns:
+        The table with its elements; of no use if faults were added.
+    """
+    faults.extend(_unusable_columns(table, kind))
+    positions = _positions(index, table, faults)
+    found = np.flatnonzero(positions >= 0)
+    if len(np.unique(positions[found])) < len(found):
+        what = f"an {table.element} is named in two ways, by index and by name"
+        faults.append(TableError(what, file=table.file, field=table.element))
+    if table.element != "bus":
+        shares = _Shares(found, positions[found], np.ones(len(found)))
+        return Injections(table, {table.element: shares})
+    return Injections(table, _bus_shares(index.net, table, kind, positions, faults))
+
+
+def _positions(
+    index: ElementIndex, table: InjectionTable, faults: list[GatBatchError]
+) -> NDArray[np.int64]:
+    """The position of each label's element, shape (labels,); -1 for those that add a fault."""
+    labels, positions = index.found.get(table.element, ((), np.empty(0, np.int64)))
+    if labels != table.labels:
+        positions = np.array(
+            [_position(index, table, label, faults) for label in table.labels], dtype=np.int64
+        )
+        if (positions >= 0).all():
+            index.found[table.element] = table.labels, positions
+    return positions
+
+
+def _unusable_columns(table: InjectionTable, kind: Kind) -> list[GatBatchError]:
+    if table.element == "gen" and "q_mvar" in table.values:
+        hint = "its reactive power follows from vm_pu; take the column out"
+        return [TableError("a gen has no q_mvar", file=table.file, field="q_mvar", hint=hint)]
+    if table.element == "sgen" and "vm_pu" in table.values:
+        hint = "it injects p and q; take the column out"
+        return [TableError("an sgen has no vm_pu", file=table.file, field="vm_pu", hint=hint)]
+    if table.element == "bus" and kind == "gen" and "q_mvar" in table.values:
+        hint = "name the sgens whose q_mvar is meant"
+        what = "a bus row can't say which element's q_mvar it gives"
+        return [TableError(what, file=table.file, field="q_mvar", hint=hint)]
+    return []
+
+
+def _position(
+    index: ElementIndex, table: InjectionTable, label: str, faults: list[GatBatchError]
+) -> int:
+    try:
+        return index.position(table.element, label)
+    except GridError as fault:
+        row = table.row(int(np.argmax(table.label == table.labels.index(label))))
+        what = f"{row}: {fault.what}"
+        faults.append(TableError(what, file=table.file, field=table.element, hint=fault.hint))
+        return -1
+
+
+def _bus_shares(
+    net: pandapowerNet,
+    table: InjectionTable,
+    kind: Kind,
+    buses: NDArray[np.int64],
+    faults: list[GatBatchError],
+) -> dict[str, _Shares]:
+    """Share the values of buses among their elements in service.
+
+    Each gets a part in proportion to its power in the grid, ``p_mw * scaling``; all get the same
+    if their powers have both signs or are all zero, as proportions of a difference may be of any
+    size. What an element gets is divided by its scaling, so that the total is true.
+    """
+    label_of_bus = {int(bus): label for label, bus in enumerate(buses) if bus >= 0}
+    found: list[tuple[int, str, int, float, float]] = []
+    for element in TARGETS[kind]:
+        frame = net[element]
+        at = net.bus.index.get_indexer(frame["bus"])
+        scaling = frame["scaling"].to_numpy(np.float64)
+        power = frame["p_mw"].to_numpy(np.float64) * scaling
+        live = frame["in_service"].to_numpy(bool) & (scaling != 0)
+        found += [
+            (label_of_bus[bus], element, position, power[position], scaling[position])
+            for position, bus in enumerate(at)
+            if live[position] and bus in label_of_bus
+        ]
+    totals, sizes, counts = (np.zeros(len(buses)) for _ in range(3))
+    for label, _, _, p_mw, _ in found:
+        totals[label] += p_mw
+        sizes[label] += abs(p_mw)
+        counts[label] += 1
+    for label in label_of_bus.values():
+        if not counts[label]:
+            what = f"bus {table.labels[label]!r} has no {' or '.join(TARGETS[kind])} in service"
+            faults.append(TableError(what, file=table.file, field="bus"))
+    if kind == "gen":
+        holders = {label for label, element, *_ in found if element == "gen"}
+        faults.extend(_useless_voltages(table, set(label_of_bus.values()) - holders))
+    alike = (totals != 0) & (np.abs(totals) == sizes)
+    shares = {}
+    for element in TARGETS[kind]:
+        own = sorted(share for share in found if share[1] == element)
+        shares[element] = _Shares(
+            np.array([label for label, *_ in own], dtype=np.int64),
+            np.array([position for _, _, position, *_ in own], dtype=np.int64),
+            np.array(
+                [
+                    (p_mw / totals[label] if alike[label] else 1 / counts[label]) / scaling
+                    for label, _, _, p_mw, scaling in own
+                ]
+            ),
+        )
+    return {element: share for element, share in shares.items() if len(share.label)}
+
+
+def _useless_voltages(table: InjectionTable, labels: set[int]) -> list[GatBatchError]:
+    """Faults of voltages given for buses where no generator could hold them."""
+    given = np.isfinite(table.values.get("vm_pu", np.full(len(table.label), np.nan)))
+    useless = [label for label in np.unique(table.label[given]) if int(label) in labels]
+    hint = "leave its vm_pu empty, or take the column out"
+    return [
+        TableError(
+            f"bus {table.labels[label]!r} has no gen in service that could hold a voltage",
+            file=table.file,
+            field="vm_pu",
+            hint=hint,
+        )
+        for label in useless
+    ]

@@ -1,0 +1,67 @@
+"""What results tell of elements: quantities, under pandapower's names and in its units."""
+
+from __future__ import annotations
+
+QUANTITIES = (
+    "vm_pu",
+    "va_degree",
+    "p_mw",
+    "q_mvar",
+    "p_from_mw",
+    "q_from_mvar",
+    "p_to_mw",
+    "q_to_mvar",
+    "pl_mw",
+    "i_ka",
+    "loading_percent",
+    "lam_p",
+    "lam_q",
+    "mu_p",
+    "mu_q",
+    "mu_vm",
+    "mu_flow",
+    "mu_angle",
+)
+"""Quantities of elements, under pandapower's names and in its units."""
+
+_NODE = {name: name for name in ("vm_pu", "va_degree", "p_mw", "q_mvar")}
+
+
+_POWER = {name: name for name in ("p_mw", "q_mvar")}
+
+
+def _branch(first: str, second: str, current: str) -> dict[str, str]:
+    return {
+        "p_from_mw": f"p_{first}_mw",
+        "q_from_mvar": f"q_{first}_mvar",
+        "p_to_mw": f"p_{second}_mw",
+        "q_to_mvar": f"q_{second}_mvar",
+        "pl_mw": "pl_mw",
+        "i_ka": current,
+        "loading_percent": "loading_percent",
+    }
+
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "bus": _NODE,
+    "line": _branch("from", "to", "i_ka"),
+    "trafo": _branch("hv", "lv", "i_hv_ka"),
+    "trafo3w": _branch("hv", "mv", "i_hv_ka"),
+    "gen": _NODE,
+    "sgen": _POWER,
+    "ext_grid": _POWER,
+    "load": _POWER,
+}
+"""Element -> quantity -> column of pandapower's result table.
+
+The current of a line is the larger one of its ends, that of a transformer the one on its
+high-voltage side; ``loading_percent`` is the worst side's. A three-winding transformer's third
+power is ``pl_mw - p_from_mw - p_to_mw``.
+"""
+
+
+BRANCHES = ("line", "trafo", "trafo3w")
+
+
+REACTIVE = ("vm_pu", "q_mvar", "q_from_mvar", "q_to_mvar")
+"""Quantities that a DC power flow assumes or leaves alone; its results don't have them."""

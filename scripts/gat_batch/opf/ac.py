@@ -1,0 +1,184 @@
+"""AC optimal power flow by Ipopt, with exact derivatives by casadi."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import casadi
+import numpy as np
+
+from .ac_flows import program_of
+from .ac_program import bounds, form_of, parameters, places_of, rest_of, start_of
+from .optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
+from .quadratic import QUIET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.solution import Status
+    from .ac_flows import Program
+    from .ac_program import Form
+    from .dispatch import Dispatch
+
+    Reals = NDArray[np.float64]
+    Rows = NDArray[np.int64]
+
+MOST_ITERATIONS = 200
+
+LOCALLY_INFEASIBLE = "Infeasible_Problem_Detected"
+
+OPTIONS = {
+    **QUIET,
+    "error_on_fail": False,
+    "calc_lam_p": False,
+    "ipopt": {**QUIET["ipopt"], "max_iter": MOST_ITERATIONS, "bound_relax_factor": 1e-10},
+}
+
+CURVED = {**OPTIONS, "ipopt": {**OPTIONS["ipopt"], "neg_curv_test_tol": 1e-11}}
+"""Steps are judged by the curvature along them, not by the inertia of the whole system: grids of
+RTE take 40 iterations so, and otherwise creep along for hundreds."""
+
+
+def _program_of(form: Form, ramped: Rows, count: int) -> Program:
+    """The program of one snapshot, or of several that ramps tie together.
+
+    Args:
+        form: what a snapshot consists of.
+        ramped: units whose change from one snapshot to the next is limited.
+        count: number of snapshots.
+    """
+    rest, places = rest_of(form), places_of(form)
+    if count > 1:
+        sizes = [rest[name].numel() for name in ("x", "g", "p")]
+        snapshot = casadi.Function("snapshot", [rest["x"], rest["p"]], [rest["f"], rest["g"]])
+        x, p = casadi.SX.sym("x", sizes[0], count), casadi.SX.sym("p", sizes[2], count)
+        f, g = snapshot.map(count)(x, p)
+        power = x[(form.columns[2] + ramped).tolist(), :]
+        change = power[:, 1:] - power[:, :-1]
+        rows = casadi.vertcat(casadi.vec(g), casadi.vec(change))
+        rest = {"x": casadi.vec(x), "p": casadi.vec(p), "f": casadi.sum2(f), "g": rows}
+        places = places.repeated(count, *sizes)
+    return program_of(rest, places, by_current=form.by_current, options=CURVED)
+
+
+def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[Optimum]:
+    """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
+
+    Args:
+        snapshots: the snapshots; their units are the same. A unit's power may change from one to
+            the next by no more than its ramp.
+        before: the ``start`` of an earlier optimum of a program of the same form, if any.
+
+    Returns:
+        The optimum of each.
+    """
+    form = form_of(snapshots[0])
+    ramp = np.array([dispatch.units.ramp for dispatch in snapshots[1:]]).reshape(-1, form.units)
+    ramped = np.flatnonzero(np.isfinite(ramp).any(axis=0))
+    program = _kept(snapshots[0], form, ramped, len(snapshots))
+    x_low, x_high, low, high = _joined([bounds(d, form) for d in snapshots], ramp[:, ramped])
+    given = np.concatenate([parameters(dispatch, form) for dispatch in snapshots])
+    start = np.concatenate([start_of(dispatch, form) for dispatch in snapshots])
+    if before is not None and len(before) == len(start):
+        start = before
+    found = program.solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
+    stats = program.solver.stats()
+    iterations = int(stats["iter_count"])
+    value, reduced, dual = (np.array(found[name]).ravel() for name in ("x", "lam_x", "lam_g"))
+    gradient, objective, rows = (
+        np.array(part).ravel() for part in program.conditions(value, given, dual)
+    )
+    residual = residual_of(
+        gradient + reduced,
+        (
+            np.concatenate([x_low, low]),
+            np.concatenate([value, rows]),
+            np.concatenate([x_high, high]),
+            np.concatenate([reduced, dual]),
+        ),
+        objective=float(objective[0]),
+    )
+    if stats["success"] and residual <= LARGEST_RESIDUAL:
+        common = Optimum("ok", iterations, residual=residual, engine=IPOPT, start=value)
+        return _optima(snapshots, form, (value, reduced, dual), common)
+    status: Status = (
+        "infeasible" if stats["return_status"] == LOCALLY_INFEASIBLE else "not_converged"
+    )
+    reason = f"Ipopt: {stats['return_status']}"
+    if stats["success"]:
+        reason = f"Ipopt: the conditions of an optimum are off by {residual:.1e}"
+    return [Optimum(status, iterations, reason, IPOPT) for _ in snapshots]
+
+
+def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
+    kept = dispatch.arrays.shared
+    key = (form.key, ramped.tobytes(), count)
+    if kept.get("ac_key") != key:
+        kept["ac_key"], kept["ac_program"] = key, _program_of(form, ramped, count)
+    program: Program = kept["ac_program"]
+    return program
+
+
+def _joined(
+    parts: list[tuple[Reals, Reals, Reals, Reals]], ramp: Reals
+) -> tuple[Reals, Reals, Reals, Reals]:
+    """Bounds of all snapshots, those of the ramps last."""
+    x_low, x_high, low, high = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    limit = ramp.ravel()
+    return x_low, x_high, np.concatenate([low, -limit]), np.concatenate([high, limit])
+
+
+def _optima(
+    snapshots: Sequence[Dispatch],
+    form: Form,
+    found: tuple[Reals, Reals, Reals],
+    common: Optimum,
+) -> list[Optimum]:
+    """The optimum of each snapshot.
+
+    Args:
+        snapshots: the snapshots.
+        form: what the program of each consists of.
+        found: values of the variables, their multipliers and those of the rows.
+        common: what is the same in all.
+    """
+    value, reduced, dual = found
+    columns, lines = form.columns, form.rows
+    optima = []
+    for n, dispatch in enumerate(snapshots):
+        x, price = (
+            np.split(part[n * columns[-1] : (n + 1) * columns[-1]], columns[1:-1])
+            for part in (value, reduced)
+        )
+        own = dual[n * lines[-1] : (n + 1) * lines[-1]]
+        lam_p, lam_q, at_from, at_to, angle, _ = np.split(own, lines[1:-1])
+        q, mu_q = dispatch.units.ratio * x[2], np.zeros(form.units)
+        q[form.free], mu_q[form.free] = x[3], price[3]
+        mu_flow, mu_angle = np.zeros((2, len(dispatch.rating)))
+        # Rows hold squares: a price of the rating itself follows by the chain rule.
+        mu_flow[form.rated] = 2 * dispatch.rating[form.rated] * (at_from + at_to)
+        mu_angle[form.spread] = angle
+        injected = np.concatenate([x[2], q])
+        prices = dispatch.prices
+        cost = prices.linear @ injected + prices.quadratic @ injected**2 + x[4].sum()
+        optima.append(
+            replace(
+                common,
+                objective=float(cost + prices.constant),
+                angle=x[0],
+                vm=x[1],
+                p=x[2],
+                q=q,
+                lam_p=lam_p,
+                lam_q=lam_q,
+                mu_p=price[2],
+                mu_q=mu_q,
+                mu_vm=price[1],
+                mu_flow=mu_flow,
+                mu_angle=mu_angle,
+            )
+        )
+    return optima

@@ -1,0 +1,142 @@
+"""An optimum mapped back to pandapower's elements, with the prices that its limits have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..model.solution import Solution
+from ..powerflow.element_results import Powers, readings
+from ..powerflow.pandapower_results import cut_off, cut_off_mw
+from .units import UNSERVED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..model.grid_model import Model
+    from .dispatch import Dispatch
+    from .optimum import Optimum
+
+    Reals = NDArray[np.float64]
+    Quantities = dict[str, dict[str, Reals]]
+
+
+def solution_at(
+    model: Model, dispatch: Dispatch, optimum: Optimum, *, dc: bool, trafo_loading: str
+) -> Solution:
+    """Map an optimum back.
+
+    Args:
+        model: the model, with whatever the state puts out of service laid over its network if it
+            cuts buses off.
+        dispatch: the optimal power flow in numbers.
+        optimum: its end.
+        dc: whether it is a DC one.
+        trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
+
+    Returns:
+        The solution.
+    """
+    if optimum.status != "ok":
+        return Solution(optimum.status, optimum.engine, optimum.iterations, detail=optimum.detail)
+    arrays = dispatch.arrays
+    power, unserved = _powers(dispatch, optimum)
+    vm, va = np.full((2, len(arrays.kv)), np.nan)
+    vm[: arrays.buses] = 1.0 if dc else optimum.vm
+    va[: arrays.buses] = np.degrees(optimum.angle)
+    voltage = optimum.angle + 0j if dc else optimum.vm * np.exp(1j * optimum.angle)
+    elements, totals = readings(
+        model,
+        arrays,
+        voltage,
+        (vm, va),
+        power,
+        bus_in=dispatch.asked.bus_in,
+        dc=dc,
+        trafo_loading=trafo_loading,
+    )
+    _add_prices(elements, dispatch, optimum)
+    supplied = arrays.row["bus"] < arrays.buses
+    lost = int((dispatch.asked.bus_in & ~supplied & ~model.cut_off).sum())
+    left = cut_off_mw(model, supplied)
+    bound = optimum.mu_flow > 0
+    rent = float(optimum.mu_flow[bound] @ dispatch.rating[bound])
+    return Solution(
+        status="islanded" if lost else "ok",
+        engine=optimum.engine,
+        iterations=optimum.iterations,
+        objective=optimum.objective,
+        elements=elements,
+        system={
+            **totals,
+            "unserved_mw": unserved + left["unserved_mw"],
+            "lost_generation_mw": left["lost_generation_mw"],
+            "congestion_rent": rent,
+        },
+        detail=cut_off(lost),
+        residual=optimum.residual,
+        start=optimum.start,
+    )
+
+
+def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
+    """What elements draw and inject in MVA, and the load that isn't served in MW."""
+    arrays, asked, units = dispatch.arrays, dispatch.asked, dispatch.units
+    reactive = np.zeros(len(units.row)) if optimum.q is None else optimum.q
+    chosen = (optimum.p + 1j * reactive) * arrays.base_mva
+    power = {
+        "load": asked.load.copy(),
+        "sgen": asked.sgen.copy(),
+        "gen": np.zeros(len(arrays.row["gen"]), complex),
+        "ext_grid": np.zeros(len(arrays.row["ext_grid"]), complex),
+    }
+    lost = units.of(UNSERVED)
+    if len(lost):
+        # What isn't served of a bus's load, each of its loads lacks in the same proportion.
+        share = np.zeros(len(arrays.kv))
+        most = units.p[lost, 1]
+        share[units.row[lost]] = np.divide(
+            optimum.p[lost], most, out=np.zeros(len(lost)), where=most > 0
+        )
+        short = (asked.load.real > 0) & (arrays.row["load"] < arrays.buses)
+        short[units.position[units.of("load")]] = False
+        power["load"][short] *= 1 - share[arrays.row["load"][short]]
+    for element, values in power.items():
+        own = units.of(element)
+        values[units.position[own]] = -chosen[own] if element == "load" else chosen[own]
+    return Powers(**power, running=asked.running), float(chosen[lost].real.sum())
+
+
+def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> None:
+    """Add the prices in currency per MWh, per MVArh, and so on; in place."""
+    arrays, units = dispatch.arrays, dispatch.units
+    base = arrays.base_mva
+
+    def at_buses(values: Reals) -> Reals:
+        rows = np.full(len(arrays.kv), np.nan)
+        rows[: arrays.buses] = values
+        return rows[arrays.row["bus"]]
+
+    bus = elements["bus"]
+    bus["lam_p"] = at_buses(optimum.lam_p / base)
+    if optimum.lam_q is not None:
+        bus["lam_q"] = at_buses(optimum.lam_q / base)
+        bus["mu_vm"] = at_buses(optimum.mu_vm)
+    for element in elements.keys() & {"ext_grid", "gen", "sgen", "load"}:
+        own = units.of(element)
+        sign = -1.0 if element == "load" else 1.0
+        for name, prices in (("mu_p", optimum.mu_p), ("mu_q", optimum.mu_q)):
+            if prices is not None and len(own):
+                column = np.full(len(arrays.row[element]), np.nan)
+                column[units.position[own]] = sign * prices[own] / base
+                elements[element][name] = column
+    per_unit = {"mu_flow": 1 / base, "mu_angle": np.pi / 180}
+    for name, factor in per_unit.items():
+        every = np.zeros(len(arrays.ends))
+        every[arrays.live] = getattr(optimum, name) * factor
+        for element in elements.keys() & {"line", "trafo", "trafo3w"}:
+            windings = every[slice(*arrays.span[element])]
+            # Windings of a transformer lie one after the other.
+            count = len(elements[element]["pl_mw"])
+            elements[element][name] = windings.reshape(-1, count).sum(axis=0)

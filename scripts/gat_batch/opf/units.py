@@ -1,0 +1,145 @@
+"""The injections that an optimal power flow may choose: generators, loads and unserved load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..model.admittances import Arrays
+    from ..powerflow.sweep import Columns, Demand
+
+    Rows = NDArray[np.int64]
+    Reals = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+DISPATCHED = ("ext_grid", "gen", "sgen", "load")
+"""Elements that may be chosen; the last two only if their column ``controllable`` says so."""
+
+UNSERVED = "unserved"
+"""Stands for the load of a bus that isn't served."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """Injections that may be chosen.
+
+    Attributes:
+        element: ``ext_grid``, ``gen``, ``sgen``, ``load`` or ``unserved`` of each, shape (units,).
+        position: position in the element's table, or for ``unserved`` the row, shape (units,).
+        row: row of each one's bus, shape (units,).
+        live: whether it is in service, shape (units,).
+        p, q: lowest and highest injection in p.u., shape (units, 2).
+        follows: whether q follows p in a fixed ratio, shape (units,).
+        ratio: that ratio, else 0.
+        ramp: most change of p from one snapshot to the next in p.u., infinite without a limit.
+    """
+
+    element: NDArray[np.str_]
+    position: Rows
+    row: Rows
+    live: Flags
+    p: Reals
+    q: Reals
+    follows: Flags
+    ratio: Reals
+    ramp: Reals
+
+    def of(self, element: str) -> Rows:
+        """The units of one kind."""
+        return np.flatnonzero(self.element == element)
+
+
+def units_of(element: str, arrays: Arrays, column: Columns) -> Units:
+    """The units of one kind of element.
+
+    Args:
+        element: one of :data:`DISPATCHED`.
+        arrays: the equations.
+        column: the state.
+    """
+    rows = arrays.row[element]
+    chosen = rows < arrays.buses
+    free = column.flags(element, "controllable", default=element in ("ext_grid", "gen"))
+    if element in ("sgen", "load"):
+        chosen &= free & column(element, "in_service").astype(bool)
+    position = np.flatnonzero(chosen)
+    live = column(element, "in_service").astype(bool)[position]
+    low, high = column.numbers(element, "min_p_mw"), column.numbers(element, "max_p_mw")
+    q_low, q_high = column.numbers(element, "min_q_mvar"), column.numbers(element, "max_q_mvar")
+    ratio = np.zeros(len(rows))
+    follows = np.zeros(len(rows), bool)
+    if element != "ext_grid":
+        power = column(element, "p_mw").astype(float) * column(element, "scaling")
+    if element == "gen":
+        low, high = np.where(free, low, power), np.where(free, high, power)
+    if element in ("sgen", "load"):
+        # What they have is the most they can have, and their power factor stays.
+        low = np.where(np.isnan(low), np.minimum(power, 0.0), low)
+        high = np.where(np.isnan(high), np.maximum(power, 0.0), high)
+        reactive = column(element, "q_mvar").astype(float) * column(element, "scaling")
+        bound = np.isnan(q_low) & np.isnan(q_high)
+        follows = bound & (power != 0)
+        ratio = np.divide(reactive, power, out=ratio, where=follows)
+        q_low, q_high = np.where(bound, reactive, q_low), np.where(bound, reactive, q_high)
+    p = np.stack([given_or(low, -np.inf), given_or(high, np.inf)], axis=1)[position]
+    q = np.stack([given_or(q_low, -np.inf), given_or(q_high, np.inf)], axis=1)[position]
+    p[~live], q[~live] = 0.0, 0.0
+    if element == "load":
+        p, q = -p[:, ::-1], -q[:, ::-1]
+    return Units(
+        element=np.full(len(position), element, dtype="<U8"),
+        position=position,
+        row=rows[position],
+        live=live,
+        p=p / arrays.base_mva,
+        q=q / arrays.base_mva,
+        follows=follows[position] & live,
+        ratio=ratio[position],
+        ramp=given_or(column.numbers(element, "max_ramp_mw"), np.inf)[position] / arrays.base_mva,
+    )
+
+
+def unserved(arrays: Arrays, asked: Demand, dispatched: Units) -> Units:
+    """The load of each bus as an injection: what consumes power and can't be chosen anyway."""
+    power = np.where(asked.load.real > 0, asked.load, 0.0)
+    power[dispatched.position] = 0.0
+    total = np.zeros(arrays.buses, complex)
+    rows = arrays.row["load"]
+    supplied = rows < arrays.buses
+    np.add.at(total, rows[supplied], power[supplied] / arrays.base_mva)
+    loaded = np.flatnonzero(np.bincount(rows[supplied], minlength=arrays.buses) > 0)
+    share = total[loaded]
+    p = np.stack([np.zeros(len(loaded)), share.real], axis=1)
+    some = share.real > 0
+    ratio = np.divide(share.imag, share.real, out=np.zeros(len(loaded)), where=some)
+    return Units(
+        element=np.full(len(loaded), UNSERVED, dtype="<U8"),
+        position=loaded,
+        row=loaded,
+        live=np.ones(len(loaded), bool),
+        p=p,
+        q=np.zeros((len(loaded), 2)),
+        follows=np.ones(len(loaded), bool),
+        ratio=ratio,
+        ramp=np.full(len(loaded), np.inf),
+    )
+
+
+def joined(parts: list[Units]) -> Units:
+    """Units one after the other."""
+    return Units(
+        *(
+            np.concatenate([getattr(part, column.name) for part in parts])
+            for column in fields(Units)
+        )
+    )
+
+
+def given_or(values: Reals, default: float) -> Reals:
+    """Values, and the default where there are none."""
+    return np.where(np.isnan(values), default, values)

@@ -1,0 +1,154 @@
+"""Whether a study can be solved on kept equations, and those equations."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandapower
+from pandapower.auxiliary import LoadflowNotConverged
+
+from ..errors import SolverError
+from ..grids.slack import has_slack, referenced
+from ..model.admittances import arrays_of, obstacle
+from ..model.state import Change, State, applied
+from ..model.unharmed import lent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..model.admittances import Arrays
+    from ..model.grid_model import Model
+
+SHAPING = (
+    "trafo_model",
+    "trafo3w_losses",
+    "switch_rx_ratio",
+    "calculate_voltage_angles",
+    "neglect_open_switch_branches",
+    "consider_line_temperature",
+)
+"""Options that shape the equations."""
+
+SOLVING = (
+    "trafo_loading",
+    "init",
+    "init_vm_pu",
+    "init_va_degree",
+    "max_iteration",
+    "tolerance_mva",
+    "delta_q",
+    "voltage_depend_loads",
+    "tdpf_delay_s",
+    "tdpf_update_r_theta",
+)
+"""Options that have no influence on them, or none where nothing is an :func:`obstacle`."""
+
+OFF: dict[str, Any] = {
+    "algorithm": "nr",
+    "enforce_p_lims": False,
+    "enforce_q_lims": False,
+    "distributed_slack": False,
+    "tdpf": False,
+}
+"""Options that leave a study to pandapower, unless they have these values."""
+
+
+def kept_equations(
+    model: Model, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
+) -> Arrays | str:
+    """The equations of the grid as given, made once for each set of options that shape them.
+
+    Args:
+        model: the model, with no state laid over its network.
+        solver: ``dc`` or ``ac``.
+        options: solver options.
+        dispatched: whether powers and voltages of generators are chosen and not given.
+
+    Returns:
+        The equations, or why pandapower has to solve such studies of this grid.
+    """
+    for name, value in options.items():
+        if OFF.get(name, value) != value:
+            return f"it is solved with {name}: {value}"
+        if name not in (*SHAPING, *SOLVING, *OFF):
+            return f"it is solved with {name}"
+    shape = {name: value for name, value in options.items() if name in SHAPING}
+    key = (solver, dispatched, tuple(sorted(shape.items())))
+    if key not in model.equations:
+        model.equations[key] = equations_of(model.net, solver, shape, dispatched=dispatched)
+    return model.equations[key]
+
+
+def equations_of_state(
+    model: Model, state: State, solver: str, options: Mapping[str, Any]
+) -> Arrays | str:
+    """The equations of a state's own topology, with nothing left to be taken out of them.
+
+    Args:
+        model: the model, with no state laid over its network.
+        state: the state.
+        solver: ``dc`` or ``ac``.
+        options: solver options.
+
+    Returns:
+        The equations, or why pandapower has to solve the state. Those of the last outages are
+        kept: the snapshots of a scenario have the same.
+    """
+    given = kept_equations(model, solver, options)
+    outages = {
+        change.element: change.values
+        for change in state.changes
+        if change.column == "in_service" and change.element not in ("load", "sgen")
+    }
+    if isinstance(given, str) or not outages:
+        return given
+    key = {element: values.tobytes() for element, values in outages.items()}
+    if given.solvers.get("own outages") != key:
+        changes = tuple(Change(name, "in_service", values) for name, values in outages.items())
+        shape = {name: value for name, value in options.items() if name in SHAPING}
+        with applied(model.net, State(None, changes)):
+            if not has_slack(model.net):
+                return "no slack is left in service"
+            given.solvers["own equations"] = equations_of(model.net, solver, shape)
+        given.solvers["own outages"] = key
+    own: Arrays | str = given.solvers["own equations"]
+    return own
+
+
+def equations_of(
+    net: pandapowerNet, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
+) -> Arrays | str:
+    """The equations of a network as it stands; arguments as in :func:`kept_equations`."""
+    if net["user_pf_options"]:
+        return "its file holds options for power flows"
+    dc, grids = solver == "dc", len(net.ext_grid)
+    with referenced(net) if dispatched else nullcontext():
+        _solve_once(net, options, dc=dc)
+        why = obstacle(net, dc=dc, dispatched=dispatched)
+        if why:
+            return why
+        arrays = arrays_of(net, dc=dc)
+    # A reference without a generator is no external grid.
+    row = {**arrays.row, "ext_grid": arrays.row["ext_grid"][:grids]}
+    return replace(arrays, row=row)
+
+
+def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> None:
+    """Have pandapower pose the equations; where they don't converge they are there all the same."""
+    if dc:
+        with lent(net):
+            pandapower.rundcpp(net, **options)
+        return
+    plain = {"numba": False, "lightsim2grid": False, **options}
+    with suppress(LoadflowNotConverged):
+        try:
+            with lent(net):
+                pandapower.runpp(net, **plain)
+        except SolverError:
+            # As for a branch without reactance, by which the DC power flow at its start divides.
+            with lent(net):
+                pandapower.runpp(net, init="flat", **plain)

@@ -1,0 +1,112 @@
+"""Newton's method with KLU, as lightsim2grid has it, on kept equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightsim2grid.solver import KLUSolverSingleSlack
+    from numpy.typing import NDArray
+
+    from ..model.admittances import Arrays
+
+    Reals = NDArray[np.float64]
+    Complexes = NDArray[np.complex128]
+
+MOST_ITERATIONS = 10
+"""As pandapower has it for Newton's method."""
+
+SAFETY = 10.0
+"""How far over the tolerance a solution may be when it is checked once more."""
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """Equations as the solver takes them, which knows one reference.
+
+    Other references follow the first one at fixed ratios of voltages, so their columns are added to
+    its own. What flows into references is no equation, so their rows may go.
+
+    Attributes:
+        solver: the solver, which keeps its factorisation from one state to the next.
+        bus: admittances in p.u.
+        live: rows that take part.
+        ref, pv, pq: positions among these.
+        ratio: voltage of each other reference beside that of the first.
+    """
+
+    solver: KLUSolverSingleSlack
+    bus: Any
+    live: NDArray[np.int64]
+    ref: NDArray[np.int32]
+    pv: NDArray[np.int32]
+    pq: NDArray[np.int32]
+    ratio: Complexes
+
+    @classmethod
+    def of(cls, arrays: Arrays, ratio: Complexes) -> _Posed:
+        from lightsim2grid.solver import KLUSolverSingleSlack
+
+        first, others = arrays.ref[:1], arrays.ref[1:]
+        taking = ~arrays.dead
+        taking[others] = False
+        live, place = np.flatnonzero(taking), np.cumsum(taking) - 1
+        bus = arrays.bus if taking.all() else arrays.bus[live][:, live].tocsc()
+        if len(others):
+            bus = bus.tolil()
+            bus[:, place[first]] += (arrays.bus[live][:, others] @ ratio)[:, None]
+            bus = bus.tocsc()
+        ref, pv, pq = (place[rows].astype(np.int32) for rows in (first, arrays.pv, arrays.pq))
+        return cls(KLUSolverSingleSlack(), bus, live, ref, pv, pq, ratio)
+
+
+def newton(
+    arrays: Arrays, injection: Complexes, vm: Reals, options: Mapping[str, Any]
+) -> tuple[Complexes, int] | None:
+    """Solve AC equations by Newton's method.
+
+    Args:
+        arrays: the equations.
+        injection: power that is injected at each bus in p.u.
+        vm: setpoint of each row's voltage in p.u.
+        options: solver options.
+
+    Returns:
+        Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
+        converge.
+    """
+    start = arrays.start.copy()
+    held = np.concatenate([arrays.ref, arrays.pv])
+    start[held] *= vm[held] / np.abs(start[held])
+    ratio = start[arrays.ref[1:]] / start[arrays.ref[0]]
+    kept = arrays.solvers
+    if "newton" not in kept or not np.array_equal(kept["newton"].ratio, ratio):
+        kept["newton"] = _Posed.of(arrays, ratio)
+    posed: _Posed = kept["newton"]
+    ref, pv, pq = posed.ref, posed.pv, posed.pq
+    tolerance = float(options.get("tolerance_mva", 1e-8)) / arrays.base_mva
+    power = injection[posed.live]
+    iterations = options.get("max_iteration", "auto")
+    most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
+    begin = start[posed.live]
+    if not posed.solver.solve(posed.bus, begin, power, ref, np.ones(1), pv, pq, most, tolerance):
+        del kept["newton"]
+        return None
+    solved = posed.solver.get_V()
+    mismatch = solved * np.conj(posed.bus @ solved) - power
+    worst = max(
+        np.abs(mismatch[pv].real).max(initial=0.0),
+        np.abs(mismatch[pq].real).max(initial=0.0),
+        np.abs(mismatch[pq].imag).max(initial=0.0),
+    )
+    if not worst <= SAFETY * tolerance:
+        return None
+    voltage = np.zeros(arrays.buses, complex)
+    voltage[posed.live] = solved
+    voltage[arrays.ref] = start[arrays.ref]
+    return voltage, int(posed.solver.get_nb_iter())

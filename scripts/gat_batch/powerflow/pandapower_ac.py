@@ -1,0 +1,74 @@
+"""AC power flow by plain pandapower."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandapower
+from pandapower.auxiliary import LoadflowNotConverged
+
+from ..model.solution import Solution
+from ..model.unharmed import ENGINE, lent
+from ..study.solver_options import rungs
+from .pandapower_results import read_out
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..model.grid_model import Model
+
+
+def solve_ac(model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] = ()) -> Solution:
+    """Solve the model's network as it stands.
+
+    Args:
+        model: the model, with a state laid over its network.
+        options: keyword arguments of ``pandapower.runpp``.
+        ladder: what to try where that doesn't converge, names of :data:`options.RUNGS`.
+
+    Returns:
+        The first solution found, its rung in the engine's name after a colon; ``not_converged``,
+        with the reason of the first attempt, if none was.
+
+    Raises:
+        SolverError: if the study can't be posed.
+    """
+    first: Solution | None = None
+    for rung, way in rungs(options, ladder):
+        solution = _attempt(model, way)
+        if solution.status != "not_converged":
+            return replace(solution, engine=f"{ENGINE}:{rung}") if rung else solution
+        first = first or solution
+    assert first is not None  # noqa: S101 - there is always the way as asked
+    return first
+
+
+def _attempt(model: Model, options: Mapping[str, Any]) -> Solution:
+    net = model.net
+    try:
+        with lent(net):
+            # Compiling costs a process seconds and saves a tenth of a power flow.
+            _run(net, numba=False, lightsim2grid=False, **options)
+    except LoadflowNotConverged as error:
+        reason = " ".join(str(error).split())
+        return Solution("not_converged", ENGINE, _iterations(net), detail=reason)
+    solution = read_out(model, dc=False)
+    return replace(solution, iterations=_iterations(net))
+
+
+def _run(net: pandapowerNet, **options: Any) -> None:
+    try:
+        pandapower.runpp(net, **options)
+    except RuntimeError as error:
+        # The decoupled methods factorise by SuperLU, which raises where Newton gives up.
+        if "singular" in str(error):
+            raise LoadflowNotConverged(str(error)) from error
+        raise
+
+
+def _iterations(net: pandapowerNet) -> int | None:
+    iterations = net["_ppc"].get("iterations")
+    return None if iterations is None else int(iterations)

@@ -1,0 +1,156 @@
+"""A solution read out of a solved pandapower network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..model.grid_model import supplied_buses
+from ..model.quantities import BRANCHES, COLUMNS, REACTIVE
+from ..model.solution import Solution
+from ..model.unharmed import ENGINE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..model.grid_model import Model
+
+
+DIGITS = 9
+"""Of values that agree so far, the first element's counts as the extreme: many generators hold one
+setpoint, and the last digits are noise."""
+
+
+GENERATION = ("ext_grid", "gen", "sgen", "asymmetric_sgen")
+CONSUMPTION = ("load", "asymmetric_load", "motor", "storage")
+LOSSY = ("line", "trafo", "trafo3w", "impedance", "tcsc", "dcline")
+"""What the totals count. Storage is a load, negative while it discharges. Shunts, wards and
+extended wards are none of these: generation = load + loss + what they draw."""
+
+
+def blackout(model: Model) -> Solution:
+    """The solution of a network that has lost every slack.
+
+    Args:
+        model: the model, with a state laid over its network.
+
+    Returns:
+        All load unserved, no element.
+    """
+    nowhere = np.zeros(len(model.cut_off), dtype=bool)
+    return Solution(
+        "islanded",
+        ENGINE,
+        system={**cut_off_mw(model, nowhere)},
+        detail="no slack is left in service: nothing is supplied",
+    )
+
+
+def read_out(model: Model, *, dc: bool) -> Solution:
+    """Read the solution of the model's network, just solved, out of its result tables.
+
+    Args:
+        model: the model, with a state laid over its network.
+        dc: whether the network was solved by a DC power flow.
+
+    Returns:
+        The solution.
+    """
+    net = model.net
+    elements = {
+        element: {
+            quantity: net[f"res_{element}"][column].to_numpy(np.float64, copy=True)
+            for quantity, column in columns.items()
+            if not (dc and quantity in REACTIVE)
+        }
+        for element, columns in COLUMNS.items()
+        if len(model.ids[element])
+    }
+    supplied = supplied_buses(net)
+    if not np.isfinite(elements["bus"]["va_degree"][supplied]).all():
+        return Solution("not_converged", ENGINE, detail="the equations are singular")
+    lost = net.bus["in_service"].to_numpy(bool) & ~supplied & ~model.cut_off
+    count = int(lost.sum())
+    return Solution(
+        status="islanded" if count else "ok",
+        engine=ENGINE,
+        elements=elements,
+        system={
+            "load_mw": _total(net, CONSUMPTION, "p_mw"),
+            "generation_mw": _total(net, GENERATION, "p_mw"),
+            "loss_mw": _total(net, LOSSY, "pl_mw"),
+            **cut_off_mw(model, supplied),
+            **worst_loading(model, elements),
+            **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
+        },
+        detail=cut_off(count),
+    )
+
+
+def cut_off(buses: int) -> str:
+    """What is said of a solution in which buses are cut off."""
+    return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
+
+
+def cut_off_mw(model: Model, supplied: NDArray[np.bool_]) -> dict[str, float]:
+    """Load and generation that the state laid over the network cuts off.
+
+    Args:
+        model: the model.
+        supplied: buses that are supplied, shape (buses,).
+
+    Returns:
+        ``unserved_mw`` and ``lost_generation_mw``: what is in service, in MW, where the grid as
+        given supplies and this state doesn't.
+    """
+    lost = ~supplied & ~model.cut_off
+
+    def at_lost(element: str) -> float:
+        table = model.net[element]
+        out = lost[model.position[element]] & table["in_service"].to_numpy(bool)
+        power = table["p_mw"].to_numpy(np.float64) * table["scaling"].to_numpy(np.float64)
+        return float(power[out].sum())
+
+    return {
+        "unserved_mw": at_lost("load"),
+        "lost_generation_mw": at_lost("gen") + at_lost("sgen"),
+    }
+
+
+def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
+    """Sum over elements in MW; pandapower has 0 or no value for those that aren't supplied."""
+    parts = (net[f"res_{element}"][column] for element in elements if len(net[element]))
+    return float(sum(np.nansum(part.to_numpy(np.float64)) for part in parts))
+
+
+def worst_loading(
+    model: Model, elements: dict[str, dict[str, NDArray[np.float64]]]
+) -> dict[str, float | str]:
+    """The highest loading of a branch in percent, and which one it is."""
+    worst: dict[str, float | str] = {}
+    highest = -np.inf
+    for element in BRANCHES:
+        loading = elements.get(element, {}).get("loading_percent", np.empty(0))
+        if np.isnan(loading).all():
+            continue
+        row = int(np.nanargmax(np.round(loading, DIGITS)))
+        if round(float(loading[row]), DIGITS) > round(highest, DIGITS):
+            highest = float(loading[row])
+            name = f"{element}:{model.ids[element][row]}"
+            worst = {"max_loading_percent": highest, "max_loading_element": name}
+    return worst
+
+
+def voltage_extremes(model: Model, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
+    """The lowest and the highest voltage of a bus in p.u., and where they are."""
+    rounded = np.round(vm_pu, DIGITS)
+    low, high = int(np.nanargmin(rounded)), int(np.nanargmax(rounded))
+    buses = model.ids["bus"]
+    return {
+        "min_vm_pu": float(vm_pu[low]),
+        "min_vm_bus": int(buses[low]),
+        "max_vm_pu": float(vm_pu[high]),
+        "max_vm_bus": int(buses[high]),
+    }

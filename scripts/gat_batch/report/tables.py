@@ -1,0 +1,199 @@
+"""The report's tables: which columns of the summary they show, under which titles and units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..summary.contingency_ranking import CONTINGENCY_COLUMNS
+from ..summary.element_statistics import ELEMENT_COLUMNS
+from ..summary.scenario_rows import SCENARIO_COLUMNS
+from .figures import records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 20_000
+"""Scenarios that the page lists, for the sake of its size."""
+
+MOST_ELEMENTS = 1000
+MOST_CONTINGENCIES = 500
+
+MEANINGS = {
+    name: meaning
+    for columns in (CONTINGENCY_COLUMNS, ELEMENT_COLUMNS, SCENARIO_COLUMNS)
+    for name, (_, meaning) in columns.items()
+}
+
+SCENARIOS = {
+    "scenario": "scenario",
+    "status": "status",
+    "solver": "solver",
+    "load_mw": "load (MW)",
+    "loss_mw": "losses (MW)",
+    "max_unserved_mw": "unserved (MW)",
+    "objective": "cost",
+    "max_loading_percent": "worst loading (%)",
+    "max_loading_element": "at branch",
+    "max_loading_snapshot": "in snapshot",
+    "min_vm_pu": "lowest voltage (p.u.)",
+    "min_vm_bus": "at bus",
+    "max_vm_pu": "highest voltage (p.u.)",
+    "loading_violations": "overloads",
+    "voltage_violations": "voltage violations",
+    "snapshots": "snapshots",
+    "contingencies": "contingencies",
+    "iterations": "iterations",
+    "duration_secs": "time (s)",
+    "attempts": "attempts",
+    "tags": "tags",
+    "fingerprint": "fingerprint",
+}
+FAILURES = {"scenario": "scenario", "status": "status", "attempts": "attempts", "error": "reason"}
+ELEMENTS = {
+    "element": "element",
+    "id": "id",
+    "name": "name",
+    "grid": "grid",
+    "quantity": "quantity",
+    "min": "min",
+    "mean": "mean",
+    "p95": "p95",
+    "max": "max",
+    "worst_scenario": "worst scenario",
+    "worst_snapshot": "in snapshot",
+    "violation_probability": "P(violation)",
+}
+CONTINGENCIES = {
+    "rank": "rank",
+    "contingency": "contingency",
+    "scenario": "scenario",
+    "snapshot": "snapshot",
+    "status": "status",
+    "unserved_mw": "unserved (MW)",
+    "max_loading_percent": "worst loading (%)",
+    "max_loading_element": "at branch",
+    "min_vm_pu": "lowest voltage (p.u.)",
+    "loading_violations": "overloads",
+    "voltage_violations": "voltage violations",
+}
+PRICES = {
+    "id": "bus",
+    "grid": "grid",
+    "mean": "mean (cost/MWh)",
+    "low": "lowest (cost/MWh)",
+    "low_scenario": "lowest in",
+    "high": "highest (cost/MWh)",
+    "high_scenario": "highest in",
+}
+CONGESTION = {
+    "element": "element",
+    "id": "id",
+    "grid": "grid",
+    "probability": "P(at limit)",
+    "states": "states at limit",
+}
+
+DIGITS = {
+    "pu": 4,
+    "mw": 1,
+    "percent": 1,
+    "secs": 3,
+    "probability": 3,
+    "objective": 2,
+    **dict.fromkeys(("min", "mean", "p95", "max", "worst"), 3),
+    **dict.fromkeys(("low", "high"), 2),
+}
+"""Decimals, by the name of a column or by its last word; other numbers are whole."""
+
+ALWAYS = ("scenario", "status", "contingency", "element", "id")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table of the page.
+
+    Attributes:
+        name: its name.
+        content: columns and rows, as the page's script takes them.
+        title: its heading, or empty.
+        text: what to know, or empty.
+    """
+
+    name: str
+    content: dict[str, Any]
+    title: str = ""
+    text: str = ""
+
+
+def listing(
+    name: str, table: pd.DataFrame, columns: dict[str, str], title: str = "", text: str = ""
+) -> Listing:
+    """A table of the page, without columns that say nothing or the same everywhere.
+
+    Args:
+        name: its name.
+        table: the rows.
+        columns: column -> title.
+        title: heading.
+        text: what to know.
+
+    Returns:
+        The table.
+    """
+    wanted = [column for column in columns if column in ALWAYS or _tells(table[column])]
+    shown = table[wanted]
+    if "fingerprint" in shown:
+        shown = shown.assign(fingerprint=shown["fingerprint"].str[:12])
+    rows = [list(row.values()) for row in records(shown)]
+    numeric = [column for column in wanted if shown[column].dtype.kind in "if"]
+    content = {
+        "columns": [
+            {
+                "key": column,
+                "title": columns[column],
+                "meaning": MEANINGS.get(column, ""),
+                "kind": _kind(column),
+                **({"digits": _digits(column)} if column in numeric else {}),
+            }
+            for column in wanted
+        ],
+        "rows": rows,
+    }
+    return Listing(name, content, title, text)
+
+
+def all_scenarios(scenarios: pd.DataFrame) -> Listing:
+    """The table of scenarios, to which everything else links."""
+    table = scenarios
+    text = "Links lead to result files. Click a heading to sort; filter by text or as > 90."
+    if len(table) > MOST_ROWS:
+        table = table.nlargest(MOST_ROWS, "max_loading_percent", keep="first")
+        text += f" These are the {MOST_ROWS:,} of {len(scenarios):,} with the highest loading."
+    made = listing("scenarios", table.assign(solved=table["result"].notna()), SCENARIOS, text=text)
+    where = [column["key"] for column in made.content["columns"]].index("status")
+    # Without a result there is no fingerprint to link to; a failed scenario says so.
+    for row in made.content["rows"]:
+        row.append(None if row[where] == "failed" else 1)
+    made.content["files"] = len(made.content["columns"])
+    return made
+
+
+def _tells(column: pd.Series) -> bool:
+    known = column.dropna()
+    if known.empty or (column.dtype == object and (known == "").all()):
+        return False
+    return (
+        column.name not in ("grid", "solver", "attempts", "snapshots", "quantity")
+        or len(known.unique()) > 1
+    )
+
+
+def _kind(column: str) -> str:
+    if column == "scenario" or column.endswith("_scenario"):
+        return "scenario"
+    return "status" if column == "status" else "plain"
+
+
+def _digits(column: str) -> int:
+    return DIGITS.get(column, DIGITS.get(column.rsplit("_", 1)[-1], 0))

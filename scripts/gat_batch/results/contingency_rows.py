@@ -1,0 +1,145 @@
+"""Rows of results for contingencies that were solved in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.quantities import QUANTITIES
+from ..model.violations import violations
+from .rows import rows_of
+from .schema import RESULT_SCHEMA, SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..contingency.reduction import Findings
+    from ..contingency.solver import Solved
+    from ..model.grid_model import Model
+    from ..model.violations import Limits
+
+    Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a block of contingencies.
+
+    A worker hands it over in this form: rows have columns for all that any study may have to say,
+    and copying those from process to process costs more than a DC power flow.
+
+    Attributes:
+        keys: scenario and snapshot.
+        names: of the contingencies.
+        found: numbers of some, and what was found of them as a block.
+        single: the others' numbers and rows.
+    """
+
+    keys: tuple[str, str | None]
+    names: list[str]
+    found: list[tuple[list[int], Findings]]
+    single: list[tuple[int, pa.Table]]
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        keys: tuple[str, str | None],
+        solved: Solved,
+        limits: Limits | None,
+        bands: tuple[NDArray[np.float64], ...],
+    ) -> Kept:
+        """What is kept of some contingencies.
+
+        Args:
+            model: the grid.
+            keys: scenario and snapshot.
+            solved: the contingencies.
+            limits: what counts as a violation where only violations are kept; None to keep all.
+            bands: lowest and highest voltage of each bus in p.u.
+        """
+        single = []
+        for number, solution in solved.single:
+            kept = None if limits is None else violations(solution, limits, bands)
+            rows = rows_of(model, (*keys, solved.names[number]), solution, kept)
+            single.append((number, rows))
+        return cls(keys, solved.names, solved.found, single)
+
+    def rows(self, model: Model) -> pa.Table:
+        """The contingencies in their order: a system row for each, and what else is kept of it."""
+        tables: list[pa.Table] = []
+        numbers: list[Rows] = []
+        for those, findings in self.found:
+            names = [self.names[number] for number in those]
+            table, number = _finding_rows(model, (*self.keys, names), findings)
+            tables.append(table)
+            numbers.append(np.array(those, np.int64)[number])
+        for which, table in self.single:
+            tables.append(table)
+            numbers.append(np.full(len(table), which))
+        if not tables:  # all that fails here was out of service before
+            return RESULT_SCHEMA.empty_table()
+        table = pa.concat_tables(tables)
+        if len(tables) > 1:
+            order = np.argsort(np.concatenate(numbers), kind="stable")
+            table = table.take(pa.array(order))
+        return table
+
+
+def _finding_rows(
+    model: Model, keys: tuple[str, str | None, Sequence[str]], findings: Findings
+) -> tuple[pa.Table, Rows]:
+    """The rows of a block, and the contingency of each."""
+    scenario, snapshot, names = keys
+    count = len(names)
+    first, offset = {}, 1
+    for element, ids in model.ids.items():
+        first[element] = offset
+        offset += len(ids)
+    found = findings.violations
+    number = np.concatenate([np.arange(count), *(v.number for v in found.values())])
+    places = [first[element] + v.position.astype(np.int64) for element, v in found.items()]
+    place = np.concatenate([np.zeros(count, np.int64), *places])
+    order = np.argsort(number * offset + place, kind="stable")
+    number, place, rows = number[order], place[order], len(order)
+    columns: dict[str, Any] = {
+        "scenario": pa.repeat(pa.scalar(scenario, pa.string()), rows),
+        "snapshot": pa.repeat(pa.scalar(snapshot, pa.string()), rows),
+        "contingency": pa.array(names, pa.string()).take(pa.array(number)),
+    }
+    at = pa.array(place)
+    for label in ("element", "id", "name"):
+        columns[label] = getattr(model, label).take(at)
+    # Most columns of violations are empty: one of each type stands for all.
+    empty = {kind: pa.nulls(rows, kind) for kind in {pa.float64(), *SYSTEM.values()}}
+    for quantity in QUANTITIES:
+        parts = [v.values(quantity) for v in found.values()]
+        if all(part is None for part in parts):
+            columns[quantity] = empty[pa.float64()]
+            continue
+        values = [np.full(count, np.nan)]
+        values += [
+            np.full(len(v.number), np.nan) if part is None else part
+            for v, part in zip(found.values(), parts, strict=True)
+        ]
+        columns[quantity] = pa.array(np.concatenate(values)[order], from_pandas=True)
+    # A position among the system rows, and null elsewhere.
+    own = pa.array(number, mask=place > 0)
+    for name, kind in SYSTEM.items():
+        values_of = findings.system.get(name)
+        column = pa.nulls(0, kind) if values_of is None else _column(values_of, kind)
+        nothing = column.null_count == len(column)
+        columns[name] = empty[kind] if nothing else column.take(own)
+    return pa.table(columns, schema=RESULT_SCHEMA), number
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array:
+    """One column of the system rows; what has no value, or an empty text, is null."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return pa.array(values, kind, from_pandas=True)
+    return pa.array([value if value != "" else None for value in values], kind, from_pandas=True)

@@ -1,0 +1,120 @@
+"""Rows of results: what a solution says of the system and of every element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.quantities import QUANTITIES
+from .schema import RESULT_SCHEMA, SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ..model.grid_model import Model
+    from ..model.solution import Solution
+
+VOLTAGES = ("vm_pu", "va_degree")
+"""What is kept of a bus in violation."""
+
+
+def rows_of(
+    model: Model,
+    keys: tuple[str | None, str | None, str | None],
+    solution: Solution,
+    kept: Mapping[str, NDArray[np.int64]] | None = None,
+) -> pa.Table:
+    """The rows of a solution.
+
+    Args:
+        model: the grid that it is of.
+        keys: scenario, snapshot and contingency.
+        solution: the solution.
+        kept: element -> positions of the rows to keep, of buses only their voltages; all rows and
+            quantities if None.
+    """
+    return _all(model, keys, solution) if kept is None else _part(model, keys, solution, kept)
+
+
+def _all(
+    model: Model, keys: tuple[str | None, str | None, str | None], solution: Solution
+) -> pa.Table:
+    """The system row, followed by the rows of the elements."""
+    rows = len(model.element) if solution.elements else 1
+    labels = [column.slice(0, rows) for column in (model.element, model.id, model.name)]
+    return _assembled(keys, labels, _quantities(model, solution, rows), solution)
+
+
+def _part(
+    model: Model,
+    keys: tuple[str | None, str | None, str | None],
+    solution: Solution,
+    kept: Mapping[str, NDArray[np.int64]],
+) -> pa.Table:
+    """The system row, followed by some rows of the elements."""
+    places, first = [np.zeros(1, np.int64)], 1
+    values = {name: [np.array([np.nan])] for name in QUANTITIES}
+    for element, ids in model.ids.items():
+        positions = kept.get(element)
+        if positions is not None:
+            places.append(first + positions)
+            known = solution.elements[element]
+            if element == "bus":
+                known = {name: known[name] for name in VOLTAGES if name in known}
+            for name, column in values.items():
+                missing = np.full(len(positions), np.nan)
+                column.append(known[name][positions] if name in known else missing)
+        first += len(ids)
+    rows = pa.array(np.concatenate(places))
+    labels = [column.take(rows) for column in (model.element, model.id, model.name)]
+    quantities = [pa.array(np.concatenate(column), from_pandas=True) for column in values.values()]
+    return _assembled(keys, labels, quantities, solution)
+
+
+def _assembled(
+    keys: tuple[str | None, str | None, str | None],
+    labels: list[pa.Array],
+    quantities: list[pa.Array],
+    solution: Solution,
+) -> pa.Table:
+    """The system row, and those below it: a batch each, as either has columns that are empty."""
+    system = {
+        "status": solution.status,
+        "iterations": solution.iterations,
+        "objective": solution.objective,
+        "engine": solution.engine or None,
+        "detail": solution.detail or None,
+        **solution.system,
+    }
+    top = [pa.array([key], pa.string()) for key in keys]
+    top += [column.slice(0, 1) for column in (*labels, *quantities)]
+    top += [pa.array([system.get(name)], kind) for name, kind in SYSTEM.items()]
+    rows = len(labels[0]) - 1
+    empty = {kind: pa.nulls(rows, kind) for kind in set(SYSTEM.values())}
+    below = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
+    below += [column.slice(1) for column in (*labels, *quantities)]
+    below += [empty[kind] for kind in SYSTEM.values()]
+    batches = [pa.RecordBatch.from_arrays(rows, schema=RESULT_SCHEMA) for rows in (top, below)]
+    return pa.Table.from_batches(batches)
+
+
+def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:
+    """A column a quantity; NaN becomes null."""
+    columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
+    first = 1
+    for element, ids in model.ids.items():
+        for quantity, array in solution.elements.get(element, {}).items():
+            column = columns[quantity]
+            if column is None:
+                column = columns[quantity] = np.full(rows, np.nan)
+            column[first : first + len(ids)] = array
+        first += len(ids)
+    empty = pa.nulls(rows, pa.float64())
+    return [
+        empty if column is None else pa.array(column, from_pandas=True)
+        for column in columns.values()
+    ]

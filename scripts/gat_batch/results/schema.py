@@ -1,0 +1,60 @@
+"""The one table of results: its columns, and how they are stored."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ..model.quantities import QUANTITIES
+
+KEYS = ("scenario", "snapshot", "contingency", "element")
+
+
+SYSTEM: dict[str, pa.DataType] = {
+    "status": pa.string(),
+    "iterations": pa.int32(),
+    "objective": pa.float64(),
+    "engine": pa.string(),
+    "detail": pa.string(),
+    "load_mw": pa.float64(),
+    "generation_mw": pa.float64(),
+    "loss_mw": pa.float64(),
+    "unserved_mw": pa.float64(),
+    "lost_generation_mw": pa.float64(),
+    "max_loading_percent": pa.float64(),
+    "max_loading_element": pa.string(),
+    "min_vm_pu": pa.float64(),
+    "min_vm_bus": pa.int64(),
+    "max_vm_pu": pa.float64(),
+    "max_vm_bus": pa.int64(),
+    "congestion_rent": pa.float64(),
+}
+"""Columns that only the ``system`` row fills."""
+
+
+RESULT_SCHEMA = pa.schema(
+    [
+        *((key, pa.string()) for key in KEYS),
+        ("id", pa.int64()),
+        ("name", pa.string()),
+        *((quantity, pa.float64()) for quantity in QUANTITIES),
+        *SYSTEM.items(),
+    ]
+)
+"""Columns of every result, whatever solver it comes from."""
+
+
+ROWS_PER_GROUP = 100_000
+"""Rows kept in memory before they are written: a year of hours needn't fit."""
+
+
+REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
+"""Columns in which a dictionary pays; for the others it only costs time."""
+
+
+FLOWS = ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "pl_mw", "i_ka", "loading_percent")
+"""What branches carry."""
+
+
+COMPRESSION = {name: "zstd" for name in ("id", "name", *QUANTITIES) if name not in FLOWS}
+"""Columns that compressing makes smaller. Flows are too random, and those that repeat or that only
+the ``system`` row fills are small as they are; trying takes longer, for those who read them too."""

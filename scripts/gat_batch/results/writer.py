@@ -1,0 +1,165 @@
+"""The one table of results: its schema, and how a result is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..files.parquet_footer import METADATA_KEY
+from .rows import rows_of
+from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..model.grid_model import Model
+    from ..model.solution import Solution
+
+
+BUFFER_BYTES = 2**17
+
+
+class ResultWriter:
+    """Writes one result as its solutions come; leaving it cleanly completes the file.
+
+    Leaving it by an exception leaves nothing behind, and what was there before untouched. An
+    ``OSError``, for lack of space say, names the result; it may be tried again.
+
+    Args:
+        path: the result file.
+        scenario: id of the scenario.
+        model: the grid that the solutions are of.
+        metadata: plain values, stored in the file as JSON; may be completed until the writer is
+            left.
+    """
+
+    def __init__(
+        self, path: Path, scenario: str, model: Model, metadata: Mapping[str, Any]
+    ) -> None:
+        self._path = path
+        self._scenario = scenario
+        self._model = model
+        self._metadata = metadata
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._writer = stack.enter_context(_new_file(self._path, self._metadata))
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(
+        self,
+        snapshot: str | None,
+        contingency: str | None,
+        solution: Solution,
+        kept: Mapping[str, NDArray[np.int64]] | None = None,
+    ) -> None:
+        """Add the solution of one snapshot and contingency.
+
+        Args:
+            snapshot: its name, or None.
+            contingency: its name, or None for the base case.
+            solution: the solution.
+            kept: element -> positions of the rows to keep; all rows if None.
+        """
+        self.add_rows(rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept))
+
+    def add_rows(self, rows: pa.Table) -> None:
+        """Add rows as they are."""
+        self._batches += rows.to_batches()
+        self._rows += len(rows)
+        if self._rows >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batches:
+            # Whole states in one row group, so that readers can take one at a time.
+            rows = pa.Table.from_batches(self._batches, RESULT_SCHEMA)
+            self._writer.write_table(rows, row_group_size=len(rows))
+        self._batches, self._rows = [], 0
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._flush()
+
+
+def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
+    """Write what stands for the result of a scenario that failed for good.
+
+    It has the schema of a result and no rows; nothing takes it for a result, as it has no
+    fingerprint.
+
+    Args:
+        path: the result file.
+        failure: why and how the scenario failed; plain values.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    with _new_file(path, {"failed": dict(failure)}):
+        pass
+
+
+@contextmanager
+def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
+    """A file that takes its name only when it is complete."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _remove_remains(path)
+        with temporary.open("wb", BUFFER_BYTES) as sink:
+            writer = pq.ParquetWriter(
+                sink,
+                RESULT_SCHEMA,
+                compression=COMPRESSION,
+                use_dictionary=REPEATING,
+                write_statistics=list(KEYS),
+                # Quicker to write and to read where many columns are empty.
+                data_page_version="2.0",
+                store_schema=False,
+            )
+            try:
+                yield writer
+                writer.add_key_value_metadata({METADATA_KEY: _json(metadata)})
+            finally:
+                writer.close()
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _remove_remains(path: Path) -> None:
+    """Remove what killed writers of this result left; there is only one writer at a time."""
+    for name in os.listdir(path.parent):  # noqa: PTH208 - once a result, where a glob takes longer
+        if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
+            (path.parent / name).unlink(missing_ok=True)
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    # Readers of footers expect the fingerprint in front.
+    first = {key: metadata[key] for key in ("fingerprint",) if key in metadata}
+    return json.dumps({**first, **metadata})

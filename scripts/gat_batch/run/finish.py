@@ -1,0 +1,113 @@
+"""The end of a run: what it came to, and what the next one is to try again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..files.parquet_footer import read_fingerprint
+from .status import StatusBoard
+
+if TYPE_CHECKING:
+    from ..plan.plan import Plan
+
+MOST_NAMED = 10
+"""Failed scenarios that the closing lines name."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run came to.
+
+    Attributes:
+        lines: what to tell the user.
+        failed: number of scenarios that failed for good.
+        acceptable: whether no more failed than the configuration permits.
+    """
+
+    lines: tuple[str, ...]
+    failed: int
+    acceptable: bool
+
+
+def finish(plan: Plan) -> Verdict:
+    """Sum up the run, and end it or let it go on to its good end.
+
+    Args:
+        plan: the batch.
+
+    Returns:
+        The verdict.
+    """
+    content = StatusBoard(plan).update(force=True)
+    assert content is not None  # noqa: S101 - a forced update has a result
+    failed = content["failed"] + content["pending"]
+    acceptable = failed <= plan.config.max_failures
+    if not acceptable:
+        release(plan)
+    return Verdict(tuple(_lines(plan, content)), failed, acceptable)
+
+
+def release(plan: Plan) -> None:
+    """Remove the placeholders of scenarios that failed, so that the next run tries them again.
+
+    Their ``error.json`` stays. A run within the permitted failures needs the placeholders until
+    Snakemake has seen them.
+
+    Args:
+        plan: the batch.
+    """
+    for scenario in plan.batch.scenarios:
+        result = plan.result(scenario.id)
+        if read_fingerprint(result) is None:
+            result.unlink(missing_ok=True)
+
+
+def conclude(plan: Plan) -> int:
+    """Leave the batch in order after the last job of a run, however the run ended.
+
+    Args:
+        plan: the batch.
+
+    Returns:
+        Number of scenarios that failed for good.
+    """
+    release(plan)
+    content = StatusBoard(plan).update(force=True)
+    assert content is not None  # noqa: S101 - a forced update has a result
+    failed: int = content["failed"]
+    return failed
+
+
+def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
+    failures = [job for job in content["jobs"] if job["state"] == "failed"]
+    statuses = [job["status"] for job in content["jobs"]]
+    counts = f"{statuses.count('not_converged')} of them without convergence"
+    if "infeasible" in statuses:
+        counts += f", {statuses.count('infeasible')} infeasible"
+    lines = [
+        f"gat-batch: {content['name']}: {content['completed']} of {content['total']} scenarios "
+        f"solved, {counts}, {len(failures)} failed"
+    ]
+    lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
+    if len(failures) > MOST_NAMED:
+        lines.append(f"  and {len(failures) - MOST_NAMED} more failed")
+    lines += [
+        "Look at:",
+        f"  {plan.summary('report.html')}  the report, for a browser",
+        f"  {plan.summary('scenarios.csv')}  one row a scenario",
+        f"  {plan.summary('elements.parquet')}  one row an element",
+        *_contingency_line(plan),
+        f"  {plan.summary('aggregated_results.parquet')}  every row of every result",
+        f"  {plan.status}  status of every scenario",
+    ]
+    return lines
+
+
+def _contingency_line(plan: Plan) -> list[str]:
+    if not any(scenario.contingencies for scenario in plan.batch.scenarios):
+        return []
+    return [
+        f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first",
+        f"  {plan.summary('overloads.parquet')}  one row a branch that contingencies overload",
+    ]

@@ -1,0 +1,216 @@
+"""Where a run starts: configuration and manifest in, a checked plan out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GatBatchError, InputErrors, ResultError
+from ..files.documents import read_document
+from ..files.run_lock import hold
+from ..files.workflow_files import read_schema
+from ..plan.plan import Plan
+from ..scenarios.product import is_specification, plan_product, read_product
+from ..study.configuration import Config, read_config
+from ..study.manifest import batch_of, read_manifest, without_faulty
+from .journal import Journal
+from .status import StatusBoard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ..study.manifest import Scenario
+
+MOST_NAMED = 5
+"""Scenarios that the announcement lists by name."""
+
+
+def plan_batch(values: Mapping[str, Any]) -> Plan:
+    """Check configuration and manifest, but not the files that they name, and plan the batch.
+
+    Args:
+        values: configuration values.
+
+    Returns:
+        The plan.
+
+    Raises:
+        GatBatchError: if anything in either is at fault; then the files are looked at, too.
+    """
+    config = read_settings(values)
+    document = read_document(config.manifest)
+    if not is_specification(document):
+        try:
+            return Plan(batch_of(document, config.manifest, read_schema("manifest")), config)
+        except InputErrors as found:
+            more = _faults_of_others(document, found.faults, config)
+            raise InputErrors([*found.faults, *more]) from None
+    manifest, product = plan_product(document, config.manifest, _product_folder(config))
+    return Plan(batch_of(manifest, product.manifest), config, product)
+
+
+def _faults_of_others(
+    document: Any, faults: Sequence[GatBatchError], config: Config
+) -> Sequence[GatBatchError]:
+    """Faults of scenarios that are well described, where others aren't: all are told at once."""
+    from ..plan.input_check import check_input
+
+    rest = without_faulty(document, faults)
+    if rest is None:
+        return []
+    try:
+        check_input(Plan(batch_of(rest, config.manifest), config))
+    except InputErrors as found:
+        return found.faults
+    return []
+
+
+def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) -> Plan:
+    """Read configuration and manifest and plan the batch; nothing is changed on disk.
+
+    Args:
+        values: configuration values.
+        main: whether this is the process that a user started. Only there all of the input is
+            checked, and what is to be done is announced; jobs, which parse the same workflow
+            again, do without, and take the manifest as it was when their run began.
+        dry_run: whether the announcement is for a dry run.
+
+    Returns:
+        The plan.
+
+    Raises:
+        GatBatchError: if anything in the input is at fault.
+    """
+    if not main:
+        return _plan_again(read_settings(values))
+    plan = plan_batch(values)
+    # Imported here as it reads grids and tables, which jobs have no need of at this point.
+    from ..plan.input_check import check_input
+
+    unsolved = check_input(plan)
+    _announce(plan, unsolved)
+    if dry_run:
+        _announce_outdated(plan, unsolved)
+    return plan
+
+
+def _plan_again(config: Config) -> Plan:
+    """The plan of a run that has begun, so that its input has passed all checks."""
+    kept = config.manifest_as_begun
+    document = read_document(kept if kept.is_file() else config.manifest)
+    if not is_specification(document):
+        return Plan(batch_of(document, config.manifest), config)
+    product = read_product(config.manifest, _product_folder(config))
+    return Plan(read_manifest(product.manifest), config, product)
+
+
+def keep_manifest(config: Config) -> None:
+    """Keep the manifest, or the specification, as it is now for the jobs of this run."""
+    target = config.manifest_as_begun
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(config.manifest, temporary)
+    temporary.replace(target)
+
+
+def _product_folder(config: Config) -> Path:
+    """Where the manifest and the tables go that a specification is made into."""
+    return config.output_dir / config.name / "scenarios"
+
+
+def read_settings(values: Mapping[str, Any]) -> Config:
+    """Check configuration values and fill in the defaults.
+
+    Raises:
+        InputErrors: if any value has a fault.
+    """
+    return read_config(values, read_schema("config"))
+
+
+def job_plan(settings: str) -> Plan:
+    """The plan as a job sees it.
+
+    Args:
+        settings: configuration values as JSON text, as the workflow hands them to its jobs.
+
+    Returns:
+        The plan.
+
+    Raises:
+        GatBatchError: if the input is at fault, as it may be if it was edited during the run.
+    """
+    return open_batch(json.loads(settings), main=False)
+
+
+def begin(plan: Plan) -> None:
+    """Claim the batch for this process, and let files tell that a run begins.
+
+    Args:
+        plan: the batch.
+
+    Raises:
+        ResultError: if another run is at work on it, or its folder can't be written to.
+    """
+    hold(plan.lock)
+    # What jobs that outlived an earlier run do from now on is news.
+    looked = time.time()
+    unsolved = plan.unsolved()
+    try:
+        keep_manifest(plan.config)
+        _discard_outdated(plan, unsolved)
+        names = {scenario.id for scenario in unsolved}
+        board = StatusBoard(plan)
+        for shard in plan.shards:
+            plan.journal(shard.name).parent.mkdir(parents=True, exist_ok=True)
+            journal = Journal(plan.journal(shard.name))
+            waiting = [member.id for member in shard.scenarios if member.id in names]
+            if waiting:
+                journal.write_all("pending", waiting, at=looked)
+            for member in shard.scenarios:
+                if member.id not in names:
+                    plan.error(member.id).unlink(missing_ok=True)
+                    board.restore_record(member.id, journal)
+        board.begin()
+    except OSError as error:
+        reason = f"can't be written: {error.strerror}"
+        raise ResultError(reason, file=error.filename or plan.folder) from None
+
+
+def _discard_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """Remove what is not the right result, so that Snakemake counts it as missing.
+
+    Its own record of changed parameters may be lost, or not be asked for.
+    """
+    for scenario in unsolved:
+        result = plan.result(scenario.id)
+        if result.is_file() and not plan.is_solved(scenario):
+            result.unlink()
+
+
+def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    total = len(plan.batch.scenarios)
+    names = [scenario.id for scenario in unsolved]
+    if not names:
+        todo = "nothing to solve"
+    else:
+        shown = ", ".join(names[:MOST_NAMED])
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        todo = f"{len(names)} to solve ({shown}{more})"
+    done = total - len(names)
+    _say(f"{plan.config.name}: {total} scenarios, {done} solved already, {todo}")
+
+
+def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """What Snakemake can't know in a dry run, which takes no result away."""
+    count = sum(plan.result(scenario.id).is_file() for scenario in unsolved)
+    if count:
+        _say(f"{count} of these have a result that is damaged or outdated, which a run replaces")
+
+
+def _say(text: str) -> None:
+    print(f"gat-batch: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,106 @@
+"""One state of a scenario, without contingencies: solved, made into rows, verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..breakdown import Breakdown, contained
+from ..model.solution import Solution
+from ..results.rows import rows_of
+from ..solvers.verification import Deviation, chosen, verified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from ..model.contingencies import Contingency
+    from ..model.grid_model import Model
+    from ..model.state import State
+    from ..model.violations import Limits
+    from ..solvers.study import Study
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the states and contingencies of a scenario have in common.
+
+    Attributes:
+        scenario: its id.
+        model: the grid.
+        study: how states are solved.
+        states: hands out the scenario's states, in the same order each time.
+        contingencies: what may happen in each of them.
+        limits: what counts as a violation.
+        whole: whether all rows are kept.
+        screen: whether to solve by AC only what DC finds severe.
+        verify: share of states and contingencies that pandapower solves too.
+        timeout_secs: time limit of the scenario, in seconds.
+        threads: workers at a time.
+        memory_mb: memory that they may take together, in MB; None for no limit.
+    """
+
+    scenario: str
+    model: Model
+    study: Study
+    states: Callable[[], Iterator[State]]
+    contingencies: Sequence[Contingency]
+    limits: Limits
+    whole: bool
+    screen: bool
+    verify: float
+    timeout_secs: float
+    threads: int = 1
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class SolvedState:
+    """One state, solved.
+
+    Attributes:
+        solution: its solution.
+        rows: the rows of the result.
+        deviation: how far it is from pandapower's solution, if that was asked for.
+        breakdown: the bug that left it without a solution, or None.
+    """
+
+    solution: Solution
+    rows: pa.Table
+    deviation: Deviation
+    breakdown: Breakdown | None = None
+
+
+def solved_state(run: Run, state: State, solve: Callable[[], Solution | Breakdown]) -> SolvedState:
+    """Solve one state, make its rows, and verify it if its turn has come.
+
+    Args:
+        run: what to solve.
+        state: the state.
+        solve: solves it.
+
+    Returns:
+        What was found. After a bug in any of this, the state counts as not converged.
+
+    Raises:
+        GatBatchError: if the data are at fault, or the solution deviates from pandapower's.
+        MemoryError, OSError: as raised meanwhile.
+    """
+    keys = (run.scenario, state.snapshot, None)
+
+    def whole() -> SolvedState | Breakdown:
+        solution = solve()
+        if isinstance(solution, Breakdown):
+            return solution
+        deviation = Deviation()
+        if chosen(run.verify, run.scenario, state.snapshot, None):
+            study = run.study
+            deviation = verified(run.model, state, study.solver, study.options, solution)
+        return SolvedState(solution, rows_of(run.model, keys, solution), deviation)
+
+    found = contained(whole)
+    if isinstance(found, SolvedState):
+        return found
+    solution = Solution("not_converged", "", detail=found.detail)
+    return SolvedState(solution, rows_of(run.model, keys, solution), Deviation(), found)

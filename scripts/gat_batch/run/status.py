@@ -1,0 +1,337 @@
+"""The state of a batch, for people and programs: ``batch_manifest.json``.
+
+While a batch runs, the shards take turns: whoever solved something and finds the file older than
+a second reads what is new in all journals and replaces the file. No shard waits for that, the
+cost is bounded by a small share of the time, and a reader never sees a torn file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import statistics
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..files.durable import replace_json
+from .journal import JournalReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ..plan.plan import Plan
+    from .journal import Journal
+
+SHORTEST_INTERVAL_SECS = 1.0
+"""Least time between two replacements of the file."""
+
+LARGEST_SHARE = 0.02
+"""Most of the time that may go into replacing the file."""
+
+PACKAGES = ("snakemake", "pandapower", "numpy", "scipy", "pandas", "pyarrow")
+
+
+@dataclass
+class StatusBoard:
+    """Knows the state of a batch, and keeps ``batch_manifest.json`` true.
+
+    Attributes:
+        plan: the batch.
+    """
+
+    plan: Plan
+    _reader: JournalReader = field(init=False)
+    _last: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _next_update: float = 0.0
+    _commit: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = JournalReader(self.plan.journal("any").parent)
+        # Not when it is asked for: a worker that is forked while git is started inherits the pipe
+        # whose end is waited for.
+        self._commit = _git_commit(self.plan.config.manifest.parent)
+
+    def last_event(self, scenario_id: str) -> dict[str, Any]:
+        """What the journals said of a scenario when they were first read; empty if nothing."""
+        if not self._last:
+            self._read_news()
+        return self._last.get(scenario_id, {})
+
+    def _read_news(self) -> None:
+        self._reader.update(self._last)
+
+    def restore_record(self, scenario_id: str, journal: Journal) -> None:
+        """Tell the journal of a result that it lost, or that came from elsewhere.
+
+        Args:
+            scenario_id: a scenario with a right result.
+            journal: that of its shard.
+        """
+        if self.last_event(scenario_id).get("event") == "solved":
+            return
+        from ..results.reader import read_metadata
+
+        metadata = read_metadata(self.plan.result(scenario_id))
+        known = ("attempt", "duration_secs", "iterations", "verified", "residual")
+        facts = {key: metadata.get(key) for key in known}
+        journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
+
+    def begin(self) -> None:
+        """Replace the file at the start of a run."""
+        with _turn(self.plan.log("status").with_suffix(".lock"), wait=True):
+            content = self.content()
+            done = content["completed"] + content["failed"]
+            content["run"] = {"started": content["updated"], "done_before": done}
+            replace_json(self.plan.status, content)
+
+    def update(self, *, force: bool = False) -> dict[str, Any] | None:
+        """Replace the file if it is time to, or at once.
+
+        Args:
+            force: wait for one's turn and replace the file even if it is new.
+
+        Returns:
+            The new content, or None if it wasn't time or another process is at it.
+        """
+        if not force and time.monotonic() < self._next_update:
+            return None
+        with _turn(self.plan.log("status").with_suffix(".lock"), wait=force) as ours:
+            if not ours or (not force and self._is_new()):
+                self._next_update = time.monotonic() + SHORTEST_INTERVAL_SECS
+                return None
+            began = time.monotonic()
+            content = self.content()
+            replace_json(self.plan.status, content)
+            cost = time.monotonic() - began
+        self._next_update = time.monotonic() + max(SHORTEST_INTERVAL_SECS, cost / LARGEST_SHARE)
+        return content
+
+    def _is_new(self) -> bool:
+        try:
+            age = time.time() - self.plan.status.stat().st_mtime
+        except OSError:
+            return False
+        return 0 <= age < SHORTEST_INTERVAL_SECS
+
+    def content(self) -> dict[str, Any]:
+        """The state of the batch as it is now."""
+        self._read_news()
+        now = _timestamp(time.time())
+        jobs = [
+            job_record(
+                scenario.id,
+                scenario.solver,
+                self._last.get(scenario.id, {}),
+                self.plan.result(scenario.id),
+            )
+            for scenario in self.plan.batch.scenarios
+        ]
+        return {
+            "name": self.plan.config.name,
+            "created": self._lasting.get("created", now),
+            "updated": now,
+            "run": self._lasting.get("run", {"started": now, "done_before": 0}),
+            "verified": self._verified(),
+            "optimality": self._optimality(),
+            **counted(jobs),
+            "settings": self.plan.config.values(),
+            "manifest": str(self.plan.batch.file),
+            "manifest_sha256": self._manifest_sha256(),
+            "versions": _versions(),
+            "git_commit": self._commit,
+            "jobs": jobs,
+        }
+
+    @cached_property
+    def _lasting(self) -> dict[str, Any]:
+        """What the file says of the batch and the run once and for all."""
+        try:
+            content = json.loads(self.plan.status.read_text(encoding="utf-8"))
+            return {key: content[key] for key in ("created", "run")}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def _manifest_sha256(self) -> str | None:
+        """Hash of the manifest that the run goes by; None before it has been made."""
+        made = self.plan.product is not None
+        path = self.plan.batch.file if made else self.plan.config.manifest_as_begun
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def _verified(self) -> dict[str, float]:
+        """Over all scenarios: states solved twice, and how far their solutions differ."""
+        found = [event["verified"] for event in self._last.values() if event.get("verified")]
+        return {
+            "states": sum(one["states"] for one in found),
+            "largest_mw": max((one["mw"] for one in found), default=0.0),
+            "largest_pu": max((one["pu"] for one in found), default=0.0),
+        }
+
+    def _optimality(self) -> dict[str, float]:
+        """Over all scenarios: optima proved, and how far they are from their conditions."""
+        residuals = [event.get("residual") for event in self._last.values()]
+        found = [residual for residual in residuals if residual is not None]
+        return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
+
+
+def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts by state, and the spread of durations, of records of scenarios.
+
+    Args:
+        jobs: the records, as from :func:`job_record`.
+    """
+    states = [job["state"] for job in jobs]
+    counts = {state: states.count(state) for state in ("completed", "failed", "running")}
+    durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
+    return {
+        "total": len(states),
+        **counts,
+        "pending": len(states) - sum(counts.values()),
+        "duration_ms": _spread([value for value in durations if value is not None]),
+    }
+
+
+def job_record(
+    scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
+) -> dict[str, Any]:
+    """What the status says of one scenario.
+
+    Args:
+        scenario_id: the scenario.
+        solver: its solver.
+        event: what the journals last said of it; empty if nothing.
+        result: its result file.
+    """
+    state = _state(event, result)
+    solved = state == "completed" and event.get("event") == "solved"
+    status = event.get("status") if solved else None
+    return {
+        "id": scenario_id,
+        "state": state,
+        "solver": solver,
+        "status": status,
+        "converged": status in ("ok", "islanded") if status else None,
+        "attempts": event.get("attempt"),
+        "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
+        "iterations": event.get("iterations") if solved else None,
+        "residual": event.get("residual") if solved else None,
+        "error": event.get("error") if state == "failed" else None,
+        "output": str(result) if state == "completed" else None,
+    }
+
+
+def _state(event: Mapping[str, Any], result: Path) -> str:
+    match event.get("event"):
+        case "failed":
+            return "failed"
+        case "solved" if result.exists():
+            return "completed"
+        case "started" | "retry" if _is_newer(result, event["time"]):
+            # Whoever placed it was killed before the shard could write that down.
+            return "completed"
+        case "started" | "retry" if time.time() < event.get("until", 0):
+            return "running"
+        case None if result.exists():
+            return "completed"
+    return "pending"
+
+
+def _is_newer(path: Path, seconds: float) -> bool:
+    try:
+        return path.stat().st_mtime >= seconds
+    except FileNotFoundError:
+        return False
+
+
+def progress_line(content: dict[str, Any], rate: float | None) -> str:
+    """One line on how far a batch is.
+
+    Args:
+        content: as from :meth:`StatusBoard.update`.
+        rate: scenarios a second in this run, or None if not known yet.
+
+    Returns:
+        The line, without a line end.
+    """
+    done = content["completed"] + content["failed"]
+    parts = [f"{done} of {content['total']} scenarios done"]
+    if content["failed"]:
+        parts.append(f"{content['failed']} failed")
+    if rate:
+        left = content["total"] - done
+        parts.append(f"{rate:.3g}/s, about {span(left / rate)} left")
+    return f"gat-batch: {', '.join(parts)}"
+
+
+def span(seconds: float) -> str:
+    """A time span in hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock file; yields whether it could be had."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return {
+        "min": ordered[0],
+        "mean": statistics.fmean(ordered),
+        "median": statistics.median(ordered),
+        "p95": ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))],
+        "max": ordered[-1],
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    versions = {"gat-batch": __version__}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def _git_commit(folder: Path) -> str | None:
+    """The commit of the manifest's repository, if it lies in one."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None

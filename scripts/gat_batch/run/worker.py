@@ -1,0 +1,242 @@
+"""The bench on which one scenario after another is solved: grid prepared once, results written.
+
+:func:`prepare` runs in the shard before its workers are forked; :func:`solve_member` runs in a
+worker, on the bench that it inherited. Only names and small records cross between the two.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..breakdown import Breakdown, contained
+from ..grids import read_grid
+from ..grids.connections import keep_wiring
+from ..grids.elements import ElementIndex
+from ..model.contingencies import contingencies_of
+from ..model.grid_model import Model
+from ..model.grid_model import prepare as prepare_model
+from ..model.solution import SEVERITY
+from ..model.state import scenario_states
+from ..model.violations import Limits
+from ..plan.plan import solver_versions
+from ..results.writer import ResultWriter
+from ..solvers.study import Study, solve_together
+from ..solvers.verification import Deviation
+from ..study.injection_tables import read_injections
+from ..study.opf_tables import read_element_table
+from .contingencies import solved_in_parts
+from .state import Run, SolvedState, solved_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..model.solution import Solution
+    from ..plan.plan import Plan
+    from ..study.manifest import Scenario
+    from .journal import Journal
+
+KILL_MARGIN_SECS = 10.0
+"""How long after its deadline an attempt may still be reported as running."""
+
+MOST_REPORTS = 20
+"""Bugs of one scenario that the log tells; a result has a row for each."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the shard needs to know of a solved scenario.
+
+    Attributes:
+        status: the worst status of its snapshots.
+        iterations: most iterations of any snapshot, or None.
+        duration_secs: reading tables, solving and writing, in seconds.
+        verified: largest deviations from pandapower, as :class:`~.solvers.verify.Deviation`.
+        residual: largest relative residual of the conditions of an optimum, or None.
+        reports: for the log, what states and contingencies that hung, died or failed ended by.
+    """
+
+    status: str
+    iterations: int | None
+    duration_secs: float
+    verified: dict[str, float]
+    residual: float | None
+    reports: list[str]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    plan: Plan
+    journal: Journal
+    members: dict[str, Scenario]
+    model: Model
+    index: ElementIndex
+    threads: int
+    memory_mb: float | None
+
+
+_bench: _Bench | None = None
+
+
+def prepare(
+    plan: Plan,
+    members: Sequence[Scenario],
+    journal: Journal,
+    *,
+    threads: int = 1,
+    memory_mb: float | None = None,
+) -> None:
+    """Read and prepare the grid that the members share.
+
+    Args:
+        plan: the batch.
+        members: scenarios with the same grid.
+        journal: where attempts are noted.
+        threads: processes that solve the contingencies of one scenario at the same time.
+        memory_mb: memory that one scenario may take, in MB; None for no limit.
+
+    Raises:
+        GridError: if the grid can't be read.
+        OSError: if its wiring can't be kept.
+    """
+    global _bench  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
+    net = read_grid(plan.grid(members[0]))
+    keep_wiring(plan.wiring(members[0]), net)
+    by_id = {member.id: member for member in members}
+    prepared = prepare_model(net), ElementIndex(net)
+    _bench = _Bench(plan, journal, by_id, *prepared, threads, memory_mb)
+
+
+def solve_member(scenario_id: str, attempt: int) -> Solved:
+    """Solve one scenario and write its result. Runs in a worker.
+
+    Args:
+        scenario_id: a member that the bench was prepared for.
+        attempt: number of the attempt, from 1.
+
+    Returns:
+        The record of the solve.
+
+    Raises:
+        GatBatchError: if the scenario's data are at fault.
+        OSError: if a file can't be read or written.
+    """
+    assert _bench is not None, "prepare() comes first"  # noqa: S101 - not for users
+    began = time.time()
+    scenario = _bench.members[scenario_id]
+    until = began + scenario.timeout_secs + KILL_MARGIN_SECS
+    _bench.journal.write("started", scenario_id, attempt=attempt, until=until)
+    loads, gens = (
+        read_injections(path, kind, rows) if path else None
+        for kind, path, rows in scenario.injections
+    )
+    costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
+    limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
+    plan, model = _bench.plan, _bench.model
+    metadata: dict[str, Any] = {
+        "fingerprint": plan.fingerprint(scenario),
+        "scenario": scenario_id,
+        "solver": scenario.solver,
+        "attempt": attempt,
+        "versions": solver_versions(scenario.solver),
+    }
+    asked = scenario.contingencies
+    states = partial(
+        scenario_states, _bench.index, scenario, loads, gens, costs=costs, limits=limits
+    )
+    run = Run(
+        scenario=scenario_id,
+        model=model,
+        study=Study(
+            scenario.solver, scenario.options, plan.config.engine, tuple(plan.config.ac_ladder)
+        ),
+        states=states,
+        contingencies=contingencies_of(_bench.index, asked) if asked else (),
+        limits=Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu),
+        whole=plan.config.contingency_rows == "all",
+        screen=asked is not None and asked.screen == "dc",
+        verify=plan.config.verify,
+        timeout_secs=scenario.timeout_secs,
+        threads=_bench.threads,
+        memory_mb=_bench.memory_mb,
+    )
+    summed = _Summed()
+    with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
+        if run.contingencies:
+            for rows in solved_in_parts(run, summed.note, summed.verify, summed.report):
+                writer.add_rows(rows)
+        else:
+            for snapshot, solved in _base_cases(run):
+                summed.note(solved.solution)
+                summed.verify(solved.deviation)
+                if solved.breakdown is not None:
+                    summed.report(solved.breakdown.line(snapshot))
+                writer.add_rows(solved.rows)
+        metadata |= {
+            "verified": asdict(summed.deviation),
+            "status": SEVERITY[summed.worst],
+            "iterations": summed.iterations,
+            "residual": summed.residual,
+            "duration_secs": time.time() - began,
+            "solved": began,
+        }
+    duration = time.time() - began
+    return Solved(
+        SEVERITY[summed.worst],
+        summed.iterations,
+        duration,
+        asdict(summed.deviation),
+        summed.residual,
+        summed.reports,
+    )
+
+
+def _base_cases(run: Run) -> Iterator[tuple[str | None, SolvedState]]:
+    """Snapshots of a scenario without contingencies, solved together where ramps tie them."""
+    study = run.study
+    if study.options.get("ramps"):
+        states = list(run.states())
+        solve = partial(solve_together, run.model, states, study.solver, study.options)
+        found = contained(partial(solve, engine=study.engine))
+        solutions: list[Solution | Breakdown] = (
+            [found] * len(states) if isinstance(found, Breakdown) else [*found]
+        )
+        for state, one in zip(states, solutions, strict=True):
+            yield state.snapshot, solved_state(run, state, partial(_as_it_is, one))
+        return
+    before = None
+    for state in run.states():
+        solved = solved_state(run, state, partial(study.solve, run.model, state, before=before))
+        before = solved.solution
+        yield state.snapshot, solved
+
+
+def _as_it_is(found: Solution | Breakdown) -> Solution | Breakdown:
+    return found
+
+
+@dataclass
+class _Summed:
+    """What is remembered of all states of a scenario."""
+
+    worst: int = 0
+    iterations: int | None = None
+    residual: float | None = None
+    deviation: Deviation = field(default_factory=Deviation)
+    reports: list[str] = field(default_factory=list)
+
+    def note(self, solution: Solution) -> None:
+        self.worst = max(self.worst, SEVERITY.index(solution.status))
+        if solution.iterations is not None:
+            self.iterations = max(self.iterations or 0, solution.iterations)
+        if solution.residual is not None:
+            self.residual = max(self.residual or 0.0, solution.residual)
+
+    def verify(self, deviation: Deviation) -> None:
+        self.deviation |= deviation
+
+    def report(self, line: str) -> None:
+        if len(self.reports) < MOST_REPORTS:
+            self.reports.append(line)

@@ -1,0 +1,168 @@
+"""Solvers: a model and a state in, a solution out. Nothing here knows about files.
+
+Importing this package is cheap: a manifest's options are checked long before anything is solved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SolverError
+from ..study.manifest import OPTIMAL, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..model.grid_model import Model
+    from ..model.solution import Solution
+    from ..model.state import State
+
+
+def solve(
+    model: Model,
+    state: State,
+    solver: str,
+    options: Mapping[str, Any],
+    *,
+    engine: Engine = "auto",
+    ladder: Sequence[str] = (),
+    before: Solution | None = None,
+) -> Solution:
+    """Solve one state of a grid.
+
+    Args:
+        model: the prepared grid; its element tables are afterwards as before.
+        state: what differs from the grid as given.
+        solver: kind of study: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
+        options: solver options by pandapower's names, as :func:`options.check_options` passes
+            them.
+        engine: ``auto`` solves on kept equations what they represent exactly and leaves the rest
+            to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves it nothing.
+        ladder: what an AC power flow tries where it doesn't converge, names of
+            :data:`options.RUNGS`.
+        before: the solution of an earlier state of the same scenario, that an optimal power flow
+            may start from.
+
+    Returns:
+        The solution. Without any slack left there is nothing to solve: the status is then
+        ``islanded``, with all load unserved and no element in it.
+
+    Raises:
+        SolverError: if the solver is unknown or the study can't be posed: bad data, not bad
+            convergence; or if the engine can't solve it exactly and may not leave it.
+    """
+    from ..grids.slack import has_slack
+    from ..model.state import applied
+    from ..powerflow.pandapower_ac import solve_ac
+    from ..powerflow.pandapower_dc import solve_dc
+    from ..powerflow.pandapower_results import blackout
+
+    if solver in OPTIMAL:
+        return solve_together(model, (state,), solver, options, engine=engine, before=before)[0]
+    if solver not in ("dc", "ac"):
+        raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
+    if engine != "pandapower":
+        solution, reason = _on_kept_equations(model, state, solver, options)
+        if solution is not None:
+            return solution
+        if engine != "auto":
+            raise _refusal(engine, reason)
+    with applied(model.net, state):
+        if not has_slack(model.net):
+            return blackout(model)
+        if solver == "dc":
+            return solve_dc(model, options)
+        return solve_ac(model, options, ladder=ladder)
+
+
+def solve_together(
+    model: Model,
+    states: Sequence[State],
+    solver: str,
+    options: Mapping[str, Any],
+    *,
+    engine: Engine = "auto",
+    before: Solution | None = None,
+) -> list[Solution]:
+    """Solve an optimal power flow over states that follow each other, tied by ramps.
+
+    Args:
+        model: the prepared grid; its element tables are afterwards as before.
+        states: the states, which have the same elements in service.
+        solver: ``dc_opf`` or ``ac_opf``.
+        options: solver options.
+        engine: as for :func:`solve`.
+        before: the solution of an earlier state of the same scenario, to start from.
+
+    Returns:
+        A solution for each state.
+
+    Raises:
+        SolverError: as for :func:`solve`.
+    """
+    from ..grids.slack import has_slack, references
+    from ..model.solution import Solution
+    from ..model.state import applied
+    from ..opf.pandapower_opf import solve_by_pandapower
+    from ..opf.solve import solve_opf
+    from ..powerflow.pandapower_results import blackout
+
+    if engine != "pandapower":
+        found = solve_opf(model, states, solver, options, before=before)
+        if not isinstance(found, str):
+            return found
+        if engine != "auto":
+            raise _refusal(engine, found)
+    solutions = []
+    for state in states:
+        with applied(model.net, state):
+            if has_slack(model.net):
+                dc = solver == "dc_opf"
+                solutions.append(solve_by_pandapower(model, state.costs, options, dc=dc))
+            elif references(model.net):
+                detail = "pandapower's optimal power flow needs a slack in service"
+                solutions.append(Solution("not_converged", "", detail=detail))
+            else:
+                solutions.append(blackout(model))
+    return solutions
+
+
+def _refusal(engine: str, reason: str) -> SolverError:
+    hint = "engine: auto leaves such scenarios to pandapower"
+    return SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
+
+
+def _on_kept_equations(
+    model: Model, state: State, solver: str, options: Mapping[str, Any]
+) -> tuple[Solution | None, str]:
+    from ..powerflow.equations import kept_equations
+    from ..powerflow.sweep import solve_fast
+
+    equations = kept_equations(model, solver, options)
+    if isinstance(equations, str):
+        return None, equations
+    solution = solve_fast(model, state, equations, options, dc=solver == "dc")
+    return solution, "its outages change the islands, or it did not converge"
+
+
+@dataclass(frozen=True)
+class Study:
+    """How states are solved; as the arguments of :func:`gat_batch.solvers.study.solve`."""
+
+    solver: str
+    options: Mapping[str, Any]
+    engine: Engine = "auto"
+    ladder: Sequence[str] = ()
+
+    def solve(self, model: Model, state: State, before: Solution | None = None) -> Solution:
+        """Solve one state."""
+        return solve(
+            model,
+            state,
+            self.solver,
+            self.options,
+            engine=self.engine,
+            ladder=self.ladder,
+            before=before,
+        )

@@ -1,0 +1,271 @@
+"""Load and generator tables: long form, one row a value set, from CSV or Parquet.
+
+A load table names its elements in a column ``load`` or ``bus``; a generator table in ``gen``,
+``sgen`` or ``bus``. ``p_mw`` and ``q_mvar`` are MW and MVAr, ``vm_pu`` the voltage setpoint of a
+generator; a cell left empty leaves that value alone. With a column ``snapshot`` the table holds
+one state after the other. With a column ``scenario`` several scenarios share it, each with rows of
+its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import GatBatchError, InputErrors, TableError
+from ..files.columns import MOST_FAULTS, codes, numbers, raise_faults, read_columns
+from ..files.documents import nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+Kind = Literal["load", "gen"]
+
+ELEMENT_COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "load": ("load", "bus"),
+    "gen": ("gen", "sgen", "bus"),
+}
+VALUE_COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "load": ("p_mw", "q_mvar"),
+    "gen": ("p_mw", "q_mvar", "vm_pu"),
+}
+
+
+@dataclass(frozen=True)
+class InjectionTable:
+    """A load or generator table, or the rows of one scenario in it.
+
+    Attributes:
+        file: where it was read from.
+        element: what the table names: ``load``, ``gen``, ``sgen`` or ``bus``.
+        labels: distinct indices or names of elements, as text.
+        label: position of each row's element in ``labels``, shape (rows,).
+        values: for each value column that the table has, shape (rows,); NaN where left empty.
+        snapshots: distinct snapshots in the order of their appearance; empty without the column.
+        snapshot: position of each row's snapshot, shape (rows,); all 0 without the column.
+        numbers: position of each row in the file, shape (rows,); None if it is the same.
+    """
+
+    file: Path
+    element: str
+    labels: tuple[str, ...]
+    label: NDArray[np.int64]
+    values: dict[str, NDArray[np.float64]]
+    snapshots: tuple[str, ...]
+    snapshot: NDArray[np.int64]
+    numbers: NDArray[np.int64] | None = None
+
+    def row(self, position: int) -> str:
+        """Name of a row for people: the first one below the header is row 2."""
+        return f"row {(position if self.numbers is None else int(self.numbers[position])) + 2}"
+
+    def part(self, rows: NDArray[np.int64]) -> InjectionTable:
+        """Some of the rows as a table of their own."""
+        labels, label = _renumbered(self.labels, self.label[rows])
+        snapshots, snapshot = _renumbered(self.snapshots, self.snapshot[rows])
+        values = {name: column[rows] for name, column in self.values.items()}
+        return InjectionTable(
+            self.file, self.element, labels, label, values, snapshots, snapshot, rows
+        )
+
+
+@dataclass(frozen=True)
+class SharedTable:
+    """A table that several scenarios share.
+
+    Attributes:
+        table: all of its rows.
+        scenarios: distinct entries of the column ``scenario``, in the order of their appearance.
+        scenario: position of each row's scenario, shape (rows,).
+    """
+
+    table: InjectionTable
+    scenarios: tuple[str, ...]
+    scenario: NDArray[np.int64]
+
+    @cached_property
+    def _rows(self) -> dict[str, NDArray[np.int64]]:
+        order = np.argsort(self.scenario, kind="stable")
+        ends = np.cumsum(np.bincount(self.scenario, minlength=len(self.scenarios)))
+        return dict(zip(self.scenarios, np.split(order, ends[:-1]), strict=True))
+
+    def rows_of(self, name: str) -> InjectionTable:
+        """The rows of one scenario.
+
+        Raises:
+            TableError: if there are none.
+        """
+        if name not in self._rows:
+            hint = nearest(name, list(self.scenarios[:MOST_FAULTS]))
+            what = f"no row has {name!r} there"
+            raise TableError(what, file=self.table.file, field="scenario", hint=hint)
+        return self.table.part(self._rows[name])
+
+    def digests(self) -> dict[str, str]:
+        """Hash of what each scenario's rows say, whatever else the file holds.
+
+        Returns:
+            64 hexadecimal digits a scenario.
+        """
+        table = self.table
+        labels, snapshots = np.array(table.labels, object), np.array(table.snapshots, object)
+        head = "\0".join([table.element, *table.values])
+        digests = {}
+        for name, rows in self._rows.items():
+            texts = [head, *labels[table.label[rows]]]
+            if table.snapshots:
+                texts += snapshots[table.snapshot[rows]].tolist()
+            digest = hashlib.sha256("\0".join(texts).encode())
+            for column in table.values.values():
+                digest.update(column[rows].tobytes())
+            digests[name] = digest.hexdigest()
+        return digests
+
+
+def read_injections(path: Path, kind: Kind, rows: str | None = None) -> InjectionTable:
+    """Read a table.
+
+    Args:
+        path: a CSV file, or Parquet with the suffix ``.parquet``.
+        kind: whether it is a load or a generator table.
+        rows: what the rows wanted have in the column ``scenario`` of a shared table.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputErrors: if the table has faults: all of them, but no more than 20 one by one.
+        TableError: if the file can't be read at all.
+    """
+    if rows is not None:
+        return read_shared(path, kind).rows_of(rows)
+    raw = read_columns(path)
+    if "scenario" in raw.column_names:
+        hint = 'say which rows are meant: {"file": ..., "rows": ...}'
+        raise TableError("is shared by scenarios", file=path, field="scenario", hint=hint)
+    faults: list[GatBatchError] = []
+    table = _parse(raw, path, kind, faults)
+    if not faults:
+        faults = _repeated_rows(table, np.zeros_like(table.label))
+    raise_faults(faults, path)
+    return table
+
+
+def read_shared(path: Path, kind: Kind) -> SharedTable:
+    """Read a table that several scenarios share; scenario after scenario asks for the same one.
+
+    Args:
+        path: as for :func:`read_injections`.
+        kind: whether it is a load or a generator table.
+
+    Raises:
+        GatBatchError: as for :func:`read_injections`.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return shared_table(read_columns(path), path, kind)
+    return _read_shared(path, kind, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=4)
+def _read_shared(path: Path, kind: Kind, state: tuple[int, int]) -> SharedTable:  # noqa: ARG001 - a changed file is another one
+    return shared_table(read_columns(path), path, kind)
+
+
+def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
+    """A shared table from its columns.
+
+    Args:
+        raw: the columns.
+        path: the file that holds them, or will hold them.
+        kind: whether it is a load or a generator table.
+
+    Raises:
+        GatBatchError: as for :func:`read_injections`.
+    """
+    if "scenario" not in raw.column_names:
+        hint = "rows are chosen by this column; name the file alone if all are meant"
+        raise TableError("the column is missing", file=path, field="scenario", hint=hint)
+    faults: list[GatBatchError] = []
+    table = _parse(raw, path, kind, faults)
+    scenarios, scenario = codes(raw["scenario"], "scenario", path, faults)
+    if not faults:
+        faults = _repeated_rows(table, scenario)
+    raise_faults(faults, path)
+    return SharedTable(table, scenarios, scenario)
+
+
+def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -> InjectionTable:
+    element = _element_column(raw, path, kind)
+    labels, label = codes(raw[element], element, path, faults)
+    values = {
+        name: numbers(raw[name], name, path, faults)
+        for name in VALUE_COLUMNS[kind]
+        if name in raw.column_names
+    }
+    snapshots: tuple[str, ...] = ()
+    snapshot = np.zeros(len(raw), dtype=np.int64)
+    if "snapshot" in raw.column_names:
+        snapshots, snapshot = codes(raw["snapshot"], "snapshot", path, faults)
+    return InjectionTable(path, element, labels, label, values, snapshots, snapshot)
+
+
+def _renumbered(
+    texts: tuple[str, ...], codes: NDArray[np.int64]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Those texts that occur, in the order of their appearance, and the codes that follow."""
+    if not texts:
+        return (), codes
+    used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return tuple(texts[code] for code in used[order]), rank[inverse]
+
+
+def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
+    """The column that names the elements; faults of the header are raised here."""
+    elements, values = ELEMENT_COLUMNS[kind], VALUE_COLUMNS[kind]
+    known = [*elements, *values, "snapshot", "scenario"]
+    faults: list[GatBatchError] = [
+        TableError("unknown column", file=path, field=name, hint=nearest(name, known))
+        for name in raw.column_names
+        if name not in known
+    ]
+    found = [name for name in elements if name in raw.column_names]
+    if len(found) != 1:
+        what = f"has the columns {' and '.join(found)}" if found else "names no elements"
+        hint = f"exactly one of the columns {', '.join(elements)} is needed"
+        faults.append(TableError(what, file=path, hint=hint))
+    if not any(name in raw.column_names for name in values):
+        hint = f"at least one of the columns {', '.join(values)} is needed"
+        faults.append(TableError("changes nothing", file=path, hint=hint))
+    if faults:
+        raise InputErrors(faults)
+    return found[0]
+
+
+def _repeated_rows(table: InjectionTable, scenario: NDArray[np.int64]) -> list[GatBatchError]:
+    if len(table.labels) == len(table.label):
+        return []
+    keys = table.snapshot * len(table.labels) + table.label
+    keys = scenario * (keys.max(initial=0) + 1) + keys
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    repeated = np.flatnonzero(first[inverse] != np.arange(len(keys)))
+    return [
+        TableError(
+            f"{table.row(position)}: {table.element} {table.labels[table.label[position]]!r} "
+            f"stands in {table.row(first[inverse[position]])} already",
+            file=table.file,
+            field=table.element,
+        )
+        for position in repeated
+    ]

@@ -1,0 +1,209 @@
+"""Cost and limit tables for optimal power flow: long form, one row an element, CSV or Parquet.
+
+Every row names its element in the columns ``element``, a type, and ``id``, an index or name. With
+a column ``snapshot`` the table holds one state after the other. A cell left empty says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..errors import GatBatchError, InputErrors, TableError
+from ..files.columns import codes, numbers, raise_faults, read_columns
+from ..files.documents import nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Reals = NDArray[np.float64]
+
+Kind = Literal["costs", "limits"]
+
+_POWER = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar", "max_ramp_mw")
+_BRANCH = ("max_loading_percent", "min_angle_degree", "max_angle_degree")
+
+LIMITS: dict[str, tuple[str, ...]] = {
+    "bus": ("min_vm_pu", "max_vm_pu"),
+    "gen": (*_POWER, "min_vm_pu", "max_vm_pu", "controllable"),
+    "ext_grid": _POWER,
+    "sgen": (*_POWER, "controllable"),
+    "load": (*_POWER, "controllable"),
+    "line": _BRANCH,
+    "trafo": _BRANCH,
+    "trafo3w": ("max_loading_percent",),
+}
+"""Element -> columns that limit it."""
+
+POLYNOMIALS = {
+    "p": ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2"),
+    "q": ("cq0_eur", "cq1_eur_per_mvar", "cq2_eur_per_mvar2"),
+}
+"""Columns of the coefficients of each power's polynomial."""
+
+POINT = ("p_mw", "cost_eur")
+"""Columns of a point of a curve that is linear piece by piece."""
+
+_PRICED = (*POLYNOMIALS["p"], *POLYNOMIALS["q"], *POINT)
+
+COSTS: dict[str, tuple[str, ...]] = dict.fromkeys(("gen", "ext_grid", "sgen", "load"), _PRICED)
+"""Element -> columns that say what its power costs an hour."""
+
+COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {"costs": COSTS, "limits": LIMITS}
+
+NOT_NEGATIVE = ("max_loading_percent", "max_ramp_mw", "min_vm_pu", "max_vm_pu")
+
+PAIRS = tuple((low, low.replace("min", "max")) for low in ("min_p_mw", "min_q_mvar", "min_vm_pu"))
+
+
+@dataclass(frozen=True)
+class ElementTable:
+    """A cost or limit table.
+
+    Attributes:
+        file: where it was read from.
+        elements, element: distinct types, and the position of each row's, shape (rows,).
+        labels, label: distinct indices or names, and the position of each row's, shape (rows,).
+        values: for each value column that the table has, shape (rows,); NaN where left empty.
+        snapshots: distinct snapshots in the order of their appearance; empty without the column.
+        snapshot: position of each row's snapshot, shape (rows,); all 0 without the column.
+    """
+
+    file: Path
+    elements: tuple[str, ...]
+    element: NDArray[np.int64]
+    labels: tuple[str, ...]
+    label: NDArray[np.int64]
+    values: dict[str, Reals]
+    snapshots: tuple[str, ...]
+    snapshot: NDArray[np.int64]
+
+    def place(self, row: int) -> tuple[str, str]:
+        """Type and label of a row's element."""
+        return self.elements[self.element[row]], self.labels[self.label[row]]
+
+    def fault(self, row: int, what: str, field: str, hint: str | None = None) -> TableError:
+        """A fault of a row; the first one below the header is row 2."""
+        return TableError(f"row {row + 2}: {what}", file=self.file, field=field, hint=hint)
+
+
+def read_element_table(path: Path, kind: Kind) -> ElementTable:
+    """Read a table.
+
+    Args:
+        path: a CSV file, or Parquet with the suffix ``.parquet``.
+        kind: ``costs`` or ``limits``.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputErrors: if the table has faults: all of them, but no more than 20 one by one.
+        TableError: if the file can't be read at all.
+    """
+    raw = read_columns(path)
+    known = COLUMNS[kind]
+    names = dict.fromkeys(name for columns in known.values() for name in columns)
+    faults: list[GatBatchError] = [
+        TableError("unknown column", file=path, field=name, hint=nearest(name, everything))
+        for name in raw.column_names
+        if name not in (everything := ["element", "id", "snapshot", *names])
+    ]
+    faults += [
+        TableError("missing", file=path, field=name, hint="each row names its element")
+        for name in ("element", "id")
+        if name not in raw.column_names
+    ]
+    if not any(name in raw.column_names for name in names):
+        hint = f"at least one of the columns {', '.join(names)} is needed"
+        faults.append(TableError("says nothing", file=path, hint=hint))
+    if faults:
+        raise InputErrors(faults)
+    elements, element = codes(raw["element"], "element", path, faults)
+    labels, label = codes(raw["id"], "id", path, faults)
+    values = {
+        name: numbers(raw[name], name, path, faults) for name in names if name in raw.column_names
+    }
+    snapshots: tuple[str, ...] = ()
+    snapshot = np.zeros(len(raw), dtype=np.int64)
+    if "snapshot" in raw.column_names:
+        snapshots, snapshot = codes(raw["snapshot"], "snapshot", path, faults)
+    table = ElementTable(path, elements, element, labels, label, values, snapshots, snapshot)
+    if not faults:
+        faults = [*_unfitting(table, known), *_repeated(table, kind)]
+        faults += _wrong_limits(table) if kind == "limits" else _wrong_costs(table)
+    raise_faults(faults, path)
+    return table
+
+
+def _unfitting(table: ElementTable, known: dict[str, tuple[str, ...]]) -> list[GatBatchError]:
+    """Rows of unknown elements, rows that say nothing, and cells that don't fit their element."""
+    faults: list[GatBatchError] = []
+    given = {name: np.isfinite(column) for name, column in table.values.items()}
+    said = np.any(list(given.values()), axis=0)
+    for row in range(len(table.label)):
+        element = table.place(row)[0]
+        if element not in known:
+            what = f"{element!r} is no element that the table can name"
+            faults.append(table.fault(row, what, "element", nearest(element, known)))
+            continue
+        if not said[row]:
+            faults.append(table.fault(row, "says nothing", "element"))
+        for name, filled in given.items():
+            if filled[row] and name not in known[element]:
+                hint = f"it has {', '.join(known[element])}"
+                faults.append(table.fault(row, f"a {element} has no {name}", name, hint))
+    return faults
+
+
+def _repeated(table: ElementTable, kind: Kind) -> list[GatBatchError]:
+    """Elements named twice; the points of a curve are as many rows."""
+    faults: list[GatBatchError] = []
+    first: dict[tuple[int, ...], int] = {}
+    points = np.isfinite(table.values.get(POINT[0], np.full(len(table.label), np.nan)))
+    for row, key in enumerate(
+        zip(table.snapshot.tolist(), table.element.tolist(), table.label.tolist(), strict=True)
+    ):
+        before = first.setdefault(key, row)
+        if before != row and not (kind == "costs" and points[row] and points[before]):
+            element, label = table.place(row)
+            what = f"{element} {label!r} stands in row {before + 2} already"
+            faults.append(table.fault(row, what, "id"))
+    return faults
+
+
+def _wrong_limits(table: ElementTable) -> list[GatBatchError]:
+    faults: list[GatBatchError] = []
+    for name in NOT_NEGATIVE:
+        for row in np.flatnonzero(table.values.get(name, np.empty(0)) < 0):
+            value = table.values[name][row]
+            faults.append(table.fault(row, f"{name} is {value:g}", name, "0 or more is needed"))
+    switches = table.values.get("controllable", np.empty(0))
+    for row in np.flatnonzero(~np.isnan(switches) & ~np.isin(switches, (0, 1))):
+        what = f"controllable is {switches[row]:g}"
+        faults.append(table.fault(row, what, "controllable", "1 or 0 is needed"))
+    for low, high in PAIRS:
+        if low in table.values and high in table.values:
+            crossed = table.values[low] > table.values[high]
+            faults += [
+                table.fault(row, f"{low} is above {high}", low) for row in np.flatnonzero(crossed)
+            ]
+    return faults
+
+
+def _wrong_costs(table: ElementTable) -> list[GatBatchError]:
+    faults: list[GatBatchError]
+    nothing = np.full(len(table.label), np.nan)
+    power, cost = (np.isfinite(table.values.get(name, nothing)) for name in POINT)
+    half = f"a point needs {' and '.join(POINT)}"
+    faults = [table.fault(row, half, POINT[0]) for row in np.flatnonzero(power != cost)]
+    names = POLYNOMIALS["p"]
+    polynomial = np.any([np.isfinite(table.values.get(name, nothing)) for name in names], axis=0)
+    for row in np.flatnonzero(power & polynomial):
+        what = "has both a point and a polynomial"
+        faults.append(table.fault(row, what, POINT[0], "one curve has one form"))
+    return faults

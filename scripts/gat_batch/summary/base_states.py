@@ -1,0 +1,95 @@
+"""States of several results, gathered so that what is told of them is computed for all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from ..results.schema import SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..study.manifest import Scenario
+
+COLUMNS = ("snapshot", "element", "id", "name", "vm_pu", "loading_percent", "p_mw", *SYSTEM)
+"""What is told of states; of other columns nothing is."""
+
+MOST_ROWS = 50_000
+"""Rows that are gathered before they are handed on; a part of one result may have more."""
+
+
+@dataclass(frozen=True)
+class BaseStates:
+    """Whole states of scenarios on one grid, without contingencies.
+
+    Attributes:
+        scenarios: the scenarios, in the order of the manifest.
+        owner: position among them of each row's scenario, ascending, shape (rows,).
+        table: the rows, as in results, with :data:`COLUMNS`.
+    """
+
+    scenarios: Sequence[Scenario]
+    owner: NDArray[np.int64]
+    table: pa.Table
+
+    @cached_property
+    def _kinds(self) -> tuple[list[str], NDArray[np.int32]]:
+        kinds = self.table["element"].combine_chunks().dictionary_encode()
+        return kinds.dictionary.to_pylist(), kinds.indices.to_numpy()
+
+    def are(self, *elements: str) -> NDArray[np.bool_]:
+        """Which rows are of some kinds of elements, shape (rows,)."""
+        names, codes = self._kinds
+        told: NDArray[np.bool_] = np.array([name in elements for name in names], bool)[codes]
+        return told
+
+    def values(self, quantity: str) -> NDArray[np.float64]:
+        """A quantity of all rows, NaN where there is none, shape (rows,)."""
+        column: NDArray[np.float64] = self.table[quantity].to_numpy()
+        return column
+
+    def count(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """How many of some rows each scenario has, shape (scenarios,)."""
+        return np.bincount(self.owner[rows], minlength=len(self.scenarios))
+
+
+@dataclass
+class Gathering:
+    """Gathers parts of results until there are enough, or the grid changes."""
+
+    _scenarios: list[Scenario] = field(default_factory=list)
+    _parts: list[pa.Table] = field(default_factory=list)
+    _owners: list[int] = field(default_factory=list)
+    _rows: int = 0
+
+    def takes(self, scenario: Scenario) -> bool:
+        """Whether a part of this scenario may be added before the states are handed on."""
+        return self._rows < MOST_ROWS and (
+            not self._scenarios or self._scenarios[-1].grid == scenario.grid
+        )
+
+    def add(self, scenario: Scenario, part: pa.Table) -> None:
+        """Add whole states of a scenario, without their contingencies."""
+        if not self._scenarios or self._scenarios[-1] is not scenario:
+            self._scenarios.append(scenario)
+        self._parts.append(part)
+        self._owners.append(len(self._scenarios) - 1)
+        self._rows += len(part)
+
+    def states(self) -> BaseStates | None:
+        """What was gathered, if anything; the next gathering begins."""
+        if not self._parts:
+            return None
+        owner = np.repeat(self._owners, [len(part) for part in self._parts])
+        # Columns are selected of all parts at once: of one it takes as long.
+        rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
+        states = BaseStates(self._scenarios, owner, rows)
+        self._scenarios, self._parts, self._owners, self._rows = [], [], [], 0
+        return states

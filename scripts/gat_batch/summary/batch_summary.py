@@ -1,0 +1,244 @@
+"""The summary of a batch: every row of every result, one row a scenario, one row an element.
+
+Results are read once, in the order of the manifest; no more than a few parts of them are in
+memory, and what the statistics need is kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import ResultError
+from ..files.csv_files import write_csv
+from ..results.reader import PART_SCHEMA, read_parts
+from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
+from .base_states import Gathering
+from .contingency_ranking import ContingencyRanking
+from .element_statistics import ElementStatistics
+from .scenario_rows import ScenarioTable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from ..model.violations import Limits
+    from ..study.manifest import Scenario
+
+READERS = 2
+READ_AHEAD = 4
+"""Groups of results read before they are summed up."""
+
+BYTES_PER_GROUP = 2**19
+"""Size of the files of a group: handing over small ones takes as long as reading them."""
+
+MOST_ROW_GROUPS = 1000
+"""Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
+reads about 3 kB a row group before anything else, and whoever writes it holds ten times that."""
+
+
+@dataclass(frozen=True)
+class SummaryFiles:
+    """Where the summary goes.
+
+    Attributes:
+        aggregated: every row of every result.
+        scenarios: one row a scenario.
+        scenarios_csv: the same as text.
+        elements: one row an element.
+        contingencies: one row a contingency, the worst first.
+        overloads: one row a branch that contingencies overload.
+    """
+
+    aggregated: Path
+    scenarios: Path
+    scenarios_csv: Path
+    elements: Path
+    contingencies: Path
+    overloads: Path
+
+
+def summarise(
+    results: Sequence[tuple[Scenario, Path]], files: SummaryFiles, limits: Limits
+) -> None:
+    """Summarise the results of a batch.
+
+    Args:
+        results: each scenario with its result file, which may be the placeholder of a scenario
+            that failed.
+        files: where the summary goes; all files appear together when they are complete.
+        limits: what counts as a violation.
+
+    Raises:
+        ResultError: if a result is damaged, or the summary can't be written.
+    """
+    wanted = (
+        files.aggregated,
+        files.scenarios,
+        files.scenarios_csv,
+        files.elements,
+        files.contingencies,
+        files.overloads,
+    )
+    temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
+    try:
+        files.aggregated.parent.mkdir(parents=True, exist_ok=True)
+        with ElementStatistics(files.aggregated.parent, limits) as statistics:
+            ranking, table = ContingencyRanking(limits), ScenarioTable(results, limits)
+            _aggregate(results, temporary[0], statistics, ranking, table)
+            scenarios = table.table()
+            pq.write_table(scenarios, temporary[1], compression="zstd")
+            write_csv(scenarios, temporary[2])
+            pq.write_table(statistics.table(), temporary[3], compression="zstd")
+            pq.write_table(ranking.table(), temporary[4], compression="zstd")
+            pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")
+        for source, target in zip(temporary, wanted, strict=True):
+            source.replace(target)
+    except OSError as error:
+        raise ResultError(
+            f"can't be written: {error.strerror or error}",
+            file=error.filename or files.aggregated.parent,
+            hint="the results are untouched; free the space, then run again",
+        ) from error
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+
+
+def _aggregate(
+    results: Sequence[tuple[Scenario, Path]],
+    target: Path,
+    statistics: ElementStatistics,
+    ranking: ContingencyRanking,
+    scenarios: ScenarioTable,
+) -> None:
+    gathering = Gathering()
+
+    def hand_on() -> None:
+        states = gathering.states()
+        if states:
+            statistics.add(states)
+            scenarios.add(states)
+
+    parts = _parts(results)
+    with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups, closing(parts):
+        for scenario, _ in results:
+            for metadata, part, last in parts:
+                if "failed" in metadata:
+                    scenarios.failed(scenario, metadata["failed"])
+                    break
+                if not gathering.takes(scenario):
+                    hand_on()
+                states, contingency = part, part["contingency"]
+                if contingency.null_count < len(part):
+                    states = part.filter(pc.is_null(contingency))
+                    scenarios.add_contingencies(scenario, part)
+                    ranking.add(part)
+                gathering.add(scenario, states)
+                groups.add(part, last=last)
+                if last:
+                    scenarios.solved(scenario, metadata)
+                    break
+        hand_on()
+
+
+def _parts(
+    results: Sequence[tuple[Scenario, Path]],
+) -> Generator[tuple[dict[str, Any], pa.Table, bool], None, None]:
+    """The parts of all results: metadata and rows, and whether it is the last of its result."""
+    groups = _groups([path for _, path in results])
+    with ThreadPoolExecutor(READERS) as readers:
+        coming = deque(readers.submit(_begun, group) for group in islice(groups, READ_AHEAD))
+        try:
+            while coming:
+                begun = coming.popleft().result()
+                coming.extend(readers.submit(_begun, group) for group in islice(groups, 1))
+                for parts in begun:
+                    before = next(parts)
+                    for part in parts:
+                        yield *before, False
+                        before = part
+                    yield *before, True
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Results that are read together; large ones by themselves."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        group.append(path)
+        # Whoever reads it tells of a file that isn't there.
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size
+        if size >= BYTES_PER_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _begun(paths: Sequence[Path]) -> list[Iterator[tuple[dict[str, Any], pa.Table]]]:
+    """The parts of results, the first two of each read: hardly any has more."""
+    found = [read_parts(path) for path in paths]
+    return [chain(list(islice(parts, 2)), parts) for parts in found]
+
+
+class _RowGroups:
+    """Writes results into one file, some in each row group, while others are summed up."""
+
+    def __init__(self, target: Path, size: int) -> None:
+        self._size = size
+        self._tables: list[pa.Table] = []
+        self._rows = self._results = 0
+        self._waiting: deque[tuple[int, Future[None]]] = deque()
+        # Without the schema of Arrow readers get plain texts, as from a result.
+        self._writer = pq.ParquetWriter(
+            target,
+            PART_SCHEMA,
+            compression=COMPRESSION,
+            use_dictionary=REPEATING,
+            store_schema=False,
+        )
+        self._scribe = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._writer, self._scribe:
+            if kind is None:
+                self._write()
+                self._wait(0)
+
+    def add(self, part: pa.Table, *, last: bool) -> None:
+        """Add rows of a result, which may be the last ones of it."""
+        self._tables.append(part)
+        self._rows += len(part)
+        self._results += last
+        if self._results >= self._size or self._rows >= ROWS_PER_GROUP:
+            self._write()
+
+    def _write(self) -> None:
+        if self._tables:
+            # What waits is in memory: some small row groups, or a single large one.
+            self._wait(ROWS_PER_GROUP - self._rows)
+            rows = pa.concat_tables(self._tables)
+            self._waiting.append((len(rows), self._scribe.submit(self._writer.write_table, rows)))
+        self._tables, self._rows, self._results = [], 0, 0
+
+    def _wait(self, most_rows: int) -> None:
+        """Wait until no more than some rows are still to be written."""
+        while self._waiting and sum(rows for rows, _ in self._waiting) > most_rows:
+            self._waiting.popleft()[1].result()

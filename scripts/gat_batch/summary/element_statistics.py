@@ -1,0 +1,236 @@
+"""Statistics of every element over scenarios and snapshots, exact, in bounded memory.
+
+Each solved state adds one row of numbers to a temporary file on disk; in the end the file is read
+a block of elements at a time. Quantiles are therefore those of all values, not estimates.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import ResultError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from ..model.violations import Limits
+    from .base_states import BaseStates
+
+QUANTITY = {
+    "bus": "vm_pu",
+    "line": "loading_percent",
+    "trafo": "loading_percent",
+    "trafo3w": "loading_percent",
+    "gen": "p_mw",
+    "ext_grid": "p_mw",
+}
+"""The quantity that the statistics of an element are about."""
+
+ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "grid": (pa.string(), "grid as named in the manifest"),
+    "element": (pa.string(), "kind of element"),
+    "id": (pa.int64(), "its index"),
+    "name": (pa.string(), "its name"),
+    "quantity": (pa.string(), "what the statistics are about: vm_pu, loading_percent or p_mw"),
+    "count": (pa.int64(), "scenarios and snapshots in which the quantity was computed"),
+    "min": (pa.float64(), "lowest value"),
+    "mean": (pa.float64(), "mean value, by the weights of the states"),
+    "p95": (pa.float64(), "value that 95 % of all values don't exceed, each counted once"),
+    "max": (pa.float64(), "highest value"),
+    "worst": (pa.float64(), "highest loading or power, or voltage furthest from 1 p.u."),
+    "worst_scenario": (pa.string(), "scenario of the worst value"),
+    "worst_snapshot": (pa.string(), "snapshot of the worst value"),
+    "violation_probability": (
+        pa.float64(),
+        "weight of the states in violation over that of all states; null where there is no limit",
+    ),
+}
+"""Columns of the table of elements: type and meaning."""
+
+BLOCK_BYTES = 4 * 2**20
+"""Values held in memory at once."""
+
+
+@dataclass
+class _Grid:
+    """What was seen of one grid."""
+
+    element: pa.Array
+    index: pa.Array
+    name: pa.Array
+    places: dict[str, NDArray[np.int64]]
+    file: IO[bytes]
+    scenarios: list[str] = field(default_factory=list)
+    snapshots: list[str | None] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+
+class ElementStatistics:
+    """Collects states and sums them up.
+
+    Args:
+        folder: where the temporary files go.
+        limits: what counts as a violation.
+    """
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._grids: dict[str, _Grid] = {}
+        self._states: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for grid in self._grids.values():
+            grid.file.close()
+
+    def add(self, states: BaseStates) -> None:
+        """Add states; the weight of a scenario is shared among its snapshots.
+
+        Args:
+            states: the states.
+
+        Raises:
+            ResultError: if rows of a scenario aren't those of other results on the same grid.
+        """
+        rows, system = states.are(*QUANTITY), states.are("system")
+        solved = system & np.isfinite(states.values("load_mw"))
+        for scenario, count in zip(states.scenarios, states.count(system).tolist(), strict=True):
+            self._states[scenario.id] = self._states.get(scenario.id, 0) + count
+        told, count = states.count(rows), states.count(solved)
+        if not told.any() or not count.any():
+            return
+        name = states.scenarios[0].grid
+        grid = self._grids.get(name)
+        if grid is None:
+            first = np.flatnonzero(count)[0]
+            elements = told[first] // count[first]
+            grid = self._grids[name] = self._first_seen(states, np.flatnonzero(rows)[:elements])
+        wrong = np.flatnonzero(told != count * len(grid.index))
+        if len(wrong):
+            hint = "results of two versions of the grid are mixed; run again"
+            what = f"its rows don't fit those of other results on {name}"
+            raise ResultError(what, scenario=states.scenarios[wrong[0]].id, hint=hint)
+        values = np.empty((int(count.sum()), len(grid.index)))
+        for quantity, places in grid.places.items():
+            column = states.values(quantity)[rows].reshape(values.shape)
+            values[:, places] = column[:, places]
+        grid.file.write(values.tobytes())
+        owners = [states.scenarios[number] for number in states.owner[solved].tolist()]
+        grid.scenarios += [scenario.id for scenario in owners]
+        grid.weights += [scenario.weight for scenario in owners]
+        grid.snapshots += states.table["snapshot"].filter(pa.array(solved)).to_pylist()
+
+    def _first_seen(self, states: BaseStates, rows: NDArray[np.int64]) -> _Grid:
+        labels = (
+            states.table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
+        )
+        element, index, name = (column.chunk(0) for column in labels.columns)
+        quantity = np.array([QUANTITY[kind] for kind in element.to_pylist()])
+        places = {name: np.flatnonzero(quantity == name) for name in np.unique(quantity).tolist()}
+        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
+        return _Grid(element, index, name, places, file)
+
+    def table(self) -> pa.Table:
+        """The statistics of all elements seen."""
+        schema = pa.schema([(name, kind) for name, (kind, _) in ELEMENT_COLUMNS.items()])
+        parts = [self._summed_up(name, grid).cast(schema) for name, grid in self._grids.items()]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def _summed_up(self, name: str, grid: _Grid) -> pa.Table:
+        grid.file.flush()
+        states, elements = len(grid.scenarios), len(grid.index)
+        data = np.memmap(grid.file, np.float64, "r", shape=(states, elements))
+        weights = np.array(grid.weights) / [self._states[name] for name in grid.scenarios]
+        kinds = np.array(grid.element.to_pylist())
+        step = max(1, BLOCK_BYTES // (8 * states))
+        blocks = [
+            self._block(
+                np.array(data[:, start : start + step]), weights, kinds[start : start + step]
+            )
+            for start in range(0, elements, step)
+        ]
+        columns: dict[str, Any] = {
+            key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]
+        }
+        worst = columns.pop("worst_state")
+        seen = columns["count"] > 0
+        columns["worst_scenario"] = [
+            grid.scenarios[n] if there else None for n, there in zip(worst, seen, strict=True)
+        ]
+        columns["worst_snapshot"] = [
+            grid.snapshots[n] if there else None for n, there in zip(worst, seen, strict=True)
+        ]
+        known = {
+            "grid": [name] * elements,
+            "element": grid.element,
+            "id": grid.index,
+            "name": grid.name,
+            "quantity": [QUANTITY[kind] for kind in kinds],
+        }
+        every = known | columns
+        return pa.table(
+            {
+                key: pa.array(every[key], kind, from_pandas=True)
+                if not isinstance(every[key], pa.Array)
+                else every[key]
+                for key, (kind, _) in ELEMENT_COLUMNS.items()
+            }
+        )
+
+    def _block(
+        self, values: NDArray[np.float64], weights: NDArray[np.float64], kinds: NDArray[np.str_]
+    ) -> dict[str, NDArray[Any]]:
+        """Statistics of some elements; values has the shape (states, elements)."""
+        there = np.isfinite(values)
+        badness = np.where(kinds == "bus", np.abs(values - 1), values)
+        worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
+        low, high = self._limits.band_pu
+        violated = np.where(
+            kinds == "bus", (values < low) | (values > high), values > self._limits.most_percent
+        )
+        weight = (weights[:, None] * there).sum(axis=0)
+        unlimited = np.isin(kinds, ("gen", "ext_grid")) | (weight == 0)
+        share = (weights[:, None] * violated).sum(axis=0) / np.where(unlimited, 1.0, weight)
+        total = (weights[:, None] * np.where(there, values, 0.0)).sum(axis=0)
+        with warnings.catch_warnings():
+            # Elements that were never computed, voltages of a DC batch say, come out as NaN.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return {
+                "count": there.sum(axis=0),
+                "min": np.nanmin(values, axis=0),
+                "mean": np.divide(total, weight, out=np.full(len(kinds), np.nan), where=weight > 0),
+                "p95": _quantile(values, there, 0.95),
+                "max": np.nanmax(values, axis=0),
+                "worst": values[worst, np.arange(len(kinds))],
+                "worst_state": worst,
+                "violation_probability": np.where(unlimited, np.nan, share),
+            }
+
+
+def _quantile(
+    values: NDArray[np.float64], there: NDArray[np.bool_], share: float
+) -> NDArray[np.float64]:
+    """Quantile of each column's values that are there, shape (columns,)."""
+    whole = there.all(axis=0)
+    quantile = np.empty(values.shape[1])
+    quantile[whole] = np.quantile(values[:, whole], share, axis=0)
+    # This one goes column by column.
+    quantile[~whole] = np.nanquantile(values[:, ~whole], share, axis=0)
+    return quantile
