@@ -35,13 +35,13 @@ from pandapower.contingency import run_contingency
 
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import contingencies_of
-from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits
 from gat_batch.run.contingencies import solved_in_parts
 from gat_batch.run.state import Run
 from gat_batch.solvers.study import Study
-from gat_batch.study.manifest import Contingencies
+from gat_batch.study.scenario import Contingencies
 
 FEW = 20
 """Contingencies that pandapower's own analysis is timed on."""
@@ -73,7 +73,7 @@ def main() -> None:
 
 def ours(net: Any, solver: str, depth: int, workers: int, bare: tuple[float, float] | None) -> None:
     """Time our own and print a line."""
-    model: Model = prepare(net)
+    model: GridModel = prepare(net)
     found = contingencies_of(ElementIndex(net), Contingencies(depth))
     run = Run(
         scenario="bench",

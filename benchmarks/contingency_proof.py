@@ -40,11 +40,11 @@ from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import TYPES, Contingency, contingencies_of
 from gat_batch.model.grid_model import prepare
-from gat_batch.model.quantities import BRANCHES, COLUMNS
+from gat_batch.model.quantities import COLUMNS
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits
 from gat_batch.solvers.study import Study
-from gat_batch.study.manifest import Contingencies
+from gat_batch.study.scenario import BRANCHES, Contingencies
 
 if TYPE_CHECKING:
     from gat_batch.model.solution import Solution

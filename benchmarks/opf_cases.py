@@ -26,11 +26,11 @@ import numpy as np
 from opf_relaxation import NO_RATING, Proof, proof_of
 
 from gat_batch.grids.bundled import read_bundled
-from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.opf.dispatch import Dispatch, dispatch_of
 from gat_batch.opf.infeasibility import branch_name
-from gat_batch.powerflow.equations import kept_equations
+from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.solvers.study import solve
 
 CASES = [
@@ -65,21 +65,23 @@ def main() -> None:
             print(f"{'':18} {proof(model)}", flush=True)
 
 
-def proof(model: Model) -> str:
+def proof(model: GridModel) -> str:
     """Why no dispatch of a grid keeps all limits, shown without its solver."""
-    arrays = kept_equations(model, "ac", {"calculate_voltage_angles": True}, dispatched=True)
-    dispatch = dispatch_of(model, AS_GIVEN, arrays, {})
+    admittances = cached_admittances(
+        model, "ac", {"calculate_voltage_angles": True}, dispatched=True
+    )
+    dispatch = dispatch_of(model, AS_GIVEN, admittances, {})
     began = time.monotonic()
     found = proof_of(dispatch)
     text = described(model, dispatch, found) if found else "not proved by this relaxation"
     return f"{time.monotonic() - began:.1f} s, {text}"
 
 
-def described(model: Model, dispatch: Dispatch, proof: Proof) -> str:
+def described(model: GridModel, dispatch: Dispatch, proof: Proof) -> str:
     """The imbalance and what it follows from, for people: what matters most first."""
-    arrays, units = dispatch.arrays, dispatch.units
+    admittances, units = dispatch.admittances, dispatch.units
     relaxation, planes = proof.relaxation, proof.planes
-    names = {row: model.ids["bus"][n] for n, row in reversed([*enumerate(arrays.row["bus"])])}
+    names = {row: model.ids["bus"][n] for n, row in reversed([*enumerate(admittances.row["bus"])])}
     price = np.abs(proof.balance).reshape(2, -1).max(axis=0)
     used = np.argsort(-price)[: np.count_nonzero(price)]
     # Squares of voltages, and injections: by how much the proof needs their limits.
@@ -96,14 +98,14 @@ def described(model: Model, dispatch: Dispatch, proof: Proof) -> str:
             element = str(units.element[unit])
             name = f"{element} {model.ids[element][units.position[unit]]}"
             end = side[own][unit]
-            amount = f"{word[end]} {power[unit, end] * arrays.base_mva:.4g}"
+            amount = f"{word[end]} {power[unit, end] * admittances.base_mva:.4g}"
             limits.append((weight[own][unit], f"{quantity} of {name} {amount}"))
     for branch in np.unique(planes.branch[proof.cuts > 0]):
         if branch != NO_RATING:
             rating = dispatch.rating[branch]
             there = (planes.branch == branch) * proof.cuts
             name = branch_name(model, dispatch, int(branch))
-            text = f"{name} at most {rating * arrays.base_mva:.4g} MVA"
+            text = f"{name} at most {rating * admittances.base_mva:.4g} MVA"
             limits.append((there.sum() * rating, text))
     limits.sort(key=lambda one: -one[0])
     said = [text for _, text in limits[:MOST_NAMED]]
@@ -115,7 +117,7 @@ def described(model: Model, dispatch: Dispatch, proof: Proof) -> str:
         if len(used) <= MOST_NAMED
         else (f"balance of {len(used)} buses, {shown} first")
     )
-    imbalance = f"at least {proof.bound * arrays.base_mva:.3g} MW or MVAr"
+    imbalance = f"at least {proof.bound * admittances.base_mva:.3g} MW or MVAr"
     return f"proved, some bus lacks or has too much {imbalance}: {'; '.join([balances, *said])}"
 
 

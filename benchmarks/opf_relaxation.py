@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from gat_batch.opf.ac_program import admittances
+from gat_batch.opf.ac_program import branch_parameters
 from gat_batch.opf.dc import run_highs
 from gat_batch.opf.dc_program import Program
 
@@ -140,7 +140,7 @@ class Proof:
 def relaxation_of(dispatch: Dispatch) -> Relaxation:
     """The relaxation of an optimal power flow."""
     units, ends, buses = dispatch.units, dispatch.ends, dispatch.buses
-    entries, shunt = admittances(dispatch)
+    entries, shunt = branch_parameters(dispatch)
     first = np.cumsum([0, buses, len(ends), len(ends), len(units.row), len(units.row)])
     every = sparse.identity(int(first[-1]), format="csr")
     w, real, imaginary, p, q = (every[a:b] for a, b in pairwise(first))

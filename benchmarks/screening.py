@@ -28,11 +28,11 @@ import pandapower.networks
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import contingencies_of
-from gat_batch.model.grid_model import Model, prepare
+from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits, violations, voltage_bands
 from gat_batch.solvers.study import Study
-from gat_batch.study.manifest import Contingencies
+from gat_batch.study.scenario import Contingencies
 
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -69,19 +69,19 @@ def measure(grid: str, limits: Limits) -> None:
         print(f"  from {share:4.0%} on: {len(chosen):5} solved by AC; missed: {missed}", flush=True)
 
 
-def by_dc(model: Model, limits: Limits) -> tuple[dict[str, float], dict[str, float]]:
+def by_dc(model: GridModel, limits: Limits) -> tuple[dict[str, float], dict[str, float]]:
     """The highest raised loading in percent and the MW unserved of each contingency."""
     raised: dict[str, float] = {}
     unserved: dict[str, float] = {}
     for names, solved in blocks(model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), limits)):
-        for numbers, findings in solved.found:
+        for numbers, block_results in solved.found:
             own = [names[number] for number in numbers]
-            raised |= dict(zip(own, findings.system["max_raised_percent"], strict=True))
-            unserved |= dict(zip(own, findings.system["unserved_mw"], strict=True))
+            raised |= dict(zip(own, block_results.system["max_raised_percent"], strict=True))
+            unserved |= dict(zip(own, block_results.system["unserved_mw"], strict=True))
     return raised, unserved
 
 
-def by_ac(model: Model, limits: Limits) -> tuple[set[str], set[str], set[str]]:
+def by_ac(model: GridModel, limits: Limits) -> tuple[set[str], set[str], set[str]]:
     """Contingencies that bring overloads, bad voltages, or no solution."""
     solver = ContingencySolver(model, AS_GIVEN, Study("ac", {}), limits)
     before = violations(solver.base, limits, voltage_bands(model.net, limits))
@@ -89,8 +89,8 @@ def by_ac(model: Model, limits: Limits) -> tuple[set[str], set[str], set[str]]:
     voltages: set[str] = set()
     unsolved: set[str] = set()
     for names, solved in blocks(model, solver):
-        for numbers, findings in solved.found:
-            for element, found in findings.violations.items():
+        for numbers, block_results in solved.found:
+            for element, found in block_results.violations.items():
                 fresh = ~np.isin(found.position, before.get(element, ()))
                 where = voltages if element == "bus" else overloads
                 where |= {names[numbers[n]] for n in np.unique(found.number[fresh])}
@@ -105,7 +105,7 @@ def by_ac(model: Model, limits: Limits) -> tuple[set[str], set[str], set[str]]:
     return overloads, voltages, unsolved
 
 
-def blocks(model: Model, solver: ContingencySolver) -> Any:
+def blocks(model: GridModel, solver: ContingencySolver) -> Any:
     """Names and solutions of all contingencies, block by block."""
     every = contingencies_of(ElementIndex(model.net), Contingencies())
     for start in range(0, len(every), solver.block_size):

@@ -50,7 +50,7 @@ def measure(grid: str, solver: str, count: int) -> None:
     from gat_batch.results.writer import ResultWriter
     from gat_batch.run import worker as bench  # noqa: F401 - what a job imports
     from gat_batch.solvers.study import solve
-    from gat_batch.study.manifest import Scenario
+    from gat_batch.study.scenario import Scenario
 
     imported = time.process_time()
     model = prepare(read_grid(grid_ref(f"pandapower:{grid}", Path())))

@@ -17,7 +17,7 @@ from gat_batch.model.violations import Limits, violations, voltage_bands
 from gat_batch.results.reader import read_result
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.solvers.study import solve
-from gat_batch.study.manifest import Contingencies
+from gat_batch.study.scenario import Contingencies
 from gat_batch.summary import overloads
 from gat_batch.summary.contingency_ranking import ContingencyRanking
 

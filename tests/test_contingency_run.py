@@ -16,7 +16,7 @@ import pytest
 from test_solvers import Study as Outline
 from test_solvers import grid
 
-from gat_batch.contingency import solver as solving
+from gat_batch.contingency import blocks as solving
 from gat_batch.errors import DeviationError
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import contingencies_of
@@ -26,9 +26,10 @@ from gat_batch.model.violations import Limits
 from gat_batch.run import contingencies as contingency_run
 from gat_batch.run.contingencies import solved_in_parts
 from gat_batch.run.state import Run
+from gat_batch.solvers import study
 from gat_batch.solvers.study import Study
 from gat_batch.solvers.verification import Deviation
-from gat_batch.study.manifest import Contingencies
+from gat_batch.study.scenario import Contingencies
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def strike(fault, outages, *arguments):
     return LAID_OVER(outages, *arguments)
 
 
-LAID_OVER = solving.laid_over
+LAID_OVER = solving.effect_of
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_contingency_that_hangs_dies_or_fails_costs_itself(run, monkeypatch, f
     run = replace(run, contingencies=run.contingencies[:60], threads=2)
     expected = rows_of(run)
     monkeypatch.setattr(contingency_run, "LEAST_SECS", 1.0)
-    monkeypatch.setattr(solving, "laid_over", partial(strike, fault))
+    monkeypatch.setattr(solving, "effect_of", partial(strike, fault))
     found = rows_of(replace(run, timeout_secs=10.0))
     lost = pa.compute.fill_null(pa.compute.equal(found["contingency"], "line:7"), fill_value=False)
     rows = found.filter(lost).to_pylist()
@@ -147,11 +148,11 @@ def struck(fault, original, model, state, *arguments, **keywords):
     ],
 )
 def test_what_hangs_or_dies_in_pandapower_costs_itself(run, monkeypatch, fault, told):
-    study = Study("ac", {"enforce_q_lims": True}, "pandapower")
+    asked = Study("ac", {"enforce_q_lims": True}, "pandapower")
     states = lambda: iter([State(None, ())])  # noqa: E731
-    few = replace(run, study=study, states=states, contingencies=run.contingencies[5:9])
+    few = replace(run, study=asked, states=states, contingencies=run.contingencies[5:9])
     monkeypatch.setattr(contingency_run, "LEAST_SECS", 2.0)
-    monkeypatch.setattr(solving, "solve", partial(struck, fault, solving.solve))
+    monkeypatch.setattr(study, "solve", partial(struck, fault, study.solve))
     rows = rows_of(replace(few, timeout_secs=1.0)).to_pylist()
     system = {row["contingency"]: row for row in rows if row["element"] == "system"}
     assert list(system) == [None, "line:5", "line:6", "line:7", "line:8"]

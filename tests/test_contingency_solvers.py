@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from plain import solved_without
 from test_solvers import AS_GIVEN, Study, assert_same, grid
 
-from gat_batch.contingency import solver as solving
 from gat_batch.contingency.screening import ScreenedSolver
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
@@ -26,10 +25,11 @@ from gat_batch.model.contingencies import contingencies_of
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import scenario_states
 from gat_batch.model.violations import Limits, voltage_bands
-from gat_batch.powerflow.equations import kept_equations
-from gat_batch.powerflow.islands import Topology
-from gat_batch.results.contingency_rows import Kept
-from gat_batch.study.manifest import Contingencies, Outage
+from gat_batch.powerflow.admittances import cached_admittances
+from gat_batch.powerflow.topology import Topology
+from gat_batch.results.contingency_rows import ContingencyRows
+from gat_batch.solvers import study as solving
+from gat_batch.study.scenario import Contingencies, Outage
 
 ALL = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")
 RTS_GMLC = ROOT.parent / "shared" / "grids" / "matpower" / "case_RTS_GMLC.m"
@@ -54,7 +54,7 @@ class Case:
 
 
 def rows_kept(model, solved, limits, bands):
-    return Kept.of(model, ("x", None), solved, limits, bands).rows(model)
+    return ContingencyRows.of(model, ("x", None), solved, limits, bands).rows(model)
 
 
 def case(given, solver, types, *, depth=1, sample=None, outages=(), **options):
@@ -353,8 +353,8 @@ def test_what_is_cut_off_is_what_a_graph_search_misses(drawn):
     for first, second in ends:
         pandapower.create_line_from_parameters(net, first, second, 1, 0.1, 1.0, 0, 1)
     model = prepare(net)
-    arrays = kept_equations(model, "dc", {})
-    topology = Topology(arrays, net)
+    admittances = cached_admittances(model, "dc", {})
+    topology = Topology(admittances, net)
     outages = {"line": sorted(lines), "bus": sorted(buses)}
     graph = nx.MultiGraph(ends)
     graph.add_nodes_from(range(count))
@@ -362,7 +362,7 @@ def test_what_is_cut_off_is_what_a_graph_search_misses(drawn):
     graph.remove_edges_from([(*ends[n], key) for n, key in _keys(ends, lines)])
     graph.remove_nodes_from(buses)
     missed = before - nx.node_connected_component(graph, 0)
-    rows = arrays.row["bus"]
+    rows = admittances.row["bus"]
     assert {bus for bus in before if rows[bus] in topology.cut(outages).dead} == missed
 
 

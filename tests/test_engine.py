@@ -19,7 +19,7 @@ from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import Change, State, scenario_states
 from gat_batch.solvers.study import solve
 from gat_batch.solvers.verification import chosen, verified
-from gat_batch.study.manifest import Outage
+from gat_batch.study.scenario import Outage
 
 FAST = {"dc": "scipy", "ac": "lightsim2grid"}
 

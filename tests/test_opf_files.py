@@ -21,7 +21,7 @@ from gat_batch.model.state import State
 from gat_batch.opf.ac_program import unwrapped
 from gat_batch.opf.dispatch import dispatch_of
 from gat_batch.opf.optimum import residual_of
-from gat_batch.powerflow.equations import kept_equations
+from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.solvers.study import solve
 
 PGLIB = ROOT.parent / "shared" / "grids" / "pglib"
@@ -176,10 +176,10 @@ def test_start_that_does_not_converge_is_no_start():
     net = read_bundled("mv_oberrhein")
     net.load["p_mw"] *= 50
     assert (net.trafo["shift_degree"] == 150).all()
-    arrays = kept_equations(prepare(net), "ac", {"calculate_voltage_angles": True})
-    assert_allclose(np.abs(arrays.start), 1.0)
-    rows = arrays.row["bus"]
-    angle = np.degrees(np.angle(arrays.start))
+    admittances = cached_admittances(prepare(net), "ac", {"calculate_voltage_angles": True})
+    assert_allclose(np.abs(admittances.start), 1.0)
+    rows = admittances.row["bus"]
+    angle = np.degrees(np.angle(admittances.start))
     hv, lv = (rows[net.bus.index.get_indexer(net.trafo[side])] for side in ("hv_bus", "lv_bus"))
     across = (angle[hv] - angle[lv]) % 360
     assert_allclose(across, 150.0, atol=1e-6)
@@ -187,18 +187,20 @@ def test_start_that_does_not_converge_is_no_start():
 
 def test_angles_of_a_start_follow_the_branches():
     model = prepared("case39")
-    arrays = kept_equations(model, "ac", {"calculate_voltage_angles": True}, dispatched=True)
-    dispatch = dispatch_of(model, AS_GIVEN, arrays, {})
-    arrays.solvers.pop("unwrapped", None)
-    true = np.angle(arrays.start)
+    admittances = cached_admittances(
+        model, "ac", {"calculate_voltage_angles": True}, dispatched=True
+    )
+    dispatch = dispatch_of(model, AS_GIVEN, admittances, {})
+    admittances.solvers.pop("unwrapped", None)
+    true = np.angle(admittances.start)
     turned = true + np.linspace(0, 3.0, len(true))
     wrapped = np.angle(np.exp(1j * 2.5 * turned))
-    arrays.start[:] = np.abs(arrays.start) * np.exp(1j * wrapped)
+    admittances.start[:] = np.abs(admittances.start) * np.exp(1j * wrapped)
     try:
         angle = unwrapped(dispatch)
     finally:
-        arrays.start[:] = np.abs(arrays.start) * np.exp(1j * true)
-        arrays.solvers.pop("unwrapped")
+        admittances.start[:] = np.abs(admittances.start) * np.exp(1j * true)
+        admittances.solvers.pop("unwrapped")
     assert_allclose(np.exp(1j * angle), np.exp(1j * wrapped))
     ends = dispatch.ends
     assert (np.abs(angle[ends[:, 0]] - angle[ends[:, 1]]) <= np.pi).mean() > 0.8

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 from test_summary import files_in, write_result
 
-from gat_batch.grids.connections import keep_wiring, kept_wiring, wiring_of
+from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits
-from gat_batch.report.bus_layout import laid_out
+from gat_batch.report.bus_layout import bus_positions
 from gat_batch.report.drawing_library import drawing_library
-from gat_batch.report.one_line_diagram import one_line
+from gat_batch.report.one_line_diagram import one_line_diagram
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
 from gat_batch.report.summary_tables import read_summary
 from gat_batch.results.writer import write_placeholder
-from gat_batch.study.manifest import Scenario
+from gat_batch.study.scenario import Scenario
 from gat_batch.summary.batch_summary import summarise
 
 LIMITS = Limits(90.0, (0.95, 1.05))
@@ -96,7 +96,7 @@ def batch(tmp_path_factory):
     summarise(results, files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
-    maps, hashes = {"case9": one_line(wiring_of(NET))}, {"case9": "cd" * 32}
+    maps, hashes = {"case9": one_line_diagram(connections_of(NET))}, {"case9": "cd" * 32}
     sections = list(sections_of(summary, STATUS, maps, hashes))
     text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
@@ -291,19 +291,19 @@ def test_batch_in_which_everything_failed_has_a_report(tmp_path):
 def test_wiring_is_kept_once_and_read_back(tmp_path):
     path = tmp_path / "logs" / "wiring.json"
     for net in (pandapower.networks.example_multivoltage(), pandapower.networks.case118()):
-        assert kept_wiring(path) is None
-        keep_wiring(path, net)
-        assert kept_wiring(path) == wiring_of(net)
+        assert read_connections(path) is None
+        write_connections(path, net)
+        assert read_connections(path) == connections_of(net)
         path.unlink()
     path.write_text(json.dumps({"buses": [1]})[:-1])
-    assert kept_wiring(path) is None
+    assert read_connections(path) is None
 
 
 def test_grid_without_coordinates_is_laid_out_the_same_way_each_time():
     net = pandapower.networks.case118()
-    assert one_line(wiring_of(net)).given
+    assert one_line_diagram(connections_of(net)).given
     net.bus["geo"] = None
-    first, second = one_line(wiring_of(net)), one_line(wiring_of(net))
+    first, second = one_line_diagram(connections_of(net)), one_line_diagram(connections_of(net))
     assert not first.given
     assert np.array_equal(first.position, second.position)
     apart = np.linalg.norm(first.position[:, None] - first.position[None], axis=2)
@@ -314,7 +314,7 @@ def test_grid_without_coordinates_is_laid_out_the_same_way_each_time():
 
 def test_parts_of_a_grid_lie_side_by_side():
     ends = np.array([[0, 1], [1, 2], [2, 0], [3, 4]])
-    position = laid_out(6, ends)
+    position = bus_positions(6, ends)
     right = [position[part, 0].max() for part in ([0, 1, 2], [3, 4])]
     assert position[[3, 4], 0].min() > right[0]
     assert position[5, 0] > right[1]

@@ -17,7 +17,7 @@ from gat_batch.errors import GatBatchError
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.state import applied, check_scenario, scenario_states
 from gat_batch.study.injection_tables import read_injections
-from gat_batch.study.manifest import Outage
+from gat_batch.study.scenario import Outage
 
 
 @dataclass(frozen=True)

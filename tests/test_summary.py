@@ -16,7 +16,7 @@ from gat_batch.files.parquet_footer import METADATA_KEY
 from gat_batch.model.violations import Limits
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import write_placeholder
-from gat_batch.study.manifest import Scenario
+from gat_batch.study.scenario import Scenario
 from gat_batch.summary.batch_summary import SummaryFiles, summarise
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS

@@ -75,14 +75,14 @@ def is_broken(step, arguments):
 def break_down():
     """Have the bug, in a process that was forked with all its imports."""
     step = os.environ["BROKEN"]
-    contingency = sys.modules.get("gat_batch.contingency.solver")
-    if contingency is None:
+    blocks = sys.modules.get("gat_batch.contingency.blocks")
+    if blocks is None:
         return
     owner, name = {
-        "state": (contingency.Study, "solve"),
-        "contingency": (contingency, "laid_over"),
-        "reduction": (contingency.DcReduction, "of"),
-        "rows": (sys.modules["gat_batch.results.contingency_rows"].Kept, "rows"),
+        "state": (sys.modules["gat_batch.solvers.study"].Study, "solve"),
+        "contingency": (blocks, "effect_of"),
+        "reduction": (blocks.DcReduction, "of"),
+        "rows": (sys.modules["gat_batch.results.contingency_rows"].ContingencyRows, "rows"),
     }[step]
     sound = getattr(owner, name)
     if getattr(sound, "broken", False):

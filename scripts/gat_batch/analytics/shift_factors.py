@@ -14,15 +14,15 @@ import pandas as pd
 from scipy.sparse.linalg import splu
 
 from ..errors import SolverError
-from ..powerflow.equations import kept_equations
+from ..powerflow.admittances import cached_admittances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
-    from ..model.grid_model import Model
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.grid_model import GridModel
 
 BLOCK = 500
 """Branches whose factors are in memory at once."""
@@ -32,7 +32,7 @@ BRIDGE = 1e-8
 around: its outage splits the grid."""
 
 
-def ptdf(model: Model, least: float) -> pd.DataFrame:
+def ptdf(model: GridModel, least: float) -> pd.DataFrame:
     """Power transfer distribution factors of lines and transformers in service.
 
     Args:
@@ -45,12 +45,12 @@ def ptdf(model: Model, least: float) -> pd.DataFrame:
     Raises:
         SolverError: if the grid has no such equations.
     """
-    arrays = _equations(model)
-    rows = arrays.row["bus"]
-    supplied = np.flatnonzero(rows < arrays.buses)
+    admittances = _equations(model)
+    rows = admittances.row["bus"]
+    supplied = np.flatnonzero(rows < admittances.buses)
     parts = []
-    for places, labels in _blocks(model, arrays):
-        factors = _factors(arrays, places)[:, rows[supplied]]
+    for places, labels in _blocks(model, admittances):
+        factors = _factors(admittances, places)[:, rows[supplied]]
         branch, bus = np.nonzero(np.abs(factors) >= least)
         part = labels.iloc[branch].reset_index(drop=True)
         part["bus"] = model.ids["bus"][supplied[bus]]
@@ -58,7 +58,7 @@ def ptdf(model: Model, least: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def lodf(model: Model, least: float) -> pd.DataFrame:
+def lodf(model: GridModel, least: float) -> pd.DataFrame:
     """Line outage distribution factors of lines and transformers in service.
 
     Args:
@@ -72,19 +72,22 @@ def lodf(model: Model, least: float) -> pd.DataFrame:
     Raises:
         SolverError: if the grid has no such equations.
     """
-    arrays = _equations(model)
-    blocks = list(_blocks(model, arrays))
+    admittances = _equations(model)
+    blocks = list(_blocks(model, admittances))
     every = pd.concat([labels for _, labels in blocks], ignore_index=True)
     order = np.concatenate([places for places, _ in blocks])
-    ends = arrays.ends[arrays.live[order]]
+    ends = admittances.ends[admittances.live[order]]
     own = np.concatenate(
-        [_between(_factors(arrays, places), arrays, places).diagonal() for places, _ in blocks]
+        [
+            _between(_factors(admittances, places), admittances, places).diagonal()
+            for places, _ in blocks
+        ]
     )
     splits = np.abs(1 - own) < BRIDGE
     scale = np.where(splits, 0.0, 1 / np.where(splits, 1.0, 1 - own))
     parts = []
     for places, labels in blocks:
-        factors = _factors(arrays, places)
+        factors = _factors(admittances, places)
         found = (factors[:, ends[:, 0]] - factors[:, ends[:, 1]]) * scale
         found[places[:, None] == order] = 0.0
         branch, outage = np.nonzero(np.abs(found) >= max(least, np.finfo(float).tiny))
@@ -94,42 +97,44 @@ def lodf(model: Model, least: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _equations(model: Model) -> Arrays:
-    arrays = kept_equations(model, "dc", {})
-    if isinstance(arrays, str):
+def _equations(model: GridModel) -> AdmittanceModel:
+    admittances = cached_admittances(model, "dc", {})
+    if isinstance(admittances, str):
         raise SolverError(
-            f"the grid has no shift factors: {arrays}",
+            f"the grid has no shift factors: {admittances}",
             hint="take the analysis out, or that element",
         )
-    return arrays
+    return admittances
 
 
-def _blocks(model: Model, arrays: Arrays) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
+def _blocks(
+    model: GridModel, admittances: AdmittanceModel
+) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
     """Positions of lines and transformers among the live branches, and their names."""
     for element in ("line", "trafo"):
-        first, last = arrays.span.get(element, (0, 0))
-        places = np.flatnonzero((arrays.live >= first) & (arrays.live < last))
-        index = model.ids[element][arrays.live[places] - first]
+        first, last = admittances.span.get(element, (0, 0))
+        places = np.flatnonzero((admittances.live >= first) & (admittances.live < last))
+        index = model.ids[element][admittances.live[places] - first]
         for start in range(0, len(places), BLOCK):
             labels = pd.DataFrame({"element": element, "id": index[start : start + BLOCK]})
             yield places[start : start + BLOCK], labels
 
 
-def _factors(arrays: Arrays, places: NDArray[np.int64]) -> NDArray[np.float64]:
+def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray[np.float64]:
     """Factors of some branches, shape (branches, buses supplied)."""
-    free = np.concatenate([arrays.pv, arrays.pq])
-    if "transposed" not in arrays.solvers:
-        arrays.solvers["transposed"] = splu(arrays.bus[free][:, free].T.tocsc())
-    factors = np.zeros((len(places), arrays.buses))
-    flows = arrays.at_from[places][:, free].toarray()
-    factors[:, free] = arrays.solvers["transposed"].solve(flows.T).T
+    free = np.concatenate([admittances.pv, admittances.pq])
+    if "transposed" not in admittances.solvers:
+        admittances.solvers["transposed"] = splu(admittances.bus[free][:, free].T.tocsc())
+    factors = np.zeros((len(places), admittances.buses))
+    flows = admittances.at_from[places][:, free].toarray()
+    factors[:, free] = admittances.solvers["transposed"].solve(flows.T).T
     return factors
 
 
 def _between(
-    factors: NDArray[np.float64], arrays: Arrays, places: NDArray[np.int64]
+    factors: NDArray[np.float64], admittances: AdmittanceModel, places: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Factors for a shift between the ends of some branches, shape (branches, branches)."""
-    ends = arrays.ends[arrays.live[places]]
+    ends = admittances.ends[admittances.live[places]]
     between: NDArray[np.float64] = factors[:, ends[:, 0]] - factors[:, ends[:, 1]]
     return between

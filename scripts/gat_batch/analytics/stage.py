@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,18 +18,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..errors import ResultError, SolverError
-from ..files.parquet_footer import METADATA_KEY, read_fingerprint
+from ..files.parquet_footer import read_fingerprint
 from ..grids import read_grid
 from ..model.grid_model import prepare
-from ..model.quantities import BRANCHES
 from ..results.reader import read_result
 from ..run.supervision import RetryPolicy, Task, supervise
+from ..study.scenario import BRANCHES
 from ..summary.congestion import AT_LIMIT, BRANCH, congestion_shares, congestion_sums
 from .comparison import CHANGES, compare_results
 from .own_function import call, source_hash
+from .part_files import concatenated, read_part, write_part
 from .reliability import indices, shortfall
 from .shift_factors import lodf, ptdf
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..run.supervision import Failure
     from ..study.analyses import Analysis
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
 
 CHUNK = 200
 """Scenarios in a part of an analysis that takes a millisecond for each."""
@@ -83,7 +82,7 @@ class Stage:
             failed = self._do([name for name in self.parts if not self._is_done(name)])
             if failed:
                 raise self._failure(failed)
-            _write(table, self._together(), {})
+            write_part(table, self._together(), {})
         except (OSError, pa.ArrowException) as error:
             raise ResultError(f"analysis {self.analysis.name}: {error}", file=table) from error
 
@@ -98,7 +97,7 @@ class Stage:
             Its number of rows.
         """
         done = getattr(self, f"_{self.analysis.kind}")(self.parts[name])
-        _write(self.part(name), done, {"fingerprint": self._fingerprint(name)})
+        write_part(self.part(name), done, {"fingerprint": self._fingerprint(name)})
         return int(done.num_rows)
 
     def _do(self, missing: list[str]) -> dict[str, Failure]:
@@ -253,7 +252,7 @@ class Stage:
         return made
 
     def _together(self) -> pa.Table:
-        parts = [_read(self.part(name)) for name in self.parts]
+        parts = [read_part(self.part(name)) for name in self.parts]
         match self.analysis.kind:
             case "congestion" if parts:
                 sums = _summed([part.to_pandas().set_index(BRANCH) for part in parts])
@@ -267,7 +266,7 @@ class Stage:
                 return pa.concat_tables([*parts, pa.Table.from_pylist(new, CHANGES)])
         if not parts:
             raise SolverError("no scenario was solved, so there is nothing to analyse")
-        return _concatenated(dict(zip(self.parts, parts, strict=True)))
+        return concatenated(dict(zip(self.parts, parts, strict=True)))
 
 
 _stage: Stage | None = None
@@ -280,37 +279,3 @@ def _work(name: str, _attempt: int) -> int:
 
 def _summed(sums: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(sums).groupby(level=BRANCH, sort=False).sum()
-
-
-def _concatenated(parts: dict[str, pa.Table]) -> pa.Table:
-    """Tables below each other; a column may be missing or empty in some."""
-    try:
-        return pa.concat_tables(parts.values(), promote_options="permissive")
-    except pa.ArrowException:
-        (first, expected), *others = parts.items()
-        for name, table in others:
-            try:
-                pa.unify_schemas([expected.schema, table.schema], promote_options="permissive")
-            except pa.ArrowException as error:
-                what = f"the tables of {first} and {name} don't fit together: {error}"
-                raise SolverError(what, hint="give each column one type") from None
-        raise
-
-
-def _read(path: Path) -> pa.Table:
-    # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-    with pq.ParquetFile(path) as file:
-        return file.read()
-
-
-def _write(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
-    """Write a table so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
-            writer.write_table(table)
-            writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
+from ..powerflow.demand import injection_of
 from ..powerflow.outages import branch_admittances, stub_admittances
-from ..powerflow.sweep import injection_of
 from .jacobian import Changes, jacobian, slots
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
-    from ..powerflow.sweep import Demand
-    from .effect import Contingent
+    from ..model.admittance_model import AdmittanceModel
+    from ..powerflow.demand import Demand
+    from .outage_effect import OutageEffect
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
@@ -64,7 +64,7 @@ class AcContingencies:
     """Solves contingencies of one state.
 
     Args:
-        arrays: the equations, with nothing taken out of them.
+        admittances: the equations, with nothing taken out of them.
         demand: what the state asks of them.
         voltage: their solution in p.u., shape (buses,).
         tolerance: largest mismatch of a solution in p.u.
@@ -76,36 +76,36 @@ class AcContingencies:
 
     def __init__(
         self,
-        arrays: Arrays,
+        admittances: AdmittanceModel,
         demand: Demand,
         voltage: Complexes,
         tolerance: float,
         most_steps: int = MOST_STEPS,
     ) -> None:
-        self._arrays = arrays
+        self._admittances = admittances
         self._voltage = voltage
         self._tolerance = tolerance
         self._most_steps = most_steps
-        self._power = injection_of(arrays, demand)
-        self._bus = arrays.bus.tocsr()
-        count = arrays.buses
+        self._power = injection_of(admittances, demand)
+        self._bus = admittances.bus.tocsr()
+        count = admittances.buses
         self._held = np.zeros(2 * count, bool)
-        self._held[arrays.ref] = True
-        self._held[count + arrays.ref] = True
-        self._held[count + arrays.pv] = True
+        self._held[admittances.ref] = True
+        self._held[count + admittances.ref] = True
+        self._held[count + admittances.pv] = True
         self._free = jacobian(self._bus, voltage)
         kept = sparse.diags(np.where(self._held, 0.0, 1.0))
         matrix = kept @ self._free + sparse.diags(np.where(self._held, 1.0, 0.0))
         self._lu = linalg.splu(matrix.tocsc())
-        self._own = branch_admittances(arrays)
+        self._own = branch_admittances(admittances)
 
-    def solve(self, block: Sequence[Contingent]) -> AcBlock:
+    def solve(self, block: Sequence[OutageEffect]) -> AcBlock:
         """Solve a block of contingencies.
 
         Args:
             block: the contingencies.
         """
-        count = self._arrays.buses
+        count = self._admittances.buses
         voltage = np.repeat(self._voltage[None], len(block), axis=0)
         solved = np.zeros(len(block), bool)
         steps = np.zeros(len(block), np.int64)
@@ -162,10 +162,10 @@ class AcContingencies:
             step[mine] -= factor[mine, slot, None] * changes.solutions[basis[mine]]
         return step
 
-    def _changes(self, block: Sequence[Contingent]) -> Changes:
-        count = self._arrays.buses
+    def _changes(self, block: Sequence[OutageEffect]) -> Changes:
+        count = self._admittances.buses
         number, place, admittance = self._branch_changes(block)
-        ends = self._arrays.ends[self._arrays.live[place]]
+        ends = self._admittances.ends[self._admittances.live[place]]
         held = np.repeat(self._held[None], len(block), axis=0)
         dead = np.zeros((len(block), count), bool)
         power = np.repeat(self._power[None], len(block), axis=0)
@@ -198,7 +198,7 @@ class AcContingencies:
             small, power, held,
         )  # fmt: skip
 
-    def _branch_changes(self, block: Sequence[Contingent]) -> tuple[Rows, Rows, Complexes]:
+    def _branch_changes(self, block: Sequence[OutageEffect]) -> tuple[Rows, Rows, Complexes]:
         """Contingency, branch and added admittances of each change of a branch."""
         gone = [(n, place) for n, one in enumerate(block) for place in one.cut.gone]
         stubs = [(n, *stub) for n, one in enumerate(block) for stub in one.cut.hanging]
@@ -206,7 +206,7 @@ class AcContingencies:
         added = -self._own[place]
         if stubs:
             lines, sides = np.array(stubs, np.int64)[:, 1:].T
-            left = stub_admittances(self._arrays, lines, sides)
+            left = stub_admittances(self._admittances, lines, sides)
             added[np.arange(len(gone), len(place)), sides, sides] += left
         return number, place, added
 
@@ -219,7 +219,7 @@ class AcContingencies:
         dead: NDArray[np.bool_],
     ) -> list[tuple[Any, ...]]:
         """What changes of branches add to the rows of the Jacobian: owner, row, column, value."""
-        count = self._arrays.buses
+        count = self._admittances.buses
         parts = []
         for side in range(2):
             near, far = ends[:, side], ends[:, 1 - side]

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..model.violations import HAIR_PU
-from ..powerflow.element_results import branch_quantities, loading_of
+from ..powerflow.branch_flows import branch_quantities, loading_of
 from ..powerflow.outages import branch_admittances, stub_admittances
-from .reduction import Findings, Reduction, Violations, highest
+from .block_results import BlockResults, Violations
+from .reduction import Reduction, highest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .effect import Contingent
+    from .outage_effect import OutageEffect
     from .reduction import Reals, Rows
 
     Complexes = NDArray[np.complex128]
@@ -32,31 +33,31 @@ class AcReduction(Reduction):
 
     def __init__(self, *arguments: Any, bands: tuple[Reals, ...]) -> None:
         super().__init__(*arguments)
-        arrays = self._arrays
+        admittances = self._admittances
         # Branches that aren't live carry nothing between rows of no consequence.
-        self._ends = np.zeros((len(arrays.ends), 2), np.int64)
-        self._ends[arrays.live] = arrays.ends[arrays.live]
-        self._own = np.zeros((len(arrays.ends), 2, 2), complex)
-        self._own[arrays.live] = branch_admittances(arrays)
-        shunt = arrays.bus.diagonal()
+        self._ends = np.zeros((len(admittances.ends), 2), np.int64)
+        self._ends[admittances.live] = admittances.ends[admittances.live]
+        self._own = np.zeros((len(admittances.ends), 2, 2), complex)
+        self._own[admittances.live] = branch_admittances(admittances)
+        shunt = admittances.bus.diagonal()
         for side in range(2):
-            own = self._own[arrays.live, side, side]
-            np.subtract.at(shunt, self._ends[arrays.live, side], own)
-        self._shunt_mw = shunt.real * arrays.base_mva
-        rows = arrays.row["bus"]
-        self._seen = np.flatnonzero(arrays.supplied[rows])
+            own = self._own[admittances.live, side, side]
+            np.subtract.at(shunt, self._ends[admittances.live, side], own)
+        self._shunt_mw = shunt.real * admittances.base_mva
+        rows = admittances.row["bus"]
+        self._seen = np.flatnonzero(admittances.supplied[rows])
         self._seen_rows = rows[self._seen]
         self._low, self._high = (band[self._seen] for band in bands)
-        self._held = np.concatenate([arrays.ref, arrays.pv])
+        self._held = np.concatenate([admittances.ref, admittances.pv])
 
-    def of(self, block: Sequence[Contingent], voltage: Complexes) -> Findings:
+    def of(self, block: Sequence[OutageEffect], voltage: Complexes) -> BlockResults:
         """Reduce a block of contingencies.
 
         Args:
             block: the contingencies.
             voltage: complex voltages in p.u., shape (contingencies, buses); changed.
         """
-        mva = self._arrays.base_mva
+        mva = self._admittances.base_mva
         lost = self._lost(block)
         voltage[lost] = 0.0
         still, void = self._out(block, lost)
@@ -99,23 +100,23 @@ class AcReduction(Reduction):
             angle = np.degrees(np.angle(voltage[which, self._seen_rows[place]]))
             values = {"vm_pu": seen[which, place], "va_degree": angle}
             found = {"bus": Violations(which, self._seen[place], values), **found}
-        return Findings(figures, found)
+        return BlockResults(figures, found)
 
     def _hang(
-        self, block: Sequence[Contingent], voltage: Complexes, current: list[Complexes]
+        self, block: Sequence[OutageEffect], voltage: Complexes, current: list[Complexes]
     ) -> None:
         """Let flow what lines draw that hang on one end."""
-        arrays = self._arrays
+        admittances = self._admittances
         for number, one in enumerate(block):
             if not one.cut.hanging:
                 continue
             lines, sides = np.array(one.cut.hanging, np.int64).T
-            drawn = stub_admittances(arrays, lines, sides)
-            for line, side, own in zip(arrays.live[lines], sides, drawn, strict=True):
+            drawn = stub_admittances(admittances, lines, sides)
+            for line, side, own in zip(admittances.live[lines], sides, drawn, strict=True):
                 current[side][number, line] = own * voltage[number, self._ends[line, side]]
 
     def _loading(self, current: list[Complexes], vm: Reals) -> Reals:
-        mva = self._arrays.base_mva
+        mva = self._admittances.base_mva
         strength = []
         for side, flowing in enumerate(current):
             values = np.abs(flowing)
@@ -128,7 +129,7 @@ class AcReduction(Reduction):
         return loading_of(np.stack(strength, axis=-1), self._percent)
 
     def _seen_voltages(
-        self, block: Sequence[Contingent], lost: tuple[Rows, Rows], vm: Reals
+        self, block: Sequence[OutageEffect], lost: tuple[Rows, Rows], vm: Reals
     ) -> Reals:
         """Voltages of buses in p.u., exactly as set where they are held, NaN where cut off."""
         setpoint = self._demand.vm

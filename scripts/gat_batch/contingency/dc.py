@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from ..powerflow.sweep import injection_of
+from ..powerflow.demand import injection_of
 from .partitioned_inverse import PartitionedInverse
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
-    from ..powerflow.sweep import Demand
-    from .effect import Contingent
+    from ..model.admittance_model import AdmittanceModel
+    from ..powerflow.demand import Demand
+    from .outage_effect import OutageEffect
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
@@ -60,33 +60,35 @@ class DcContingencies:
     """Solves contingencies of one state.
 
     Args:
-        arrays: the equations, with nothing taken out of them.
+        admittances: the equations, with nothing taken out of them.
         demand: what the state asks of them.
 
     Raises:
         RuntimeError: if the equations are singular.
     """
 
-    def __init__(self, arrays: Arrays, demand: Demand) -> None:
-        self._arrays = arrays
-        count = arrays.buses
+    def __init__(self, admittances: AdmittanceModel, demand: Demand) -> None:
+        self._admittances = admittances
+        count = admittances.buses
         free = np.ones(count)
-        free[arrays.ref] = 0.0
-        angle = np.where(free, 0.0, np.angle(arrays.start))
-        power = injection_of(arrays, demand).real - arrays.bus_shift - arrays.bus @ angle
+        free[admittances.ref] = 0.0
+        angle = np.where(free, 0.0, np.angle(admittances.start))
+        power = (
+            injection_of(admittances, demand).real - admittances.bus_shift - admittances.bus @ angle
+        )
         only = sparse.diags(free)
-        self._inverse = PartitionedInverse(only @ arrays.bus @ only + sparse.diags(1.0 - free))
+        self._inverse = PartitionedInverse(only @ admittances.bus @ only + sparse.diags(1.0 - free))
         self._free = free
         self.angle: Reals = angle + self._inverse.solve(power * free)
-        self._ends = live_ends(arrays)
-        self._live = arrays.live.tolist()
+        self._ends = live_ends(admittances)
+        self._live = admittances.live.tolist()
         self._pairs = self._ends.tolist()
-        self._slope = slopes(arrays)
+        self._slope = slopes(admittances)
         first, second = self._ends.T
         driven = (self.angle[first] - self.angle[second]) * self._slope
-        self._flow = driven + shifts(arrays)
+        self._flow = driven + shifts(admittances)
 
-    def solve(self, block: Sequence[Contingent]) -> DcBlock:
+    def solve(self, block: Sequence[OutageEffect]) -> DcBlock:
         """Solve a block of contingencies.
 
         Args:
@@ -107,7 +109,7 @@ class DcContingencies:
         angle = _mixed(self.angle, turns, column, factor)
         return DcBlock(solved & np.isfinite(angle[0]), angle.T)
 
-    def _posed(self, block: Sequence[Contingent]) -> tuple[Rows, Rows, Reals]:
+    def _posed(self, block: Sequence[OutageEffect]) -> tuple[Rows, Rows, Reals]:
         """Pose the equations for what each contingency takes out.
 
         Returns:
@@ -152,23 +154,25 @@ class DcContingencies:
         return branch, column, self._inverse.solve_sparse(drawn)
 
 
-def live_ends(arrays: Arrays) -> Rows:
+def live_ends(admittances: AdmittanceModel) -> Rows:
     """Rows at the ends of each branch; of those that aren't live, which carry nothing, any rows."""
-    return np.where(np.isin(np.arange(len(arrays.ends)), arrays.live)[:, None], arrays.ends, 0)
+    return np.where(
+        np.isin(np.arange(len(admittances.ends)), admittances.live)[:, None], admittances.ends, 0
+    )
 
 
-def slopes(arrays: Arrays) -> Reals:
+def slopes(admittances: AdmittanceModel) -> Reals:
     """Power in p.u. that a radian drives through each branch, 0 where it isn't live."""
-    slope = np.zeros(len(arrays.ends))
-    first = arrays.ends[arrays.live, 0]
-    slope[arrays.live] = np.asarray(arrays.at_from[np.arange(len(first)), first]).ravel()
+    slope = np.zeros(len(admittances.ends))
+    first = admittances.ends[admittances.live, 0]
+    slope[admittances.live] = np.asarray(admittances.at_from[np.arange(len(first)), first]).ravel()
     return slope
 
 
-def shifts(arrays: Arrays) -> Reals:
+def shifts(admittances: AdmittanceModel) -> Reals:
     """Power in p.u. that a phase shift drives through each branch."""
-    shift = np.zeros(len(arrays.ends))
-    shift[arrays.live] = arrays.branch_shift
+    shift = np.zeros(len(admittances.ends))
+    shift[admittances.live] = admittances.branch_shift
     return shift
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from ..model.quantities import REACTIVE
-from ..powerflow.element_results import branch_quantities, strongest
+from ..powerflow.branch_flows import branch_quantities, strongest
+from .block_results import BlockResults, Violations
 from .dc import live_ends, shifts, slopes
-from .reduction import Findings, Reduction, Violations
+from .reduction import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .effect import Contingent
+    from .outage_effect import OutageEffect
     from .reduction import Reals, Rows
 
 
@@ -35,17 +36,17 @@ class DcReduction(Reduction):
 
     def __init__(self, *arguments: Any, angle: Reals, raised: bool) -> None:
         super().__init__(*arguments)
-        arrays = self._arrays
-        shunt = arrays.bus_shift.copy()
-        ends = arrays.ends[arrays.live]
-        np.subtract.at(shunt, ends[:, 0], arrays.branch_shift)
-        np.add.at(shunt, ends[:, 1], arrays.branch_shift)
-        self._need = self._need + shunt * arrays.base_mva
-        ends, slope = live_ends(arrays), slopes(arrays) * arrays.base_mva
+        admittances = self._admittances
+        shunt = admittances.bus_shift.copy()
+        ends = admittances.ends[admittances.live]
+        np.subtract.at(shunt, ends[:, 0], admittances.branch_shift)
+        np.add.at(shunt, ends[:, 1], admittances.branch_shift)
+        self._need = self._need + shunt * admittances.base_mva
+        ends, slope = live_ends(admittances), slopes(admittances) * admittances.base_mva
         cells = np.repeat(np.arange(len(ends)), 2), ends.ravel()
         driven = np.outer(slope, (1.0, -1.0)).ravel()
-        self._driven = sparse.csr_matrix((driven, cells), (len(ends), arrays.buses))
-        self._shift = shifts(arrays) * arrays.base_mva
+        self._driven = sparse.csr_matrix((driven, cells), (len(ends), admittances.buses))
+        self._shift = shifts(admittances) * admittances.base_mva
         self._shifted = np.flatnonzero(self._shift)
         self._kiloampere, self._rise = self._per_mw(self._demand.vm)
         self._per_mw_of = {
@@ -73,7 +74,7 @@ class DcReduction(Reduction):
             Current at either end in kA, loading in percent.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            current: Reals = self._ampere / vm[self._arrays.ends]
+            current: Reals = self._ampere / vm[self._admittances.ends]
             counted = np.where(self._by_power[:, None], 1.0, current)
             rise: Reals = (counted * self._percent).max(axis=1)
         return current, rise
@@ -84,7 +85,7 @@ class DcReduction(Reduction):
         flow[:, self._shifted] += self._shift[self._shifted]
         return flow
 
-    def of(self, block: Sequence[Contingent], angle: Reals) -> Findings:
+    def of(self, block: Sequence[OutageEffect], angle: Reals) -> BlockResults:
         """Reduce a block of contingencies.
 
         Args:
@@ -128,7 +129,7 @@ class DcReduction(Reduction):
             figures["max_raised_percent"] = np.fmax.reduce(raised, axis=1)
         sums = self._sums(block, lost, loss, 0.0)
         found = {element: described(element, *rows) for element, rows in over.items()}
-        return Findings({**sums, **figures}, found)
+        return BlockResults({**sums, **figures}, found)
 
     def _loading(self, flow: Reals, places: Rows, rises: Mapping[int, Reals]) -> Reals:
         """Loading of some branches in percent, shape (contingencies, branches).
@@ -159,7 +160,7 @@ class DcReduction(Reduction):
         peak[np.isinf(self._rise)] = np.inf
         return peak
 
-    def _assumed(self, one: Contingent) -> Reals:
+    def _assumed(self, one: OutageEffect) -> Reals:
         """Voltages that the power flow assumes, in p.u.: setpoints where there are any."""
         vm = self._demand.vm.copy()
         vm[list(one.cut.holders)] = 1.0

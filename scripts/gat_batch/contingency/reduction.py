@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.quantities import BRANCHES
-from ..powerflow.element_results import branches_of
+from ..powerflow.branch_flows import branches_of
 from ..powerflow.pandapower_results import DIGITS, cut_off
 from ..powerflow.ratings import SQRT3, WINDINGS, by_power, ratings
+from ..study.scenario import BRANCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
-    from ..model.grid_model import Model
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.grid_model import GridModel
     from ..model.violations import Limits
-    from ..powerflow.sweep import Demand
-    from .effect import Contingent
+    from ..powerflow.demand import Demand
+    from .outage_effect import OutageEffect
 
     Rows = NDArray[np.integer[Any]]
     Reals = NDArray[np.float64]
@@ -30,99 +29,39 @@ FEW = 32
 """Heavily loaded branches among which the worst of most contingencies is."""
 
 
-@dataclass(frozen=True)
-class Violations:
-    """Elements of one kind in violation, in a block of contingencies.
-
-    There are so many, and they go from process to process, that nothing is in them twice.
-
-    Attributes:
-        number: contingency of each, ascending.
-        position: its position in its table.
-        quantities: quantity -> values.
-        per_mw: quantity -> what a MW means for it, by position. Only of branches without losses,
-            for which everything else follows from the power that flows in.
-    """
-
-    number: Rows
-    position: Rows
-    quantities: Mapping[str, Reals]
-    per_mw: Mapping[str, Reals] | None = None
-
-    def values(self, quantity: str) -> Reals | None:
-        """Values of a quantity, None if there are none."""
-        if self.per_mw is None or quantity in self.quantities:
-            return self.quantities.get(quantity)
-        power = self.quantities["p_from_mw"]
-        if quantity == "p_to_mw":
-            return -power
-        if quantity == "pl_mw":
-            return np.zeros(len(power))
-        if quantity not in self.per_mw:
-            return None
-        factor = self.per_mw[quantity][self.position]
-        with np.errstate(invalid="ignore"):
-            values = np.abs(power) * factor
-        # Without capacity, whatever flows is too much.
-        values[np.isinf(factor)] = np.inf
-        return values
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What remains of a block of contingencies.
-
-    Attributes:
-        system: column of the system rows -> a value for each contingency.
-        violations: element -> those in violation.
-    """
-
-    system: dict[str, Any]
-    violations: dict[str, Violations]
-
-    def only(self, kept: Rows) -> Findings:
-        """What remains of some of the contingencies, by their numbers, ascending."""
-        violations = {}
-        for element, found in self.violations.items():
-            mine = np.isin(found.number, kept)
-            violations[element] = Violations(
-                np.searchsorted(kept, found.number[mine]),
-                found.position[mine],
-                {name: values[mine] for name, values in found.quantities.items()},
-                found.per_mw,
-            )
-        system = {name: [values[n] for n in kept] for name, values in self.system.items()}
-        return Findings(system, violations)
-
-
 class Reduction:
     """Reduces contingencies of one state; what AC and DC have in common.
 
     Args:
         model: the model.
-        arrays: the equations, with nothing taken out of them.
+        admittances: the equations, with nothing taken out of them.
         demand: what the state asks of them.
         limits: what counts as a violation.
         trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
     """
 
     def __init__(
-        self, model: Model, arrays: Arrays, demand: Demand, limits: Limits, trafo_loading: str
+        self,
+        model: GridModel,
+        admittances: AdmittanceModel,
+        demand: Demand,
+        limits: Limits,
+        trafo_loading: str,
     ) -> None:
-        self._model, self._arrays, self._demand = model, arrays, demand
+        self._model, self._admittances, self._demand = model, admittances, demand
         self._limit = limits.most_percent
-        self._by_power = by_power(arrays, trafo_loading)
-        percent = ratings(model.net, arrays, trafo_loading)
-        self._percent = np.where(arrays.supplied[arrays.ends], percent, np.nan)
-        self._ampere = 1.0 / (arrays.kv[arrays.ends] * SQRT3)
-        self._places = {element: branches_of(arrays, element) for element in BRANCHES}
+        self._by_power = by_power(admittances, trafo_loading)
+        percent = ratings(model.net, admittances, trafo_loading)
+        self._percent = np.where(admittances.supplied[admittances.ends], percent, np.nan)
+        self._ampere = 1.0 / (admittances.kv[admittances.ends] * SQRT3)
+        self._places = {element: branches_of(admittances, element) for element in BRANCHES}
         # Branches that are elements.
         own = [places[:, 0] for places in self._places.values() if places.shape[1] == 1]
         self._simple = np.concatenate(own)
         # Whether power into an end of a branch counts as loss.
-        self._counted = np.zeros((len(arrays.ends), 2))
+        self._counted = np.zeros((len(admittances.ends), 2))
         for element in ("line", "trafo", "impedance"):
-            self._counted[slice(*arrays.span.get(element, (0, 0)))] = 1.0
+            self._counted[slice(*admittances.span.get(element, (0, 0)))] = 1.0
         for winding, (_, end) in enumerate(WINDINGS):
             if len(self._places["trafo3w"]):
                 self._counted[self._places["trafo3w"][:, winding], end] = 1.0
@@ -131,34 +70,34 @@ class Reduction:
         self._generation = self._at_rows("gen", demand.gen) + sgen
         self._need = demand.bus.real + sgen
         self._could_be_lost = demand.bus_in & ~model.cut_off
-        rows = arrays.row["bus"][self._could_be_lost]
-        self._buses = np.bincount(rows[rows < arrays.buses], minlength=arrays.buses)
-        self._lost_before = int((rows >= arrays.buses).sum())
-        row, branch = arrays.ends.T.ravel(), np.tile(np.arange(len(arrays.ends)), 2)
-        begin = np.searchsorted(np.sort(row), np.arange(len(arrays.kv) + 1))
+        rows = admittances.row["bus"][self._could_be_lost]
+        self._buses = np.bincount(rows[rows < admittances.buses], minlength=admittances.buses)
+        self._lost_before = int((rows >= admittances.buses).sum())
+        row, branch = admittances.ends.T.ravel(), np.tile(np.arange(len(admittances.ends)), 2)
+        begin = np.searchsorted(np.sort(row), np.arange(len(admittances.kv) + 1))
         self._incident = begin, branch[np.argsort(row, kind="stable")]
 
     def _at_rows(self, element: str, power: Reals) -> Reals:
-        rows = self._arrays.row[element]
-        here = rows < self._arrays.buses
-        sums = np.bincount(rows[here], power[here], minlength=self._arrays.buses)
+        rows = self._admittances.row[element]
+        here = rows < self._admittances.buses
+        sums = np.bincount(rows[here], power[here], minlength=self._admittances.buses)
         return sums.astype(np.float64)
 
-    def _lost(self, block: Sequence[Contingent]) -> tuple[Rows, Rows]:
+    def _lost(self, block: Sequence[OutageEffect]) -> tuple[Rows, Rows]:
         """Rows that contingencies cut off: contingency and row of each."""
         dead = [one.cut.dead for one in block]
         number = np.repeat(np.arange(len(block)), [len(rows) for rows in dead])
         return number, np.concatenate(dead)
 
     def _out(
-        self, block: Sequence[Contingent], lost: tuple[Rows, Rows]
+        self, block: Sequence[OutageEffect], lost: tuple[Rows, Rows]
     ) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
         """Branches that carry nothing, and those among them that are not supplied.
 
         Returns:
             Contingency and branch of each, twice; some may be there more than once.
         """
-        live, (begin, branch) = self._arrays.live, self._incident
+        live, (begin, branch) = self._admittances.live, self._incident
         number, row = lost
         count = begin[row + 1] - begin[row]
         number = np.repeat(number, count)
@@ -168,7 +107,7 @@ class Reduction:
         stubs = [(n, live[p]) for n, one in enumerate(block) for p, _ in one.cut.hanging]
         if stubs:
             which, line = np.array(stubs).T
-            all_lines = len(self._arrays.ends)
+            all_lines = len(self._admittances.ends)
             kept = ~np.isin(number * all_lines + place, which * all_lines + line)
             number, place = number[kept], place[kept]
         gone = [(n, p) for n, one in enumerate(block) for p in one.branches]
@@ -225,7 +164,7 @@ class Reduction:
 
     def _sums(
         self,
-        block: Sequence[Contingent],
+        block: Sequence[OutageEffect],
         lost: tuple[Rows, Rows],
         loss: Reals,
         drawn: Reals | float,
@@ -238,7 +177,7 @@ class Reduction:
             loss: losses of branches.
             drawn: what branches and shunts draw in all.
         """
-        demand, arrays = self._demand, self._arrays
+        demand, admittances = self._demand, self._admittances
         off = [
             np.bincount(lost[0], values[lost[1]], minlength=len(block))
             for values in (self._load, self._need, self._generation, self._buses)
@@ -253,14 +192,14 @@ class Reduction:
                 buses[number] -= int(self._could_be_lost[position])
             for position in one.failing.get("load", ()):
                 power = float(demand.load[position].real)
-                if int(arrays.row["load"][position]) in one.lost_rows:
+                if int(admittances.row["load"][position]) in one.lost_rows:
                     unserved[number] -= power
                 else:
                     load[number] -= power
                     need[number] -= power
             for element, power_of in (("gen", demand.gen), ("sgen", demand.sgen)):
                 for position in one.failing.get(element, ()):
-                    if int(arrays.row[element][position]) in one.lost_rows:
+                    if int(admittances.row[element][position]) in one.lost_rows:
                         lost_generation[number] -= float(power_of[position].real)
         return {
             "status": ["islanded" if cut else "ok" for cut in buses],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model.contingencies import Contingency
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.state import State
     from ..model.violations import Limits
 
@@ -45,7 +45,7 @@ class ScreenedSolver:
     """
 
     def __init__(
-        self, model: Model, state: State, exact: ContingencySolver, limits: Limits
+        self, model: GridModel, state: State, exact: ContingencySolver, limits: Limits
     ) -> None:
         self._exact = exact
         study = exact.study
@@ -74,11 +74,11 @@ class ScreenedSolver:
         place = {name: number for number, name in enumerate(rough.names)}
         harmless = {
             number
-            for numbers, findings in rough.found
+            for numbers, block_results in rough.found
             for number, raised, unserved in zip(
                 numbers,
-                findings.system["max_raised_percent"],
-                findings.system["unserved_mw"],
+                block_results.system["max_raised_percent"],
+                block_results.system["unserved_mw"],
                 strict=True,
             )
             if not raised >= self._limit and unserved <= self._rough.unserved_mw
@@ -92,8 +92,8 @@ class ScreenedSolver:
         if whole:
             rough = self._rough.solve(contingencies, whole=True)
         found = [
-            ([numbers[n] for n in kept], findings.only(kept))
-            for numbers, findings in rough.found
+            ([numbers[n] for n in kept], block_results.only(kept))
+            for numbers, block_results in rough.found
             if len(kept := np.flatnonzero([number in harmless for number in numbers]))
         ]
         single = [(number, one) for number, one in rough.single if number in harmless]

@@ -28,7 +28,7 @@ WINDINGS = {
 
 
 @dataclass(frozen=True)
-class Wiring:
+class GridConnections:
     """Buses and what joins them; buses are meant by their position.
 
     Attributes:
@@ -49,7 +49,7 @@ class Wiring:
     joined: list[list[int]]
 
 
-def wiring_of(net: pandapowerNet) -> Wiring:
+def connections_of(net: pandapowerNet) -> GridConnections:
     """The wiring of a grid.
 
     Args:
@@ -64,7 +64,7 @@ def wiring_of(net: pandapowerNet) -> Wiring:
     points = [_point(value) for value in net.bus.get("geo", [])]
     known = [point for point in points if point is not None]
     feeding = np.concatenate([net[name]["bus"].to_numpy() for name in ("gen", "ext_grid", "sgen")])
-    return Wiring(
+    return GridConnections(
         buses=net.bus.index.astype(int).tolist(),
         coordinates=known if known and len(known) == len(points) else None,
         fed=np.flatnonzero(net.bus.index.isin(feeding)).tolist(),
@@ -74,19 +74,19 @@ def wiring_of(net: pandapowerNet) -> Wiring:
     )
 
 
-def keep_wiring(path: Path, net: pandapowerNet) -> None:
+def write_connections(path: Path, net: pandapowerNet) -> None:
     """Keep the wiring of a grid in a file, if it isn't there."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_json(path, asdict(wiring_of(net)))
+        replace_json(path, asdict(connections_of(net)))
 
 
-def kept_wiring(path: Path) -> Wiring | None:
+def read_connections(path: Path) -> GridConnections | None:
     """The wiring that a file holds, or None if there is no whole one."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         branches = [(element, index) for element, index in content["branches"]]
-        return Wiring(**{**content, "branches": branches})
+        return GridConnections(**{**content, "branches": branches})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
     from ..grids.elements import ElementIndex
-    from ..study.manifest import Contingencies
+    from ..study.scenario import Contingencies
     from .state import State
 
 TYPES = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "bus")

@@ -16,13 +16,13 @@ from ..errors import SolverError
 from ..grids.slack import referenced
 from .costs import grid_costs
 from .quantities import COLUMNS
-from .unharmed import lent
+from .unharmed import unharmed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from .admittances import Arrays
+    from .admittance_model import AdmittanceModel
     from .costs import Costs
 
 ELEMENTS = tuple(COLUMNS)
@@ -32,7 +32,7 @@ STALE_OPTIONS = ("recycle", "lightsim2grid", "numba")
 
 
 @dataclass(frozen=True)
-class Model:
+class GridModel:
     """A grid with what its scenarios share.
 
     Attributes:
@@ -43,7 +43,7 @@ class Model:
         name: name of each row, null where it has none.
         cut_off: buses that the grid as given doesn't supply, shape (buses,).
         position: element -> position of each one's bus among the buses.
-        equations: kept equations, or why there are none; filled as they are needed.
+        equations: admittance models, or why there are none; filled as they are needed.
         columns: columns of the grid's tables as given, likewise.
     """
 
@@ -54,7 +54,7 @@ class Model:
     name: pa.StringArray
     cut_off: NDArray[np.bool_]
     position: dict[str, NDArray[np.int64]]
-    equations: dict[object, Arrays | str] = field(default_factory=dict)
+    equations: dict[object, AdmittanceModel | str] = field(default_factory=dict)
     columns: dict[object, NDArray[Any]] = field(default_factory=dict)
 
     @cached_property
@@ -63,7 +63,7 @@ class Model:
         return grid_costs(self.net)
 
 
-def prepare(net: pandapowerNet) -> Model:
+def prepare(net: pandapowerNet) -> GridModel:
     """Prepare a grid for many scenarios.
 
     A DC power flow of the grid as given tells which buses it supplies.
@@ -79,7 +79,7 @@ def prepare(net: pandapowerNet) -> Model:
     ids = {element: net[element].index.to_numpy(np.int64) for element in ELEMENTS}
     sizes = [len(rows) for rows in ids.values()]
     names = chain.from_iterable(_names(net, element) for element in ELEMENTS)
-    return Model(
+    return GridModel(
         net=net,
         ids=ids,
         element=pa.array(["system", *np.repeat(ELEMENTS, sizes).tolist()], pa.string()),
@@ -97,7 +97,7 @@ def _cut_off(net: pandapowerNet) -> NDArray[np.bool_]:
     """Buses that a grid as given doesn't supply, shape (buses,)."""
     with referenced(net):
         try:
-            with lent(net):
+            with unharmed(net):
                 pandapower.rundcpp(net)
         except SolverError:
             # As for a branch without reactance, with which an AC power flow is fine.

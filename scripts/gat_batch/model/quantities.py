@@ -60,8 +60,5 @@ power is ``pl_mw - p_from_mw - p_to_mw``.
 """
 
 
-BRANCHES = ("line", "trafo", "trafo3w")
-
-
 REACTIVE = ("vm_pu", "q_mvar", "q_from_mvar", "q_to_mvar")
 """Quantities that a DC power flow assumes or leaves alone; its results don't have them."""

@@ -19,7 +19,7 @@ ENGINE = "pandapower"
 
 
 @contextmanager
-def lent(net: pandapowerNet) -> Iterator[None]:
+def unharmed(net: pandapowerNet) -> Iterator[None]:
     """Let pandapower solve a network; its element tables are afterwards the same objects as before.
 
     Args:

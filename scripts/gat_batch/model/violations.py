@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .quantities import BRANCHES
+from ..study.scenario import BRANCHES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -114,7 +114,7 @@ def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
 
 
 def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
-    kept = dispatch.arrays.shared
+    kept = dispatch.admittances.shared
     key = (form.key, ramped.tobytes(), count)
     if kept.get("ac_key") != key:
         kept["ac_key"], kept["ac_program"] = key, _program_of(form, ramped, count)

@@ -162,7 +162,7 @@ def places_of(form: Form) -> Places:
     )
 
 
-def admittances(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
+def branch_parameters(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
     """Admittances of a snapshot in p.u.
 
     Args:
@@ -172,19 +172,19 @@ def admittances(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
         Of each live branch with ends f and t: ff, ft, tf and tt, shape (live, 4); and shunts at
         buses, shape (buses,).
     """
-    arrays = dispatch.arrays
+    admittances = dispatch.admittances
     live = np.arange(len(dispatch.ends))
     own, other = dispatch.ends.T
     entries = [
         np.asarray(matrix[live, rows]).ravel()
-        for matrix in (arrays.at_from, arrays.at_to)
+        for matrix in (admittances.at_from, admittances.at_to)
         for rows in (own, other)
     ]
-    entries = [np.where(arrays.open, 0.0, entry) for entry in entries]
+    entries = [np.where(admittances.open, 0.0, entry) for entry in entries]
     # Both ends at one bus: its entries are sums already.
     for side in (1, 2):
         entries[side] = np.where(own == other, 0.0, entries[side])
-    shunt = arrays.bus.diagonal()
+    shunt = admittances.bus.diagonal()
     np.subtract.at(shunt, own, entries[0])
     np.subtract.at(shunt, other, entries[3])
     return np.stack(entries, axis=1), shunt
@@ -193,7 +193,7 @@ def admittances(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
 def parameters(dispatch: Dispatch, form: Form) -> Reals:
     """The numbers of a snapshot, as :func:`rest_of` takes them."""
     prices = dispatch.prices
-    entries, shunt = admittances(dispatch)
+    entries, shunt = branch_parameters(dispatch)
     follow = np.setdiff1d(np.arange(form.units), form.free)
     return np.concatenate(
         [
@@ -213,10 +213,10 @@ def parameters(dispatch: Dispatch, form: Form) -> Reals:
 
 def bounds(dispatch: Dispatch, form: Form) -> tuple[Reals, Reals, Reals, Reals]:
     """Lower and upper bounds of the variables, then of the rows."""
-    arrays, units = dispatch.arrays, dispatch.units
+    admittances, units = dispatch.admittances, dispatch.units
     free = np.array([-np.inf, np.inf])
     angle = np.tile(free, (form.buses, 1))
-    angle[dispatch.ref] = np.angle(arrays.start[dispatch.ref])[:, None]
+    angle[dispatch.ref] = np.angle(admittances.start[dispatch.ref])[:, None]
     columns = [
         angle,
         dispatch.vm,
@@ -243,13 +243,13 @@ def start_of(dispatch: Dispatch, form: Form) -> Reals:
     Angles are unwrapped along branches: a power flow gives them within one turn, and limits on the
     angle across a branch would hold a solver 360 degrees away from where it has to go.
     """
-    arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
+    admittances, units, prices = dispatch.admittances, dispatch.units, dispatch.prices
     injected = np.concatenate([_middle(units.p), _middle(units.q)])
     lines = prices.slope * injected[prices.unit] + prices.offset
     cost = np.full(len(form.priced), -np.inf)
     np.maximum.at(cost, np.searchsorted(form.priced, prices.unit), lines)
     free = injected[form.units + form.free]
-    vm = np.clip(np.abs(arrays.start), *dispatch.vm.T)
+    vm = np.clip(np.abs(admittances.start), *dispatch.vm.T)
     return np.concatenate([unwrapped(dispatch), vm, injected[: form.units], free, cost])
 
 
@@ -261,10 +261,10 @@ def unwrapped(dispatch: Dispatch) -> Reals:
     Returns:
         Angles in radians, shape (buses,); those of the references as they are.
     """
-    arrays, kept = dispatch.arrays, dispatch.arrays.solvers
+    admittances, kept = dispatch.admittances, dispatch.admittances.solvers
     if "unwrapped" not in kept:
-        angle = np.angle(arrays.start)
-        ends = dispatch.ends[~arrays.open]
+        angle = np.angle(admittances.start)
+        ends = dispatch.ends[~admittances.open]
         across = np.abs(_within_half_a_turn(angle[ends[:, 0]] - angle[ends[:, 1]]))
         # A graph has no edges of weight 0, and parallel branches would add up.
         weight = sparse.csr_matrix((1.0 + across, ends.T), (len(angle), len(angle)))

@@ -58,7 +58,7 @@ def solve_dc_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
     if np.count_nonzero(program.quadratic) <= MOST_CURVED:
         optimum, found = _by_simplex(program, before)
     if optimum is None or (optimum.status == "not_converged" and not optimum.unbounded):
-        interior = solve_quadratic(program, snapshots[0].arrays.solvers)
+        interior = solve_quadratic(program, snapshots[0].admittances.solvers)
         if interior is not None:
             *point, iterations = interior
             found = (point[0], point[1], point[2])

@@ -84,21 +84,21 @@ def layout_of(dispatch: Dispatch) -> Layout:
         buses=dispatch.buses,
         units=units,
         priced=np.unique(dispatch.prices.unit[lines]),
-        rated=np.flatnonzero(np.isfinite(dispatch.rating) & ~dispatch.arrays.open),
-        spread=np.flatnonzero(np.isfinite(dispatch.angle).any(axis=1) & ~dispatch.arrays.open),
+        rated=np.flatnonzero(np.isfinite(dispatch.rating) & ~dispatch.admittances.open),
+        spread=np.flatnonzero(np.isfinite(dispatch.angle).any(axis=1) & ~dispatch.admittances.open),
         lines=lines,
     )
 
 
 def program_of(dispatch: Dispatch, layout: Layout) -> Program:
     """The program of one snapshot."""
-    arrays, units, prices = dispatch.arrays, dispatch.units, dispatch.prices
+    admittances, units, prices = dispatch.admittances, dispatch.units, dispatch.prices
     at = np.arange(layout.units)
     angle = np.tile([-np.inf, np.inf], (layout.buses, 1))
-    angle[dispatch.ref] = np.angle(arrays.start[dispatch.ref])[:, None]
+    angle[dispatch.ref] = np.angle(admittances.start[dispatch.ref])[:, None]
     bounds = np.concatenate([angle, units.p, np.tile([-np.inf, np.inf], (len(layout.priced), 1))])
-    balance = arrays.bus_shift + dispatch.demand.real
-    shift = arrays.branch_shift[layout.rated]
+    balance = admittances.bus_shift + dispatch.demand.real
+    shift = admittances.branch_shift[layout.rated]
     rating = dispatch.rating[layout.rated]
     spread = dispatch.angle[layout.spread]
     offset = prices.offset[layout.lines]
@@ -129,14 +129,14 @@ def _kept_matrix(dispatch: Dispatch, layout: Layout) -> Any:
         prices.slope[layout.lines],
     )
     key = tuple(part.tobytes() for part in parts)
-    kept = dispatch.arrays.solvers
+    kept = dispatch.admittances.solvers
     if kept.get("opf_rows") != key:
         kept["opf_rows"], kept["opf_matrix"] = key, _matrix(dispatch, layout)
     return kept["opf_matrix"]
 
 
 def _matrix(dispatch: Dispatch, layout: Layout) -> Any:
-    arrays, prices = dispatch.arrays, dispatch.prices
+    admittances, prices = dispatch.admittances, dispatch.prices
     ones = np.ones(layout.units)
     places = (dispatch.units.row, np.arange(layout.units))
     fed = sparse.csr_matrix((-ones, places), (layout.buses, layout.units))
@@ -158,10 +158,10 @@ def _matrix(dispatch: Dispatch, layout: Layout) -> Any:
         (-np.ones(len(lines)), (lines, np.searchsorted(layout.priced, unit))),
         (len(lines), len(layout.priced)),
     )
-    flows = arrays.at_from[layout.rated]
+    flows = admittances.at_from[layout.rated]
     return sparse.bmat(
         [
-            [arrays.bus, fed, sparse.csr_matrix((layout.buses, len(layout.priced)))],
+            [admittances.bus, fed, sparse.csr_matrix((layout.buses, len(layout.priced)))],
             [flows, sparse.csr_matrix((flows.shape[0], layout.units)), None],
             [across, None, None],
             [sparse.csr_matrix((len(lines), layout.buses)), slope, cost],

@@ -12,7 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..powerflow.sweep import Columns, demand_of
+from ..powerflow.demand import demand_of
+from ..powerflow.state_columns import Columns
 from .units import DISPATCHED, UNSERVED, given_or, joined, units_of, unserved
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.admittances import Arrays
+    from ..model.admittance_model import AdmittanceModel
     from ..model.costs import Costs
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..powerflow.sweep import Demand
+    from ..powerflow.demand import Demand
     from .units import Units
 
     Rows = NDArray[np.int64]
@@ -63,7 +64,7 @@ class Dispatch:
     """An optimal power flow in numbers.
 
     Attributes:
-        arrays: the equations.
+        admittances: the equations.
         asked: what the state demands of them.
         units: what may be chosen.
         prices: what that costs.
@@ -75,7 +76,7 @@ class Dispatch:
         by_current: whether ratings are for the current, at 1 p.u. voltage, and not the power.
     """
 
-    arrays: Arrays
+    admittances: AdmittanceModel
     asked: Demand
     units: Units
     prices: Prices
@@ -89,18 +90,18 @@ class Dispatch:
     @property
     def buses(self) -> int:
         """Number of supplied buses."""
-        return self.arrays.buses
+        return self.admittances.buses
 
     @property
     def ends(self) -> Rows:
         """Rows at either end of the live branches."""
-        return self.arrays.ends[self.arrays.live]
+        return self.admittances.ends[self.admittances.live]
 
 
 def dispatch_of(
-    model: Model,
+    model: GridModel,
     state: State,
-    arrays: Arrays,
+    admittances: AdmittanceModel,
     options: Mapping[str, Any],
 ) -> Dispatch:
     """Put an optimal power flow into numbers.
@@ -108,7 +109,7 @@ def dispatch_of(
     Args:
         model: the model.
         state: what differs from the grid as given.
-        arrays: the equations of the state.
+        admittances: the equations of the state.
         options: options of an optimal power flow.
 
     Returns:
@@ -118,53 +119,57 @@ def dispatch_of(
         SolverError: if a cost isn't convex.
     """
     column = Columns(model, state)
-    asked = demand_of(model, arrays, column)
-    parts = {element: units_of(element, arrays, column) for element in DISPATCHED}
-    demand = asked.bus[: arrays.buses] / arrays.base_mva
+    asked = demand_of(model, admittances, column)
+    parts = {element: units_of(element, admittances, column) for element in DISPATCHED}
+    demand = asked.bus[: admittances.buses] / admittances.base_mva
     for element, given in (("sgen", -asked.sgen), ("load", asked.load)):
         chosen = parts[element]
-        np.subtract.at(demand, chosen.row, given[chosen.position] / arrays.base_mva)
+        np.subtract.at(demand, chosen.row, given[chosen.position] / admittances.base_mva)
     lost_load = options.get("value_of_lost_load")
     if lost_load is not None:
-        parts[UNSERVED] = unserved(arrays, asked, parts["load"])
+        parts[UNSERVED] = unserved(admittances, asked, parts["load"])
     units = joined(list(parts.values()))
     held = options.get("ext_grid_voltage") == "held"
     costs = {**model.costs, **state.costs} if state.costs else model.costs
-    prices = _kept_prices(arrays, units, costs, lost_load or 0.0)
-    fixed = _cost_of_the_fixed(arrays, column, asked, units, costs)
+    prices = _kept_prices(admittances, units, costs, lost_load or 0.0)
+    fixed = _cost_of_the_fixed(admittances, column, asked, units, costs)
     return Dispatch(
-        arrays=arrays,
+        admittances=admittances,
         asked=asked,
         units=units,
         prices=replace(prices, constant=prices.constant + fixed),
         demand=demand,
-        vm=_voltage_limits(arrays, column, held=held),
-        rating=_ratings(model, arrays, column),
-        angle=_angle_limits(arrays, column),
-        ref=arrays.ref if held else _references(arrays),
+        vm=_voltage_limits(admittances, column, held=held),
+        rating=_ratings(model, admittances, column),
+        angle=_angle_limits(admittances, column),
+        ref=admittances.ref if held else _references(admittances),
         by_current=options.get("flow_limit") == "current",
     )
 
 
-def _kept_prices(arrays: Arrays, units: Units, costs: Costs, lost_load: float) -> Prices:
+def _kept_prices(
+    admittances: AdmittanceModel, units: Units, costs: Costs, lost_load: float
+) -> Prices:
     """The prices of the last state, where they hold for this one too."""
     key = (units.element.tobytes(), units.position.tobytes(), units.live.tobytes(), lost_load)
-    last = arrays.solvers.get("prices")
+    last = admittances.solvers.get("prices")
     if last is None or last[0] is not costs or last[1] != key:
-        last = (costs, key, _prices(units, costs, arrays.base_mva, lost_load))
-        arrays.solvers["prices"] = last
+        last = (costs, key, _prices(units, costs, admittances.base_mva, lost_load))
+        admittances.solvers["prices"] = last
     prices: Prices = last[2]
     return prices
 
 
 def _cost_of_the_fixed(
-    arrays: Arrays, column: Columns, asked: Demand, units: Units, costs: Costs
+    admittances: AdmittanceModel, column: Columns, asked: Demand, units: Units, costs: Costs
 ) -> float:
     """What static generators and loads cost that can't be chosen, in currency an hour."""
     total = 0.0
     power = {"sgen": asked.sgen, "load": asked.load}
     for element, values in power.items():
-        live = column(element, "in_service").astype(bool) & (arrays.row[element] < arrays.buses)
+        live = column(element, "in_service").astype(bool) & (
+            admittances.row[element] < admittances.buses
+        )
         live[units.position[units.of(element)]] = False
         for position in np.flatnonzero(live).tolist():
             for kind, own in (("p", values[position].real), ("q", values[position].imag)):
@@ -195,13 +200,13 @@ def _prices(units: Units, costs: Costs, base_mva: float, lost_load: float) -> Pr
     return Prices(constant, linear, quadratic, unit.astype(np.int64), slope, offset)
 
 
-def _voltage_limits(arrays: Arrays, column: Columns, *, held: bool) -> Reals:
+def _voltage_limits(admittances: AdmittanceModel, column: Columns, *, held: bool) -> Reals:
     """Limits of the rows: the narrowest of their buses and generators, 0 to 2 without any."""
-    vm = np.tile([0.0, 2.0], (arrays.buses, 1))
+    vm = np.tile([0.0, 2.0], (admittances.buses, 1))
 
     def narrow(element: str, low: Reals, high: Reals, live: Flags) -> None:
-        rows = arrays.row[element]
-        there = live & (rows < arrays.buses)
+        rows = admittances.row[element]
+        there = live & (rows < admittances.buses)
         np.maximum.at(vm[:, 0], rows[there], given_or(low, 0.0)[there])
         np.minimum.at(vm[:, 1], rows[there], given_or(high, 2.0)[there])
 
@@ -211,36 +216,38 @@ def _voltage_limits(arrays: Arrays, column: Columns, *, held: bool) -> Reals:
         narrow(element, low, high, live)
     for element in ("gen", "ext_grid"):
         fixed = ~column.flags(element, "controllable", default=element == "gen" or not held)
-        fixed &= column(element, "in_service").astype(bool) & (arrays.row[element] < arrays.buses)
+        fixed &= column(element, "in_service").astype(bool) & (
+            admittances.row[element] < admittances.buses
+        )
         if element == "gen" or held:
             setpoint = column(element, "vm_pu").astype(float)
-            vm[arrays.row[element][fixed]] = setpoint[fixed, None]
+            vm[admittances.row[element][fixed]] = setpoint[fixed, None]
     return vm
 
 
-def _references(arrays: Arrays) -> Rows:
+def _references(admittances: AdmittanceModel) -> Rows:
     """The first reference of each island: more would fix what flows between them."""
-    if len(arrays.ref) == 1:
-        return arrays.ref
-    ends = arrays.ends[arrays.live][~arrays.open]
-    joins = sparse.csr_matrix((np.ones(len(ends)), ends.T), (arrays.buses, arrays.buses))
+    if len(admittances.ref) == 1:
+        return admittances.ref
+    ends = admittances.ends[admittances.live][~admittances.open]
+    joins = sparse.csr_matrix((np.ones(len(ends)), ends.T), (admittances.buses, admittances.buses))
     _, island = connected_components(joins, directed=False)
-    _, first = np.unique(island[arrays.ref], return_index=True)
-    return arrays.ref[first]
+    _, first = np.unique(island[admittances.ref], return_index=True)
+    return admittances.ref[first]
 
 
-def _ratings(model: Model, arrays: Arrays, column: Columns) -> Reals:
+def _ratings(model: GridModel, admittances: AdmittanceModel, column: Columns) -> Reals:
     """Ratings of the live branches in p.u., as pandapower has them."""
-    rating = np.full(len(arrays.ends), np.inf)
+    rating = np.full(len(admittances.ends), np.inf)
     for element in ("line", "trafo", "trafo3w"):
-        if element in arrays.span:
-            if ("size", element) not in arrays.shared:
-                arrays.shared["size", element] = _sizes(model.net, element)
+        if element in admittances.span:
+            if ("size", element) not in admittances.shared:
+                admittances.shared["size", element] = _sizes(model.net, element)
             most = column.numbers(element, "max_loading_percent") / 100
-            sizes = arrays.shared["size", element] * most
-            rating[slice(*arrays.span[element])] = sizes.ravel()
+            sizes = admittances.shared["size", element] * most
+            rating[slice(*admittances.span[element])] = sizes.ravel()
     limited = (rating > 0) & (rating < NO_RATING_MVA)
-    return np.where(limited, rating / arrays.base_mva, np.inf)[arrays.live]
+    return np.where(limited, rating / admittances.base_mva, np.inf)[admittances.live]
 
 
 def _sizes(net: pandapowerNet, element: str) -> Reals:
@@ -259,13 +266,13 @@ def _sizes(net: pandapowerNet, element: str) -> Reals:
     return rated
 
 
-def _angle_limits(arrays: Arrays, column: Columns) -> Reals:
-    angle = np.tile([-np.inf, np.inf], (len(arrays.ends), 1))
+def _angle_limits(admittances: AdmittanceModel, column: Columns) -> Reals:
+    angle = np.tile([-np.inf, np.inf], (len(admittances.ends), 1))
     for element in ("line", "trafo"):
-        if element in arrays.span:
-            span = slice(*arrays.span[element])
+        if element in admittances.span:
+            span = slice(*admittances.span[element])
             angle[span, 0] = given_or(column.numbers(element, "min_angle_degree"), -np.inf)
             angle[span, 1] = given_or(column.numbers(element, "max_angle_degree"), np.inf)
     angle[np.abs(angle) >= NO_ANGLE_DEGREE] *= np.inf
-    limits: Reals = np.radians(angle)[arrays.live]
+    limits: Reals = np.radians(angle)[admittances.live]
     return limits

@@ -23,7 +23,7 @@ from .ac_flows import program_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from .ac_program import Form
     from .dispatch import Dispatch
 
@@ -106,7 +106,7 @@ def _dc_violations(dispatch: Dispatch) -> Violations | None:
 
 def _ac_violations(dispatch: Dispatch) -> Violations | None:
     form = opf_ac_program.form_of(dispatch)
-    kept = dispatch.arrays.shared
+    kept = dispatch.admittances.shared
     if kept.get("elastic_key") != form.key:
         kept["elastic_key"], kept["elastic"] = form.key, _elastic_solver(form)
     x_low, x_high, low, high = opf_ac_program.bounds(dispatch, form)
@@ -184,7 +184,7 @@ def _elastic_solver(form: Form) -> Any:
     return program_of(elastic, places, by_current=form.by_current, options=opf_ac.OPTIONS).solver
 
 
-def description(model: Model, dispatch: Dispatch, violations: Violations) -> str:
+def description(model: GridModel, dispatch: Dispatch, violations: Violations) -> str:
     """The violations for people, the largest first.
 
     Args:
@@ -195,12 +195,12 @@ def description(model: Model, dispatch: Dispatch, violations: Violations) -> str
     Returns:
         A sentence.
     """
-    arrays = dispatch.arrays
-    base = arrays.base_mva
+    admittances = dispatch.admittances
+    base = admittances.base_mva
     found: list[tuple[float, str]] = []
 
     def bus(row: int) -> str:
-        buses = np.flatnonzero(arrays.row["bus"] == row)
+        buses = np.flatnonzero(admittances.row["bus"] == row)
         return f"bus {model.ids['bus'][buses[0]]}" if len(buses) else "a star point"
 
     for values, unit in ((violations.lack_p, "MW"), (violations.lack_q, "MVAr")):
@@ -231,7 +231,7 @@ def description(model: Model, dispatch: Dispatch, violations: Violations) -> str
     return f"no dispatch keeps all limits; at the least: {', '.join(texts)}"
 
 
-def branch_name(model: Model, dispatch: Dispatch, live: int) -> str:
+def branch_name(model: GridModel, dispatch: Dispatch, live: int) -> str:
     """The element that a live branch belongs to, for people.
 
     Args:
@@ -239,16 +239,16 @@ def branch_name(model: Model, dispatch: Dispatch, live: int) -> str:
         dispatch: the snapshot.
         live: position among the live branches.
     """
-    arrays = dispatch.arrays
-    branch = int(arrays.live[live])
+    admittances = dispatch.admittances
+    branch = int(admittances.live[live])
     element, (first, _) = next(
-        (name, span) for name, span in arrays.span.items() if span[0] <= branch < span[1]
+        (name, span) for name, span in admittances.span.items() if span[0] <= branch < span[1]
     )
     ids = model.ids[element]
     return f"{element} {ids[(branch - first) % len(ids)]}"
 
 
-def crossed(model: Model, dispatch: Dispatch) -> str:
+def crossed(model: GridModel, dispatch: Dispatch) -> str:
     """Limits that contradict each other, for people; empty if there are none."""
     units = dispatch.units
     texts = []
@@ -258,6 +258,6 @@ def crossed(model: Model, dispatch: Dispatch) -> str:
             name = f"{element} {model.ids[element][units.position[unit]]}"
             texts.append(f"the lowest {power} power of {name} is above the highest")
     for row in np.flatnonzero(dispatch.vm[:, 0] > dispatch.vm[:, 1]):
-        buses = np.flatnonzero(dispatch.arrays.row["bus"] == row)
+        buses = np.flatnonzero(dispatch.admittances.row["bus"] == row)
         texts.append(f"the lowest voltage of bus {model.ids['bus'][buses[0]]} is above the highest")
     return ", ".join(texts)

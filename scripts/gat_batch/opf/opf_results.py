@@ -14,7 +14,7 @@ from .units import UNSERVED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from .dispatch import Dispatch
     from .optimum import Optimum
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def solution_at(
-    model: Model, dispatch: Dispatch, optimum: Optimum, *, dc: bool, trafo_loading: str
+    model: GridModel, dispatch: Dispatch, optimum: Optimum, *, dc: bool, trafo_loading: str
 ) -> Solution:
     """Map an optimum back.
 
@@ -40,15 +40,15 @@ def solution_at(
     """
     if optimum.status != "ok":
         return Solution(optimum.status, optimum.engine, optimum.iterations, detail=optimum.detail)
-    arrays = dispatch.arrays
+    admittances = dispatch.admittances
     power, unserved = _powers(dispatch, optimum)
-    vm, va = np.full((2, len(arrays.kv)), np.nan)
-    vm[: arrays.buses] = 1.0 if dc else optimum.vm
-    va[: arrays.buses] = np.degrees(optimum.angle)
+    vm, va = np.full((2, len(admittances.kv)), np.nan)
+    vm[: admittances.buses] = 1.0 if dc else optimum.vm
+    va[: admittances.buses] = np.degrees(optimum.angle)
     voltage = optimum.angle + 0j if dc else optimum.vm * np.exp(1j * optimum.angle)
     elements, totals = readings(
         model,
-        arrays,
+        admittances,
         voltage,
         (vm, va),
         power,
@@ -57,7 +57,7 @@ def solution_at(
         trafo_loading=trafo_loading,
     )
     _add_prices(elements, dispatch, optimum)
-    supplied = arrays.row["bus"] < arrays.buses
+    supplied = admittances.row["bus"] < admittances.buses
     lost = int((dispatch.asked.bus_in & ~supplied & ~model.cut_off).sum())
     left = cut_off_mw(model, supplied)
     bound = optimum.mu_flow > 0
@@ -82,26 +82,26 @@ def solution_at(
 
 def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
     """What elements draw and inject in MVA, and the load that isn't served in MW."""
-    arrays, asked, units = dispatch.arrays, dispatch.asked, dispatch.units
+    admittances, asked, units = dispatch.admittances, dispatch.asked, dispatch.units
     reactive = np.zeros(len(units.row)) if optimum.q is None else optimum.q
-    chosen = (optimum.p + 1j * reactive) * arrays.base_mva
+    chosen = (optimum.p + 1j * reactive) * admittances.base_mva
     power = {
         "load": asked.load.copy(),
         "sgen": asked.sgen.copy(),
-        "gen": np.zeros(len(arrays.row["gen"]), complex),
-        "ext_grid": np.zeros(len(arrays.row["ext_grid"]), complex),
+        "gen": np.zeros(len(admittances.row["gen"]), complex),
+        "ext_grid": np.zeros(len(admittances.row["ext_grid"]), complex),
     }
     lost = units.of(UNSERVED)
     if len(lost):
         # What isn't served of a bus's load, each of its loads lacks in the same proportion.
-        share = np.zeros(len(arrays.kv))
+        share = np.zeros(len(admittances.kv))
         most = units.p[lost, 1]
         share[units.row[lost]] = np.divide(
             optimum.p[lost], most, out=np.zeros(len(lost)), where=most > 0
         )
-        short = (asked.load.real > 0) & (arrays.row["load"] < arrays.buses)
+        short = (asked.load.real > 0) & (admittances.row["load"] < admittances.buses)
         short[units.position[units.of("load")]] = False
-        power["load"][short] *= 1 - share[arrays.row["load"][short]]
+        power["load"][short] *= 1 - share[admittances.row["load"][short]]
     for element, values in power.items():
         own = units.of(element)
         values[units.position[own]] = -chosen[own] if element == "load" else chosen[own]
@@ -110,13 +110,13 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
 
 def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> None:
     """Add the prices in currency per MWh, per MVArh, and so on; in place."""
-    arrays, units = dispatch.arrays, dispatch.units
-    base = arrays.base_mva
+    admittances, units = dispatch.admittances, dispatch.units
+    base = admittances.base_mva
 
     def at_buses(values: Reals) -> Reals:
-        rows = np.full(len(arrays.kv), np.nan)
-        rows[: arrays.buses] = values
-        return rows[arrays.row["bus"]]
+        rows = np.full(len(admittances.kv), np.nan)
+        rows[: admittances.buses] = values
+        return rows[admittances.row["bus"]]
 
     bus = elements["bus"]
     bus["lam_p"] = at_buses(optimum.lam_p / base)
@@ -128,15 +128,15 @@ def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> N
         sign = -1.0 if element == "load" else 1.0
         for name, prices in (("mu_p", optimum.mu_p), ("mu_q", optimum.mu_q)):
             if prices is not None and len(own):
-                column = np.full(len(arrays.row[element]), np.nan)
+                column = np.full(len(admittances.row[element]), np.nan)
                 column[units.position[own]] = sign * prices[own] / base
                 elements[element][name] = column
     per_unit = {"mu_flow": 1 / base, "mu_angle": np.pi / 180}
     for name, factor in per_unit.items():
-        every = np.zeros(len(arrays.ends))
-        every[arrays.live] = getattr(optimum, name) * factor
+        every = np.zeros(len(admittances.ends))
+        every[admittances.live] = getattr(optimum, name) * factor
         for element in elements.keys() & {"line", "trafo", "trafo3w"}:
-            windings = every[slice(*arrays.span[element])]
+            windings = every[slice(*admittances.span[element])]
             # Windings of a transformer lie one after the other.
             count = len(elements[element]["pl_mw"])
             elements[element][name] = windings.reshape(-1, count).sum(axis=0)

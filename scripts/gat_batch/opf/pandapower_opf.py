@@ -14,8 +14,8 @@ from pandapower.auxiliary import OPFNotConverged
 
 from ..errors import SolverError
 from ..model.solution import Solution
-from ..model.unharmed import ENGINE, lent
-from ..powerflow.pandapower_results import read_out
+from ..model.unharmed import ENGINE, unharmed
+from ..powerflow.pandapower_results import results_of_network
 from ..upstream.pandapower import power_limits_on_new_scipy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
     from ..model.costs import Costs
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
 
 OWN = ("value_of_lost_load", "ramps", "flow_limit", "ext_grid_voltage", "trafo_loading")
 """Options that pandapower's solver doesn't have."""
@@ -39,7 +39,7 @@ FARTHEST_MW = 1e6
 
 
 def solve_by_pandapower(
-    model: Model, costs: Costs, options: Mapping[str, Any], *, dc: bool
+    model: GridModel, costs: Costs, options: Mapping[str, Any], *, dc: bool
 ) -> Solution:
     """Solve the model's network as it stands, by pandapower's conventions where it has its own.
 
@@ -65,7 +65,7 @@ def solve_by_pandapower(
     chosen = {place: curve for place, curve in every.items() if place not in fixed}
     shaping = {name: value for name, value in options.items() if name not in OWN}
     try:
-        with _priced(net, chosen), lent(net):
+        with _priced(net, chosen), unharmed(net):
             if dc:
                 pandapower.rundcopp(net, **shaping)
             else:
@@ -76,7 +76,7 @@ def solve_by_pandapower(
     except OPFNotConverged:
         detail = "pandapower's interior-point solver found no optimum"
         return Solution("not_converged", ENGINE, detail=detail)
-    solution = read_out(model, dc=dc)
+    solution = results_of_network(model, dc=dc)
     for name in ("lam_p",) if dc else ("lam_p", "lam_q"):
         solution.elements["bus"][name] = net.res_bus[name].to_numpy(np.float64)
     constant = sum(curve.lines[0][1] for curve in chosen.values() if curve.lines)

@@ -6,9 +6,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..powerflow.equations import SHAPING, equations_of, kept_equations
+from ..powerflow.admittances import SHAPING, admittances_of, cached_admittances
 from ..powerflow.pandapower_results import blackout
-from ..powerflow.sweep import Columns, topology_of
+from ..powerflow.solve import topology_of
+from ..powerflow.state_columns import Columns
 from .dispatch import dispatch_of
 from .opf_results import solution_at
 from .optimum import Optimum
@@ -18,15 +19,15 @@ TIED = "it has a solution of its own, but not one together with the other snapsh
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..model.admittances import Arrays
-    from ..model.grid_model import Model
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
     from .dispatch import Dispatch
 
 
 def solve_opf(
-    model: Model,
+    model: GridModel,
     states: Sequence[State],
     solver: str,
     options: Mapping[str, Any],
@@ -55,21 +56,23 @@ def solve_opf(
     if solver == "ac_opf":
         shape = {"calculate_voltage_angles": True, **shape}
     kind = solver.removesuffix("_opf")
-    kept = kept_equations(model, kind, shape, dispatched=True)
+    kept = cached_admittances(model, kind, shape, dispatched=True)
     if isinstance(kept, str):
         return kept
-    arrays: Arrays | str | None = topology_of(kept, Columns(model, states[0]), held=False)
+    admittances: AdmittanceModel | str | None = topology_of(
+        kept, Columns(model, states[0]), held=False
+    )
     # Where the islands change, the equations are made anew from the network itself.
-    changed = arrays is None
+    changed = admittances is None
     with applied(model.net, states[0]) if changed else nullcontext():
         if changed:
             if not (has_slack(model.net) or references(model.net)):
                 return [blackout(model) for _ in states]
-            arrays = equations_of(model.net, kind, shape, dispatched=True)
-        if isinstance(arrays, str):
-            return arrays
-        assert arrays is not None  # noqa: S101 - made anew where it was
-        dispatches = [dispatch_of(model, state, arrays, options) for state in states]
+            admittances = admittances_of(model.net, kind, shape, dispatched=True)
+        if isinstance(admittances, str):
+            return admittances
+        assert admittances is not None  # noqa: S101 - made anew where it was
+        dispatches = [dispatch_of(model, state, admittances, options) for state in states]
         optima = _optima(model, dispatches, solver, before.start if before else None)
         loading = str(options.get("trafo_loading", "current"))
         return [
@@ -78,7 +81,7 @@ def solve_opf(
         ]
 
 
-def _optima(model: Model, dispatches: list[Dispatch], solver: str, start: Any) -> list[Optimum]:
+def _optima(model: GridModel, dispatches: list[Dispatch], solver: str, start: Any) -> list[Optimum]:
     from .infeasibility import crossed, description, least_violations
 
     dc = solver == "dc_opf"

@@ -10,8 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
-    from ..powerflow.sweep import Columns, Demand
+    from ..model.admittance_model import AdmittanceModel
+    from ..powerflow.demand import Demand
+    from ..powerflow.state_columns import Columns
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
@@ -54,16 +55,16 @@ class Units:
         return np.flatnonzero(self.element == element)
 
 
-def units_of(element: str, arrays: Arrays, column: Columns) -> Units:
+def units_of(element: str, admittances: AdmittanceModel, column: Columns) -> Units:
     """The units of one kind of element.
 
     Args:
         element: one of :data:`DISPATCHED`.
-        arrays: the equations.
+        admittances: the equations.
         column: the state.
     """
-    rows = arrays.row[element]
-    chosen = rows < arrays.buses
+    rows = admittances.row[element]
+    chosen = rows < admittances.buses
     free = column.flags(element, "controllable", default=element in ("ext_grid", "gen"))
     if element in ("sgen", "load"):
         chosen &= free & column(element, "in_service").astype(bool)
@@ -96,23 +97,24 @@ def units_of(element: str, arrays: Arrays, column: Columns) -> Units:
         position=position,
         row=rows[position],
         live=live,
-        p=p / arrays.base_mva,
-        q=q / arrays.base_mva,
+        p=p / admittances.base_mva,
+        q=q / admittances.base_mva,
         follows=follows[position] & live,
         ratio=ratio[position],
-        ramp=given_or(column.numbers(element, "max_ramp_mw"), np.inf)[position] / arrays.base_mva,
+        ramp=given_or(column.numbers(element, "max_ramp_mw"), np.inf)[position]
+        / admittances.base_mva,
     )
 
 
-def unserved(arrays: Arrays, asked: Demand, dispatched: Units) -> Units:
+def unserved(admittances: AdmittanceModel, asked: Demand, dispatched: Units) -> Units:
     """The load of each bus as an injection: what consumes power and can't be chosen anyway."""
     power = np.where(asked.load.real > 0, asked.load, 0.0)
     power[dispatched.position] = 0.0
-    total = np.zeros(arrays.buses, complex)
-    rows = arrays.row["load"]
-    supplied = rows < arrays.buses
-    np.add.at(total, rows[supplied], power[supplied] / arrays.base_mva)
-    loaded = np.flatnonzero(np.bincount(rows[supplied], minlength=arrays.buses) > 0)
+    total = np.zeros(admittances.buses, complex)
+    rows = admittances.row["load"]
+    supplied = rows < admittances.buses
+    np.add.at(total, rows[supplied], power[supplied] / admittances.base_mva)
+    loaded = np.flatnonzero(np.bincount(rows[supplied], minlength=admittances.buses) > 0)
     share = total[loaded]
     p = np.stack([np.zeros(len(loaded)), share.real], axis=1)
     some = share.real > 0

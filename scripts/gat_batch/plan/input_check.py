@@ -11,13 +11,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..errors import GatBatchError, InputErrors, ManifestError, ResultError, TableError
-from ..study.manifest import OPTIMAL
+from ..study.scenario import OPTIMAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
     from .plan import Plan
 
 

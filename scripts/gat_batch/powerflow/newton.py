@@ -1,4 +1,4 @@
-"""Newton's method with KLU, as lightsim2grid has it, on kept equations."""
+"""Newton's method with KLU, as lightsim2grid has it, on the admittance model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lightsim2grid.solver import KLUSolverSingleSlack
     from numpy.typing import NDArray
 
-    from ..model.admittances import Arrays
+    from ..model.admittance_model import AdmittanceModel
 
     Reals = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
@@ -49,29 +49,31 @@ class _Posed:
     ratio: Complexes
 
     @classmethod
-    def of(cls, arrays: Arrays, ratio: Complexes) -> _Posed:
+    def of(cls, admittances: AdmittanceModel, ratio: Complexes) -> _Posed:
         from lightsim2grid.solver import KLUSolverSingleSlack
 
-        first, others = arrays.ref[:1], arrays.ref[1:]
-        taking = ~arrays.dead
+        first, others = admittances.ref[:1], admittances.ref[1:]
+        taking = ~admittances.dead
         taking[others] = False
         live, place = np.flatnonzero(taking), np.cumsum(taking) - 1
-        bus = arrays.bus if taking.all() else arrays.bus[live][:, live].tocsc()
+        bus = admittances.bus if taking.all() else admittances.bus[live][:, live].tocsc()
         if len(others):
             bus = bus.tolil()
-            bus[:, place[first]] += (arrays.bus[live][:, others] @ ratio)[:, None]
+            bus[:, place[first]] += (admittances.bus[live][:, others] @ ratio)[:, None]
             bus = bus.tocsc()
-        ref, pv, pq = (place[rows].astype(np.int32) for rows in (first, arrays.pv, arrays.pq))
+        ref, pv, pq = (
+            place[rows].astype(np.int32) for rows in (first, admittances.pv, admittances.pq)
+        )
         return cls(KLUSolverSingleSlack(), bus, live, ref, pv, pq, ratio)
 
 
 def newton(
-    arrays: Arrays, injection: Complexes, vm: Reals, options: Mapping[str, Any]
+    admittances: AdmittanceModel, injection: Complexes, vm: Reals, options: Mapping[str, Any]
 ) -> tuple[Complexes, int] | None:
     """Solve AC equations by Newton's method.
 
     Args:
-        arrays: the equations.
+        admittances: the equations.
         injection: power that is injected at each bus in p.u.
         vm: setpoint of each row's voltage in p.u.
         options: solver options.
@@ -80,16 +82,16 @@ def newton(
         Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
         converge.
     """
-    start = arrays.start.copy()
-    held = np.concatenate([arrays.ref, arrays.pv])
+    start = admittances.start.copy()
+    held = np.concatenate([admittances.ref, admittances.pv])
     start[held] *= vm[held] / np.abs(start[held])
-    ratio = start[arrays.ref[1:]] / start[arrays.ref[0]]
-    kept = arrays.solvers
+    ratio = start[admittances.ref[1:]] / start[admittances.ref[0]]
+    kept = admittances.solvers
     if "newton" not in kept or not np.array_equal(kept["newton"].ratio, ratio):
-        kept["newton"] = _Posed.of(arrays, ratio)
+        kept["newton"] = _Posed.of(admittances, ratio)
     posed: _Posed = kept["newton"]
     ref, pv, pq = posed.ref, posed.pv, posed.pq
-    tolerance = float(options.get("tolerance_mva", 1e-8)) / arrays.base_mva
+    tolerance = float(options.get("tolerance_mva", 1e-8)) / admittances.base_mva
     power = injection[posed.live]
     iterations = options.get("max_iteration", "auto")
     most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
@@ -106,7 +108,7 @@ def newton(
     )
     if not worst <= SAFETY * tolerance:
         return None
-    voltage = np.zeros(arrays.buses, complex)
+    voltage = np.zeros(admittances.buses, complex)
     voltage[posed.live] = solved
-    voltage[arrays.ref] = start[arrays.ref]
+    voltage[admittances.ref] = start[admittances.ref]
     return voltage, int(posed.solver.get_nb_iter())

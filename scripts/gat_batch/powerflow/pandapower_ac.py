@@ -9,19 +9,21 @@ import pandapower
 from pandapower.auxiliary import LoadflowNotConverged
 
 from ..model.solution import Solution
-from ..model.unharmed import ENGINE, lent
+from ..model.unharmed import ENGINE, unharmed
 from ..study.solver_options import rungs
-from .pandapower_results import read_out
+from .pandapower_results import results_of_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
 
 
-def solve_ac(model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] = ()) -> Solution:
+def solve_ac(
+    model: GridModel, options: Mapping[str, Any], *, ladder: Sequence[str] = ()
+) -> Solution:
     """Solve the model's network as it stands.
 
     Args:
@@ -46,16 +48,16 @@ def solve_ac(model: Model, options: Mapping[str, Any], *, ladder: Sequence[str] 
     return first
 
 
-def _attempt(model: Model, options: Mapping[str, Any]) -> Solution:
+def _attempt(model: GridModel, options: Mapping[str, Any]) -> Solution:
     net = model.net
     try:
-        with lent(net):
+        with unharmed(net):
             # Compiling costs a process seconds and saves a tenth of a power flow.
             _run(net, numba=False, lightsim2grid=False, **options)
     except LoadflowNotConverged as error:
         reason = " ".join(str(error).split())
         return Solution("not_converged", ENGINE, _iterations(net), detail=reason)
-    solution = read_out(model, dc=False)
+    solution = results_of_network(model, dc=False)
     return replace(solution, iterations=_iterations(net))
 
 

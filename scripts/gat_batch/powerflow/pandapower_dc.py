@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandapower
 
-from ..model.unharmed import lent
-from .pandapower_results import read_out
+from ..model.unharmed import unharmed
+from .pandapower_results import results_of_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
 
 
-def solve_dc(model: Model, options: Mapping[str, Any]) -> Solution:
+def solve_dc(model: GridModel, options: Mapping[str, Any]) -> Solution:
     """Solve the model's network as it stands.
 
     Args:
@@ -29,6 +29,6 @@ def solve_dc(model: Model, options: Mapping[str, Any]) -> Solution:
     Raises:
         SolverError: if the study can't be posed.
     """
-    with lent(model.net):
+    with unharmed(model.net):
         pandapower.rundcpp(model.net, **options)
-    return read_out(model, dc=True)
+    return results_of_network(model, dc=True)

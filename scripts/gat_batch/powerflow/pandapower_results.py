@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.grid_model import supplied_buses
-from ..model.quantities import BRANCHES, COLUMNS, REACTIVE
+from ..model.quantities import COLUMNS, REACTIVE
 from ..model.solution import Solution
 from ..model.unharmed import ENGINE
+from ..study.scenario import BRANCHES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
 
 
 DIGITS = 9
@@ -30,7 +31,7 @@ LOSSY = ("line", "trafo", "trafo3w", "impedance", "tcsc", "dcline")
 extended wards are none of these: generation = load + loss + what they draw."""
 
 
-def blackout(model: Model) -> Solution:
+def blackout(model: GridModel) -> Solution:
     """The solution of a network that has lost every slack.
 
     Args:
@@ -48,7 +49,7 @@ def blackout(model: Model) -> Solution:
     )
 
 
-def read_out(model: Model, *, dc: bool) -> Solution:
+def results_of_network(model: GridModel, *, dc: bool) -> Solution:
     """Read the solution of the model's network, just solved, out of its result tables.
 
     Args:
@@ -94,7 +95,7 @@ def cut_off(buses: int) -> str:
     return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
 
 
-def cut_off_mw(model: Model, supplied: NDArray[np.bool_]) -> dict[str, float]:
+def cut_off_mw(model: GridModel, supplied: NDArray[np.bool_]) -> dict[str, float]:
     """Load and generation that the state laid over the network cuts off.
 
     Args:
@@ -126,7 +127,7 @@ def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
 
 
 def worst_loading(
-    model: Model, elements: dict[str, dict[str, NDArray[np.float64]]]
+    model: GridModel, elements: dict[str, dict[str, NDArray[np.float64]]]
 ) -> dict[str, float | str]:
     """The highest loading of a branch in percent, and which one it is."""
     worst: dict[str, float | str] = {}
@@ -143,7 +144,7 @@ def worst_loading(
     return worst
 
 
-def voltage_extremes(model: Model, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
+def voltage_extremes(model: GridModel, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
     """The lowest and the highest voltage of a bus in p.u., and where they are."""
     rounded = np.round(vm_pu, DIGITS)
     low, high = int(np.nanargmin(rounded)), int(np.nanargmax(rounded))

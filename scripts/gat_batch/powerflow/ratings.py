@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.admittances import Arrays
+    from ..model.admittance_model import AdmittanceModel
 
     Reals = NDArray[np.float64]
 
@@ -21,12 +21,12 @@ WINDINGS = (("hv", 0), ("mv", 1), ("lv", 1))
 lie one after the other, the high-voltage one turned the other way."""
 
 
-def ratings(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
+def ratings(net: pandapowerNet, admittances: AdmittanceModel, trafo_loading: str) -> Reals:
     """Loading that a current means at either end of each branch.
 
     Args:
         net: the network.
-        arrays: its equations.
+        admittances: its equations.
         trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
 
     Returns:
@@ -34,27 +34,27 @@ def ratings(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
         count, infinite where nothing may flow; shape (branches, 2). Kept, as no state changes it.
     """
     key = ("percent", trafo_loading)
-    if key not in arrays.shared:
-        arrays.shared[key] = _percent(net, arrays, trafo_loading)
-    kept: Reals = arrays.shared[key]
+    if key not in admittances.shared:
+        admittances.shared[key] = _percent(net, admittances, trafo_loading)
+    kept: Reals = admittances.shared[key]
     return kept
 
 
-def _percent(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
-    percent = np.zeros((len(arrays.ends), 2))
+def _percent(net: pandapowerNet, admittances: AdmittanceModel, trafo_loading: str) -> Reals:
+    percent = np.zeros((len(admittances.ends), 2))
     line, trafo, trafo3w = (net[name] for name in ("line", "trafo", "trafo3w"))
     if len(line):
         limit = [line[name].to_numpy(float) for name in ("max_i_ka", "df", "parallel")]
         with np.errstate(divide="ignore"):
-            percent[slice(*arrays.span["line"])] = (100.0 / np.prod(limit, axis=0))[:, None]
+            percent[slice(*admittances.span["line"])] = (100.0 / np.prod(limit, axis=0))[:, None]
     if len(trafo):
         rated = trafo["sn_mva"].to_numpy(float)[:, None]
         units = (trafo["parallel"].to_numpy(float) * trafo["df"].to_numpy(float))[:, None]
         kv = trafo[["vn_hv_kv", "vn_lv_kv"]].to_numpy(float) * SQRT3
         per_unit = kv if trafo_loading == "current" else 1.0
-        percent[slice(*arrays.span["trafo"])] = 100.0 * per_unit / rated / units
+        percent[slice(*admittances.span["trafo"])] = 100.0 * per_unit / rated / units
     if len(trafo3w):
-        first, count = arrays.span["trafo3w"][0], len(trafo3w)
+        first, count = admittances.span["trafo3w"][0], len(trafo3w)
         for n, (side, end) in enumerate(WINDINGS):
             kv = trafo3w[f"vn_{side}_kv"].to_numpy(float) * SQRT3
             per_unit = kv if trafo_loading == "current" else 1.0
@@ -63,10 +63,10 @@ def _percent(net: pandapowerNet, arrays: Arrays, trafo_loading: str) -> Reals:
     return percent
 
 
-def by_power(arrays: Arrays, trafo_loading: str) -> NDArray[np.bool_]:
+def by_power(admittances: AdmittanceModel, trafo_loading: str) -> NDArray[np.bool_]:
     """Branches whose loading refers to power and not to current, shape (branches,)."""
-    found = np.zeros(len(arrays.ends), bool)
+    found = np.zeros(len(admittances.ends), bool)
     if trafo_loading == "power":
         for element in ("trafo", "trafo3w"):
-            found[slice(*arrays.span.get(element, (0, 0)))] = True
+            found[slice(*admittances.span.get(element, (0, 0)))] = True
     return found

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import GatBatchError, ResultError
 from ..grids import read_grid
-from ..grids.connections import kept_wiring, wiring_of
+from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
 from .drawing_library import drawing_library
-from .one_line_diagram import one_line
+from .one_line_diagram import one_line_diagram
 from .page import page, svg
 from .sections import sections_of
 from .summary_tables import read_summary
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
-    from ..study.manifest import Scenario
-    from .one_line_diagram import OneLine
+    from ..study.scenario import Scenario
+    from .one_line_diagram import OneLineDiagram
 
 MOST_MAPS = 4
 MOST_BRANCHES_DRAWN = 25_000
@@ -69,17 +69,19 @@ def write_report(plan: Plan) -> None:
         ) from error
 
 
-def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLine]:
+def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
     """Maps of the grids that aren't too large to be looked at; the report goes without others."""
     maps = {}
     for grid, scenario in list(first.items())[:MOST_MAPS]:
         try:
             # Where it isn't kept, the results come from a batch that was moved, say.
-            wiring = kept_wiring(plan.wiring(scenario)) or wiring_of(read_grid(plan.grid(scenario)))
+            wiring = read_connections(plan.connections(scenario)) or connections_of(
+                read_grid(plan.grid(scenario))
+            )
         except GatBatchError:
             continue  # every scenario on it failed for the same reason, which the report tells
         if len(wiring.branches) <= MOST_BRANCHES_DRAWN:
-            maps[grid] = one_line(wiring)
+            maps[grid] = one_line_diagram(wiring)
     return maps
 
 

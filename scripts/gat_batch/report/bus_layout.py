@@ -27,7 +27,7 @@ NEAR = 3
 """Steps between buses that are held apart."""
 
 
-def laid_out(count: int, ends: NDArray[np.int64]) -> Reals:
+def bus_positions(count: int, ends: NDArray[np.int64]) -> Reals:
     """Positions for the nodes of a graph.
 
     Args:

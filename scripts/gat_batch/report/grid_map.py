@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..model.violations import Limits
     from .figures import Spec
-    from .one_line_diagram import OneLine
+    from .one_line_diagram import OneLineDiagram
 
 MAP_WIDTH = 960
 
@@ -24,7 +24,7 @@ SHARE_OF_LIMIT = (0.5, 0.8, 1.0)
 """Parts of the loading limit at which the map's colours change."""
 
 
-def grid_map(drawn: OneLine, elements: pd.DataFrame, limits: Limits) -> Spec:
+def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> Spec:
     """The grid, its branches coloured by their highest loading."""
     known = elements.set_index(["element", "id"])
     low, high = drawn.position.min(axis=0), drawn.position.max(axis=0)
@@ -84,7 +84,7 @@ def map_colour(loading: float, limits: Limits) -> tuple[str, float]:
 
 
 def _branches(
-    drawn: OneLine, places: NDArray[np.float64], known: pd.DataFrame, limits: Limits
+    drawn: OneLineDiagram, places: NDArray[np.float64], known: pd.DataFrame, limits: Limits
 ) -> Iterable[dict[str, Any]]:
     facts = known[["max", "mean", "worst_scenario"]].to_dict("index")
     for branch, (start, end) in zip(drawn.branches, drawn.ends, strict=True):
@@ -106,7 +106,7 @@ def _branches(
 
 
 def _buses(
-    drawn: OneLine, places: NDArray[np.float64], known: pd.DataFrame
+    drawn: OneLineDiagram, places: NDArray[np.float64], known: pd.DataFrame
 ) -> Iterable[dict[str, Any]]:
     columns = ["min", "max", "worst_scenario", "violation_probability"]
     facts = known[columns].to_dict("index")

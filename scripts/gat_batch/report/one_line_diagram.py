@@ -10,13 +10,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..grids.connections import Wiring
+    from ..grids.connections import GridConnections
 
     Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OneLine:
+class OneLineDiagram:
     """A map.
 
     Attributes:
@@ -36,7 +36,7 @@ class OneLine:
     ends: NDArray[np.int64]
 
 
-def one_line(wiring: Wiring) -> OneLine:
+def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
     """Draw a grid.
 
     Args:
@@ -50,12 +50,12 @@ def one_line(wiring: Wiring) -> OneLine:
     position = None if wiring.coordinates is None else _usable(np.array(wiring.coordinates))
     given = position is not None
     if position is None:
-        from .bus_layout import laid_out  # its solvers take long to import
+        from .bus_layout import bus_positions  # its solvers take long to import
 
         joined = np.array(wiring.joined, np.int64).reshape(-1, 2)
-        position = laid_out(len(buses), np.vstack([ends, joined]))
+        position = bus_positions(len(buses), np.vstack([ends, joined]))
     feeding = np.isin(np.arange(len(buses)), wiring.fed)
-    return OneLine(given, buses, position, feeding, wiring.branches, ends)
+    return OneLineDiagram(given, buses, position, feeding, wiring.branches, ends)
 
 
 def _usable(position: Reals) -> Reals | None:

@@ -15,7 +15,7 @@ from .. import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .sections import Section
+    from .section import Section
     from .summary_tables import Summary
 
 HERE = Path(__file__).parent

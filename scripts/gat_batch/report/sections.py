@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from . import figures
 from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
 from .histogram import Histogram, round_edges
+from .section import Figure, Section
 from .tables import (
     CONGESTION,
     CONTINGENCIES,
@@ -24,38 +24,15 @@ from .tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .one_line_diagram import OneLine
+    from .one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
     from .tables import Listing
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the page: name, Vega-Lite specification, and what it shows."""
-
-    name: str
-    spec: dict[str, Any]
-    caption: str
-    title: str = ""
-    legend: tuple[tuple[str, float, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the page."""
-
-    id: str
-    title: str
-    text: str = ""
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Listing, ...] = ()
-    facts: dict[str, str] = field(default_factory=dict)
 
 
 def sections_of(
     summary: Summary,
     status: Mapping[str, Any],
-    maps: Mapping[str, OneLine],
+    maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section]:
     """All sections that have something to say, each as it is asked for.
@@ -74,7 +51,7 @@ def sections_of(
 def _made(
     summary: Summary,
     status: Mapping[str, Any],
-    maps: Mapping[str, OneLine],
+    maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section | None]:
     # Maps first: they take longest to draw, and need nothing of the rows that are read then.
@@ -90,7 +67,7 @@ def _made(
     yield _origin(status, grids)
 
 
-def _grids(summary: Summary, maps: Mapping[str, OneLine]) -> Section:
+def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
     limit = summary.limits.loading_percent
     bounds = [f"{part * limit:g}" for part in SHARE_OF_LIMIT]
     texts = [

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..model.quantities import BRANCHES
+from ..study.scenario import BRANCHES
 from ..summary.congestion import AT_LIMIT, congestion_shares, congestion_sums
 from .histogram import histogram_of
 from .tables import MOST_CONTINGENCIES

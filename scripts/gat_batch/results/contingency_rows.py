@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..contingency.reduction import Findings
+    from ..contingency.block_results import BlockResults
     from ..contingency.solver import Solved
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.violations import Limits
 
     Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Kept:
+class ContingencyRows:
     """What is kept of a block of contingencies.
 
     A worker hands it over in this form: rows have columns for all that any study may have to say,
@@ -42,18 +42,18 @@ class Kept:
 
     keys: tuple[str, str | None]
     names: list[str]
-    found: list[tuple[list[int], Findings]]
+    found: list[tuple[list[int], BlockResults]]
     single: list[tuple[int, pa.Table]]
 
     @classmethod
     def of(
         cls,
-        model: Model,
+        model: GridModel,
         keys: tuple[str, str | None],
         solved: Solved,
         limits: Limits | None,
         bands: tuple[NDArray[np.float64], ...],
-    ) -> Kept:
+    ) -> ContingencyRows:
         """What is kept of some contingencies.
 
         Args:
@@ -70,13 +70,13 @@ class Kept:
             single.append((number, rows))
         return cls(keys, solved.names, solved.found, single)
 
-    def rows(self, model: Model) -> pa.Table:
+    def rows(self, model: GridModel) -> pa.Table:
         """The contingencies in their order: a system row for each, and what else is kept of it."""
         tables: list[pa.Table] = []
         numbers: list[Rows] = []
-        for those, findings in self.found:
+        for those, block_results in self.found:
             names = [self.names[number] for number in those]
-            table, number = _finding_rows(model, (*self.keys, names), findings)
+            table, number = _block_rows(model, (*self.keys, names), block_results)
             tables.append(table)
             numbers.append(np.array(those, np.int64)[number])
         for which, table in self.single:
@@ -91,8 +91,8 @@ class Kept:
         return table
 
 
-def _finding_rows(
-    model: Model, keys: tuple[str, str | None, Sequence[str]], findings: Findings
+def _block_rows(
+    model: GridModel, keys: tuple[str, str | None, Sequence[str]], block_results: BlockResults
 ) -> tuple[pa.Table, Rows]:
     """The rows of a block, and the contingency of each."""
     scenario, snapshot, names = keys
@@ -101,7 +101,7 @@ def _finding_rows(
     for element, ids in model.ids.items():
         first[element] = offset
         offset += len(ids)
-    found = findings.violations
+    found = block_results.violations
     number = np.concatenate([np.arange(count), *(v.number for v in found.values())])
     places = [first[element] + v.position.astype(np.int64) for element, v in found.items()]
     place = np.concatenate([np.zeros(count, np.int64), *places])
@@ -131,7 +131,7 @@ def _finding_rows(
     # A position among the system rows, and null elsewhere.
     own = pa.array(number, mask=place > 0)
     for name, kind in SYSTEM.items():
-        values_of = findings.system.get(name)
+        values_of = block_results.system.get(name)
         column = pa.nulls(0, kind) if values_of is None else _column(values_of, kind)
         nothing = column.null_count == len(column)
         columns[name] = empty[kind] if nothing else column.take(own)

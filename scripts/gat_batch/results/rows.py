@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
 
 VOLTAGES = ("vm_pu", "va_degree")
@@ -23,7 +23,7 @@ VOLTAGES = ("vm_pu", "va_degree")
 
 
 def rows_of(
-    model: Model,
+    model: GridModel,
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]] | None = None,
@@ -41,7 +41,7 @@ def rows_of(
 
 
 def _all(
-    model: Model, keys: tuple[str | None, str | None, str | None], solution: Solution
+    model: GridModel, keys: tuple[str | None, str | None, str | None], solution: Solution
 ) -> pa.Table:
     """The system row, followed by the rows of the elements."""
     rows = len(model.element) if solution.elements else 1
@@ -50,7 +50,7 @@ def _all(
 
 
 def _part(
-    model: Model,
+    model: GridModel,
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]],
@@ -102,7 +102,7 @@ def _assembled(
     return pa.Table.from_batches(batches)
 
 
-def _quantities(model: Model, solution: Solution, rows: int) -> list[pa.Array]:
+def _quantities(model: GridModel, solution: Solution, rows: int) -> list[pa.Array]:
     """A column a quantity; NaN becomes null."""
     columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
     first = 1

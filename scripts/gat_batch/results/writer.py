@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
 
 
@@ -44,7 +44,7 @@ class ResultWriter:
     """
 
     def __init__(
-        self, path: Path, scenario: str, model: Model, metadata: Mapping[str, Any]
+        self, path: Path, scenario: str, model: GridModel, metadata: Mapping[str, Any]
     ) -> None:
         self._path = path
         self._scenario = scenario

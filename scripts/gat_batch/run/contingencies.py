@@ -20,7 +20,7 @@ from ..errors import DeviationError
 from ..model.contingencies import is_possible, service_of
 from ..model.solution import Solution
 from ..model.violations import voltage_bands
-from ..results.contingency_rows import Kept
+from ..results.contingency_rows import ContingencyRows
 from ..results.rows import rows_of
 from ..results.schema import RESULT_SCHEMA
 from ..solvers.verification import Deviation, chosen, verified
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..model.contingencies import Contingency
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.state import State
     from .state import Run
     from .supervision import Outcome
@@ -62,11 +62,11 @@ class _Answer:
         breakdowns: bugs that were got around.
     """
 
-    kept: list[Kept]
+    kept: list[ContingencyRows]
     deviation: Deviation
     breakdowns: list[Breakdown]
 
-    def rows(self, model: Model) -> pa.Table:
+    def rows(self, model: GridModel) -> pa.Table:
         return pa.concat_tables(block.rows(model) for block in self.kept)
 
 
@@ -100,7 +100,7 @@ class _Worker:
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.whole)
             limits = None if run.whole else run.limits
-            kept.append(Kept.of(run.model, keys, solved, limits, self.bands))
+            kept.append(ContingencyRows.of(run.model, keys, solved, limits, self.bands))
             deviation |= self._verified(block)
         return _Answer(kept, deviation, self.breakdowns)
 

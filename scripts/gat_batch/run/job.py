@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 from ..breakdown import contained
 from ..errors import GatBatchError, ResultError
 from ..files.durable import replace_json
+from .batch_record import progress_line
 from .journal import Journal
-from .memory import made_to_last
-from .status import StatusBoard, progress_line
+from .memory import without_garbage_collection
+from .status import StatusBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ..plan.plan import Plan, Shard
-    from ..study.manifest import Scenario
+    from ..plan.plan import Plan
+    from ..plan.shards import Shard
+    from ..study.scenario import Scenario
     from .supervision import Failure, Outcome, Task
 
 
@@ -108,13 +110,13 @@ class ShardRun:
         workers = min(self.workers, len(members))
         memory_mb = self.memory_mb / workers
         try:
-            with made_to_last():
+            with without_garbage_collection():
                 # Imported only where there is something to solve: this is what takes seconds.
                 from ..files.durable import Durable
-                from . import worker as bench
+                from . import worker
                 from .supervision import RetryPolicy, Task, supervise
 
-                prepare = partial(bench.prepare, self.plan, members, self.journal)
+                prepare = partial(worker.prepare, self.plan, members, self.journal)
                 broken = contained(
                     partial(prepare, threads=self.workers // workers, memory_mb=memory_mb)
                 )
@@ -136,7 +138,7 @@ class ShardRun:
         with Durable() as durable:
             for outcome in supervise(
                 tasks,
-                bench.solve_member,
+                worker.solve_member,
                 workers=workers,
                 policy=policy,
                 memory_mb=memory_mb,

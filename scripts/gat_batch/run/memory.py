@@ -44,7 +44,7 @@ def limit_memory(megabytes: float) -> None:
 
 
 @contextmanager
-def made_to_last() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Take all that is made meanwhile for lasting: modules, tables.
 
     Python looks for garbage the more often the more is made: among the imports of a job for an

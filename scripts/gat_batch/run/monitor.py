@@ -18,8 +18,8 @@ from rich.text import Text
 
 from ..errors import ResultError
 from ..files.run_lock import is_held
+from .batch_record import counted, job_record, span
 from .journal import JournalReader
-from .status import counted, job_record, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
 
 MOST_NAMED = 5
 """Scenarios that the announcement lists by name."""

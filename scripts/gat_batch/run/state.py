@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..model.contingencies import Contingency
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.state import State
     from ..model.violations import Limits
     from ..solvers.study import Study
@@ -42,7 +42,7 @@ class Run:
     """
 
     scenario: str
-    model: Model
+    model: GridModel
     study: Study
     states: Callable[[], Iterator[State]]
     contingencies: Sequence[Contingency]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import statistics
 import subprocess
 import time
 from contextlib import contextmanager
@@ -22,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..files.durable import replace_json
+from .batch_record import counted, job_record
 from .journal import JournalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ..plan.plan import Plan
@@ -185,102 +185,6 @@ class StatusBoard:
         return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
 
 
-def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts by state, and the spread of durations, of records of scenarios.
-
-    Args:
-        jobs: the records, as from :func:`job_record`.
-    """
-    states = [job["state"] for job in jobs]
-    counts = {state: states.count(state) for state in ("completed", "failed", "running")}
-    durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
-    return {
-        "total": len(states),
-        **counts,
-        "pending": len(states) - sum(counts.values()),
-        "duration_ms": _spread([value for value in durations if value is not None]),
-    }
-
-
-def job_record(
-    scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
-) -> dict[str, Any]:
-    """What the status says of one scenario.
-
-    Args:
-        scenario_id: the scenario.
-        solver: its solver.
-        event: what the journals last said of it; empty if nothing.
-        result: its result file.
-    """
-    state = _state(event, result)
-    solved = state == "completed" and event.get("event") == "solved"
-    status = event.get("status") if solved else None
-    return {
-        "id": scenario_id,
-        "state": state,
-        "solver": solver,
-        "status": status,
-        "converged": status in ("ok", "islanded") if status else None,
-        "attempts": event.get("attempt"),
-        "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
-        "iterations": event.get("iterations") if solved else None,
-        "residual": event.get("residual") if solved else None,
-        "error": event.get("error") if state == "failed" else None,
-        "output": str(result) if state == "completed" else None,
-    }
-
-
-def _state(event: Mapping[str, Any], result: Path) -> str:
-    match event.get("event"):
-        case "failed":
-            return "failed"
-        case "solved" if result.exists():
-            return "completed"
-        case "started" | "retry" if _is_newer(result, event["time"]):
-            # Whoever placed it was killed before the shard could write that down.
-            return "completed"
-        case "started" | "retry" if time.time() < event.get("until", 0):
-            return "running"
-        case None if result.exists():
-            return "completed"
-    return "pending"
-
-
-def _is_newer(path: Path, seconds: float) -> bool:
-    try:
-        return path.stat().st_mtime >= seconds
-    except FileNotFoundError:
-        return False
-
-
-def progress_line(content: dict[str, Any], rate: float | None) -> str:
-    """One line on how far a batch is.
-
-    Args:
-        content: as from :meth:`StatusBoard.update`.
-        rate: scenarios a second in this run, or None if not known yet.
-
-    Returns:
-        The line, without a line end.
-    """
-    done = content["completed"] + content["failed"]
-    parts = [f"{done} of {content['total']} scenarios done"]
-    if content["failed"]:
-        parts.append(f"{content['failed']} failed")
-    if rate:
-        left = content["total"] - done
-        parts.append(f"{rate:.3g}/s, about {span(left / rate)} left")
-    return f"gat-batch: {', '.join(parts)}"
-
-
-def span(seconds: float) -> str:
-    """A time span in hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 @contextmanager
 def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold a lock file; yields whether it could be had."""
@@ -296,23 +200,6 @@ def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
 
 def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
-
-
-def _spread(values: list[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    return {
-        "min": ordered[0],
-        "mean": statistics.fmean(ordered),
-        "median": statistics.median(ordered),
-        "p95": ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))],
-        "max": ordered[-1],
-    }
 
 
 @cache

@@ -1,7 +1,7 @@
-"""The bench on which one scenario after another is solved: grid prepared once, results written.
+"""What a worker does: solve one scenario after another on a grid prepared once.
 
 :func:`prepare` runs in the shard before its workers are forked; :func:`solve_member` runs in a
-worker, on the bench that it inherited. Only names and small records cross between the two.
+worker, on the grid that it inherited. Only names and small records cross between the two.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown, contained
 from ..grids import read_grid
-from ..grids.connections import keep_wiring
+from ..grids.connections import write_connections
 from ..grids.elements import ElementIndex
 from ..model.contingencies import contingencies_of
-from ..model.grid_model import Model
+from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
 from ..model.solution import SEVERITY
 from ..model.state import scenario_states
 from ..model.violations import Limits
-from ..plan.plan import solver_versions
+from ..plan.fingerprints import solver_versions
 from ..results.writer import ResultWriter
 from ..solvers.study import Study, solve_together
 from ..solvers.verification import Deviation
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ..model.solution import Solution
     from ..plan.plan import Plan
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
     from .journal import Journal
 
 KILL_MARGIN_SECS = 10.0
@@ -67,17 +67,17 @@ class Solved:
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Worker:
     plan: Plan
     journal: Journal
     members: dict[str, Scenario]
-    model: Model
+    model: GridModel
     index: ElementIndex
     threads: int
     memory_mb: float | None
 
 
-_bench: _Bench | None = None
+_worker: _Worker | None = None
 
 
 def prepare(
@@ -101,19 +101,19 @@ def prepare(
         GridError: if the grid can't be read.
         OSError: if its wiring can't be kept.
     """
-    global _bench  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
+    global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     net = read_grid(plan.grid(members[0]))
-    keep_wiring(plan.wiring(members[0]), net)
+    write_connections(plan.connections(members[0]), net)
     by_id = {member.id: member for member in members}
     prepared = prepare_model(net), ElementIndex(net)
-    _bench = _Bench(plan, journal, by_id, *prepared, threads, memory_mb)
+    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb)
 
 
 def solve_member(scenario_id: str, attempt: int) -> Solved:
     """Solve one scenario and write its result. Runs in a worker.
 
     Args:
-        scenario_id: a member that the bench was prepared for.
+        scenario_id: a member that :func:`prepare` was told of.
         attempt: number of the attempt, from 1.
 
     Returns:
@@ -123,18 +123,18 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         GatBatchError: if the scenario's data are at fault.
         OSError: if a file can't be read or written.
     """
-    assert _bench is not None, "prepare() comes first"  # noqa: S101 - not for users
+    assert _worker is not None, "prepare() comes first"  # noqa: S101 - not for users
     began = time.time()
-    scenario = _bench.members[scenario_id]
+    scenario = _worker.members[scenario_id]
     until = began + scenario.timeout_secs + KILL_MARGIN_SECS
-    _bench.journal.write("started", scenario_id, attempt=attempt, until=until)
+    _worker.journal.write("started", scenario_id, attempt=attempt, until=until)
     loads, gens = (
         read_injections(path, kind, rows) if path else None
         for kind, path, rows in scenario.injections
     )
     costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
     limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
-    plan, model = _bench.plan, _bench.model
+    plan, model = _worker.plan, _worker.model
     metadata: dict[str, Any] = {
         "fingerprint": plan.fingerprint(scenario),
         "scenario": scenario_id,
@@ -144,7 +144,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     }
     asked = scenario.contingencies
     states = partial(
-        scenario_states, _bench.index, scenario, loads, gens, costs=costs, limits=limits
+        scenario_states, _worker.index, scenario, loads, gens, costs=costs, limits=limits
     )
     run = Run(
         scenario=scenario_id,
@@ -153,14 +153,14 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             scenario.solver, scenario.options, plan.config.engine, tuple(plan.config.ac_ladder)
         ),
         states=states,
-        contingencies=contingencies_of(_bench.index, asked) if asked else (),
+        contingencies=contingencies_of(_worker.index, asked) if asked else (),
         limits=Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu),
         whole=plan.config.contingency_rows == "all",
         screen=asked is not None and asked.screen == "dc",
         verify=plan.config.verify,
         timeout_secs=scenario.timeout_secs,
-        threads=_bench.threads,
-        memory_mb=_bench.memory_mb,
+        threads=_worker.threads,
+        memory_mb=_worker.memory_mb,
     )
     summed = _Summed()
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..study.injection_tables import Kind
-    from ..study.manifest import Contingencies, Scenario
+    from ..study.scenario import Contingencies, Scenario
     from .outage_sets import OutageSet
     from .selection import Elements
     from .specification import Specification

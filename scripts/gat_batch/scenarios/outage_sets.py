@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpecificationError
-from ..study.manifest import BRANCHES
+from ..study.scenario import BRANCHES
 from .selection import BUS_COLUMNS, read_csv
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ..errors import InputErrors, SpecificationError
 from ..files.documents import file_hash, read_document
 from ..files.workflow_files import read_schema
 from ..grids import grid_ref
-from ..study.manifest import content_faults
+from ..study.manifest_faults import content_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import GridError, TableError
 from ..grids.elements import ElementIndex
+from ..study.scenario import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +25,6 @@ BUS_COLUMNS = {
     "trafo3w": ("hv_bus", "mv_bus", "lv_bus"),
 }
 """Buses of an element; other elements have one, named ``bus``."""
-
-BRANCHES = ("line", "trafo", "trafo3w")
 
 
 @dataclass

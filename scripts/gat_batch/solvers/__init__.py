@@ -1,5 +1,5 @@
 """One door to all solvers.
 
 In: a model, a state and how it is to be solved. Out: its solution, by a power flow or an optimal
-one, on kept equations or by pandapower; or the deviation between both.
+one, on the admittance model or by pandapower; or the deviation between both.
 """

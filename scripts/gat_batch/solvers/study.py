@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SolverError
-from ..study.manifest import OPTIMAL, Engine
+from ..study.scenario import OPTIMAL, Engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
 
 
 def solve(
-    model: Model,
+    model: GridModel,
     state: State,
     solver: str,
     options: Mapping[str, Any],
@@ -37,8 +37,9 @@ def solve(
         solver: kind of study: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
         options: solver options by pandapower's names, as :func:`options.check_options` passes
             them.
-        engine: ``auto`` solves on kept equations what they represent exactly and leaves the rest
-            to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves it nothing.
+        engine: ``auto`` solves on the admittance model what that represents exactly and leaves
+            the rest to pandapower; ``pandapower`` leaves it everything; ``lightsim2grid`` leaves
+            it nothing.
         ladder: what an AC power flow tries where it doesn't converge, names of
             :data:`options.RUNGS`.
         before: the solution of an earlier state of the same scenario, that an optimal power flow
@@ -63,7 +64,7 @@ def solve(
     if solver not in ("dc", "ac"):
         raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
     if engine != "pandapower":
-        solution, reason = _on_kept_equations(model, state, solver, options)
+        solution, reason = _on_admittance_model(model, state, solver, options)
         if solution is not None:
             return solution
         if engine != "auto":
@@ -77,7 +78,7 @@ def solve(
 
 
 def solve_together(
-    model: Model,
+    model: GridModel,
     states: Sequence[State],
     solver: str,
     options: Mapping[str, Any],
@@ -133,16 +134,16 @@ def _refusal(engine: str, reason: str) -> SolverError:
     return SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
 
 
-def _on_kept_equations(
-    model: Model, state: State, solver: str, options: Mapping[str, Any]
+def _on_admittance_model(
+    model: GridModel, state: State, solver: str, options: Mapping[str, Any]
 ) -> tuple[Solution | None, str]:
-    from ..powerflow.equations import kept_equations
-    from ..powerflow.sweep import solve_fast
+    from ..powerflow.admittances import cached_admittances
+    from ..powerflow.solve import solve_power_flow
 
-    equations = kept_equations(model, solver, options)
+    equations = cached_admittances(model, solver, options)
     if isinstance(equations, str):
         return None, equations
-    solution = solve_fast(model, state, equations, options, dc=solver == "dc")
+    solution = solve_power_flow(model, state, equations, options, dc=solver == "dc")
     return solution, "its outages change the islands, or it did not converge"
 
 
@@ -155,7 +156,7 @@ class Study:
     engine: Engine = "auto"
     ladder: Sequence[str] = ()
 
-    def solve(self, model: Model, state: State, before: Solution | None = None) -> Solution:
+    def solve(self, model: GridModel, state: State, before: Solution | None = None) -> Solution:
         """Solve one state."""
         return solve(
             model,

@@ -10,13 +10,13 @@ import numpy as np
 
 from ..errors import DeviationError
 from ..model.unharmed import ENGINE
-from ..study.manifest import OPTIMAL
+from ..study.scenario import OPTIMAL
 from .study import solve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model.grid_model import Model
+    from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
 
@@ -55,7 +55,7 @@ def chosen(share: float, *names: str | None) -> bool:
 
 
 def verified(
-    model: Model, state: State, solver: str, options: Mapping[str, Any], ours: Solution
+    model: GridModel, state: State, solver: str, options: Mapping[str, Any], ours: Solution
 ) -> Deviation:
     """Solve a state by pandapower too.
 

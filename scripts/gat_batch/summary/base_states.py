@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
 
 COLUMNS = ("snapshot", "element", "id", "name", "vm_pu", "loading_percent", "p_mw", *SYSTEM)
 """What is told of states; of other columns nothing is."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..model.violations import Limits
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
 
 READERS = 2
 READ_AHEAD = 4

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.violations import Limits
-    from ..study.manifest import Scenario
+    from ..study.scenario import Scenario
     from .base_states import BaseStates
 
     Rows = NDArray[np.int64]

@@ -143,8 +143,8 @@ def _table(
     name: str, columns: dict[str, object], metadata: dict[bytes, bytes] | None = None
 ) -> pa.Table:
     schema = (SCHEMAS | EXTENSIONS)[name]
-    arrays = [_array(columns[field.name], field) for field in schema]
-    return pa.table(arrays, schema=schema.with_metadata(metadata))
+    admittances = [_array(columns[field.name], field) for field in schema]
+    return pa.table(admittances, schema=schema.with_metadata(metadata))
 
 
 def _array(values: object, field: pa.Field) -> pa.Array:

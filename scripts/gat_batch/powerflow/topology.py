@@ -1,4 +1,4 @@
-"""What outages take out of kept equations: branches, rows that are cut off, held voltages.
+"""What outages take out of the admittance model: branches, rows that are cut off, held voltages.
 
 Cuts are found from the structure alone. Every branch beside a spanning tree gets a random label of
 64 bits, and every branch of the tree the labels' sum modulo 2 over the cycles that it closes.
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from .element_results import branches_of
+from .branch_flows import branches_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.admittances import Arrays
+    from ..model.admittance_model import AdmittanceModel
 
     Rows = NDArray[np.int64]
 
@@ -50,34 +50,36 @@ class Topology:
     """The graph of some equations.
 
     Args:
-        arrays: the equations, with nothing taken out of them.
+        admittances: the equations, with nothing taken out of them.
         net: the network that they are of.
     """
 
-    def __init__(self, arrays: Arrays, net: pandapowerNet) -> None:
-        self._arrays = arrays
-        place = np.full(len(arrays.ends), -1)
-        place[arrays.live] = np.arange(len(arrays.live))
+    def __init__(self, admittances: AdmittanceModel, net: pandapowerNet) -> None:
+        self._admittances = admittances
+        place = np.full(len(admittances.ends), -1)
+        place[admittances.live] = np.arange(len(admittances.live))
         self._live = {
             element: [
                 tuple(branch for branch in own if branch >= 0)
-                for own in place[branches_of(arrays, element)].tolist()
+                for own in place[branches_of(admittances, element)].tolist()
             ]
             for element in ("line", "trafo", "trafo3w")
         }
-        self._ends = arrays.ends[arrays.live]
-        self._lines = arrays.span.get("line", (0, 0))
-        self._refs = set(arrays.ref.tolist())
+        self._ends = admittances.ends[admittances.live]
+        self._lines = admittances.span.get("line", (0, 0))
+        self._refs = set(admittances.ref.tolist())
         in_service = net.bus["in_service"].to_numpy(bool)
-        self._buses_at = np.bincount(arrays.row["bus"][in_service], minlength=len(arrays.kv))
+        self._buses_at = np.bincount(
+            admittances.row["bus"][in_service], minlength=len(admittances.kv)
+        )
         self._grow()
 
     def _grow(self) -> None:
         """Grow a spanning tree from the references, and label all branches by it."""
-        arrays = self._arrays
-        ground = arrays.buses
+        admittances = self._admittances
+        ground = admittances.buses
         ends = self._ends.copy()
-        ends[np.isin(ends, arrays.ref)] = ground
+        ends[np.isin(ends, admittances.ref)] = ground
         order, above = _tree(ends, ground)
         rng = np.random.default_rng(0)
         labels = rng.integers(1, 2**63, len(ends), dtype=np.uint64)
@@ -121,7 +123,7 @@ class Topology:
         Returns:
             That, or None if a reference is lost or buses that are one in the equations part.
         """
-        arrays = self._arrays
+        admittances = self._admittances
         gone: set[int] = set()
         holders: list[int] = []
         hanging: dict[int, int] = {}
@@ -130,10 +132,10 @@ class Topology:
                 for position in positions:
                     gone.update(self._live[element][position])
             elif element == "gen":
-                held = arrays.row["gen"][list(positions)].tolist()
-                holders = [row for row in held if row < arrays.buses]
+                held = admittances.row["gen"][list(positions)].tolist()
+                holders = [row for row in held if row < admittances.buses]
         if outages.get("bus"):
-            rows = {int(row) for row in arrays.row["bus"][list(outages["bus"])]}
+            rows = {int(row) for row in admittances.row["bus"][list(outages["bus"])]}
             if rows & self._refs or any(self._buses_at[row] > 1 for row in rows):
                 return None
             hanging = self._stubs(rows, gone)
@@ -152,11 +154,11 @@ class Topology:
 
         pandapower leaves a line under voltage if only one of its buses is out of service.
         """
-        arrays = self._arrays
+        admittances = self._admittances
         hanging = {}
         out = np.isin(self._ends, list(rows))
         for place in np.flatnonzero(out.any(axis=1)).tolist():
-            is_line = self._lines[0] <= arrays.live[place] < self._lines[1]
+            is_line = self._lines[0] <= admittances.live[place] < self._lines[1]
             if is_line and place not in gone and not out[place].all():
                 hanging[place] = int(out[place, 0])
             else:
@@ -178,11 +180,11 @@ class Topology:
         return np.unique(np.concatenate(parts)) if parts else NONE
 
     def _searched(self, branches: Sequence[int]) -> Rows:
-        arrays = self._arrays
+        admittances = self._admittances
         kept = np.ones(len(self._ends), bool)
         kept[list(branches)] = False
-        part = _parts(arrays.buses, self._ends[kept])
-        return np.flatnonzero(~np.isin(part, part[arrays.ref]))
+        part = _parts(admittances.buses, self._ends[kept])
+        return np.flatnonzero(~np.isin(part, part[admittances.ref]))
 
 
 def _independent(labels: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a study can be solved on kept equations, and those equations."""
+"""Whether a study can be solved on the admittance model, and those equations."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pandapower.auxiliary import LoadflowNotConverged
 
 from ..errors import SolverError
 from ..grids.slack import has_slack, referenced
-from ..model.admittances import arrays_of, obstacle
+from ..model.admittance_model import admittance_model_of, obstacle
 from ..model.state import Change, State, applied
-from ..model.unharmed import lent
+from ..model.unharmed import unharmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.admittances import Arrays
-    from ..model.grid_model import Model
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.grid_model import GridModel
 
 SHAPING = (
     "trafo_model",
@@ -57,9 +57,9 @@ OFF: dict[str, Any] = {
 """Options that leave a study to pandapower, unless they have these values."""
 
 
-def kept_equations(
-    model: Model, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
-) -> Arrays | str:
+def cached_admittances(
+    model: GridModel, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
+) -> AdmittanceModel | str:
     """The equations of the grid as given, made once for each set of options that shape them.
 
     Args:
@@ -79,13 +79,13 @@ def kept_equations(
     shape = {name: value for name, value in options.items() if name in SHAPING}
     key = (solver, dispatched, tuple(sorted(shape.items())))
     if key not in model.equations:
-        model.equations[key] = equations_of(model.net, solver, shape, dispatched=dispatched)
+        model.equations[key] = admittances_of(model.net, solver, shape, dispatched=dispatched)
     return model.equations[key]
 
 
-def equations_of_state(
-    model: Model, state: State, solver: str, options: Mapping[str, Any]
-) -> Arrays | str:
+def admittances_of_state(
+    model: GridModel, state: State, solver: str, options: Mapping[str, Any]
+) -> AdmittanceModel | str:
     """The equations of a state's own topology, with nothing left to be taken out of them.
 
     Args:
@@ -98,7 +98,7 @@ def equations_of_state(
         The equations, or why pandapower has to solve the state. Those of the last outages are
         kept: the snapshots of a scenario have the same.
     """
-    given = kept_equations(model, solver, options)
+    given = cached_admittances(model, solver, options)
     outages = {
         change.element: change.values
         for change in state.changes
@@ -113,16 +113,16 @@ def equations_of_state(
         with applied(model.net, State(None, changes)):
             if not has_slack(model.net):
                 return "no slack is left in service"
-            given.solvers["own equations"] = equations_of(model.net, solver, shape)
+            given.solvers["own equations"] = admittances_of(model.net, solver, shape)
         given.solvers["own outages"] = key
-    own: Arrays | str = given.solvers["own equations"]
+    own: AdmittanceModel | str = given.solvers["own equations"]
     return own
 
 
-def equations_of(
+def admittances_of(
     net: pandapowerNet, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
-) -> Arrays | str:
-    """The equations of a network as it stands; arguments as in :func:`kept_equations`."""
+) -> AdmittanceModel | str:
+    """The equations of a network as it stands; arguments as in :func:`cached_admittances`."""
     if net["user_pf_options"]:
         return "its file holds options for power flows"
     dc, grids = solver == "dc", len(net.ext_grid)
@@ -131,24 +131,24 @@ def equations_of(
         why = obstacle(net, dc=dc, dispatched=dispatched)
         if why:
             return why
-        arrays = arrays_of(net, dc=dc)
+        admittances = admittance_model_of(net, dc=dc)
     # A reference without a generator is no external grid.
-    row = {**arrays.row, "ext_grid": arrays.row["ext_grid"][:grids]}
-    return replace(arrays, row=row)
+    row = {**admittances.row, "ext_grid": admittances.row["ext_grid"][:grids]}
+    return replace(admittances, row=row)
 
 
 def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> None:
     """Have pandapower pose the equations; where they don't converge they are there all the same."""
     if dc:
-        with lent(net):
+        with unharmed(net):
             pandapower.rundcpp(net, **options)
         return
     plain = {"numba": False, "lightsim2grid": False, **options}
     with suppress(LoadflowNotConverged):
         try:
-            with lent(net):
+            with unharmed(net):
                 pandapower.runpp(net, **plain)
         except SolverError:
             # As for a branch without reactance, by which the DC power flow at its start divides.
-            with lent(net):
+            with unharmed(net):
                 pandapower.runpp(net, init="flat", **plain)

@@ -1,4 +1,4 @@
-"""Contingencies laid over kept equations."""
+"""Contingencies laid over the admittance model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..model.admittances import Arrays
-    from ..powerflow.islands import Cut, Topology
-    from ..powerflow.sweep import Demand
+    from ..model.admittance_model import AdmittanceModel
+    from ..powerflow.demand import Demand
+    from ..powerflow.topology import Cut, Topology
 
 
-class Contingent(NamedTuple):
+class OutageEffect(NamedTuple):
     """One contingency laid over some equations.
 
     Attributes:
@@ -31,15 +31,18 @@ class Contingent(NamedTuple):
     injected: Sequence[tuple[int, complex]]
 
 
-def laid_over(
-    outages: Iterable[tuple[str, int]], topology: Topology, arrays: Arrays, demand: Demand
-) -> Contingent | None:
+def effect_of(
+    outages: Iterable[tuple[str, int]],
+    topology: Topology,
+    admittances: AdmittanceModel,
+    demand: Demand,
+) -> OutageEffect | None:
     """Lay a contingency over the equations of a state.
 
     Args:
         outages: element and position in its table of what fails.
         topology: the graph of the equations.
-        arrays: the equations.
+        admittances: the equations.
         demand: what the state asks of them.
 
     Returns:
@@ -58,10 +61,12 @@ def laid_over(
     for element in failing.keys() & power.keys():
         sign = 1.0 if element == "load" else -1.0
         for position in failing[element]:
-            row = int(arrays.row[element][position])
-            if row >= arrays.buses:
+            row = int(admittances.row[element][position])
+            if row >= admittances.buses:
                 return None
             if row not in lost:
-                injected.append((row, sign * complex(power[element][position]) / arrays.base_mva))
+                injected.append(
+                    (row, sign * complex(power[element][position]) / admittances.base_mva)
+                )
     branches = (*cut.gone, *(place for place, _ in cut.hanging))
-    return Contingent(cut, branches, lost, failing, injected)
+    return OutageEffect(cut, branches, lost, failing, injected)

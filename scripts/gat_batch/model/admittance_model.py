@@ -32,7 +32,7 @@ KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch"}
 
 
 @dataclass(frozen=True)
-class Arrays:
+class AdmittanceModel:
     """The equations of one topology.
 
     Attributes:
@@ -132,7 +132,7 @@ def _tables(net: pandapowerNet) -> list[str]:
     ]
 
 
-def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
+def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
     """Take the equations from a network that pandapower has just solved, converged or not.
 
     Args:
@@ -174,7 +174,7 @@ def arrays_of(net: pandapowerNet, *, dc: bool) -> Arrays:
         }
         # Where Newton's method failed, its last iterate is as far off as anything can be.
         start = internal["V"] if ppc["success"] else _no_load(internal)
-    return Arrays(
+    return AdmittanceModel(
         base_mva=float(ppc["baseMVA"]),
         buses=buses,
         kv=ppc["bus"][:, bi.BASE_KV].real.copy(),

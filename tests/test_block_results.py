@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
+from hypothesis.extra import numpy as hnp
 
-from gat_batch.contingency.reduction import Violations, highest
+from gat_batch.contingency.block_results import Violations
+from gat_batch.contingency.reduction import highest
 from gat_batch.powerflow.pandapower_results import DIGITS
 
 HAIR = 10.0**-DIGITS / 10
@@ -22,7 +23,7 @@ VALUES = st.one_of(
 
 
 @given(
-    arrays.arrays(float, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=VALUES),
+    hnp.arrays(float, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=VALUES),
     st.sampled_from([100.0, 150.0, -50.0, math.inf]),
 )
 def test_the_highest_values_are_those_of_a_plain_search(values: np.ndarray, limit: float) -> None:

@@ -1,0 +1,179 @@
+"""Contingencies of one state solved together, many in a block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..model.contingencies import after, service_of
+from ..model.violations import voltage_bands
+from ..powerflow.admittances import admittances_of_state
+from ..powerflow.demand import demand_of, injection_of
+from ..powerflow.element_results import solution_of
+from ..powerflow.newton import newton
+from ..powerflow.outages import without
+from ..powerflow.state_columns import Columns
+from ..powerflow.topology import Topology
+from ..study.scenario import OPTIMAL
+from .ac import MOST_STEPS, AcContingencies
+from .ac_reduction import AcReduction
+from .dc import DcContingencies
+from .dc_reduction import DcReduction
+from .outage_effect import effect_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.contingencies import Contingency
+    from ..model.grid_model import GridModel
+    from ..model.solution import Solution
+    from ..model.state import State
+    from ..model.violations import Limits
+    from ..solvers.study import Study
+    from .block_results import BlockResults
+    from .outage_effect import OutageEffect
+
+    Rows = NDArray[np.int64]
+
+CELLS_PER_BLOCK = {"dc": 450_000, "ac": 200_000}
+"""Contingencies times branches of a block: what is at work then stays near the processor."""
+
+
+MOST_PER_BLOCK = 1024
+
+
+class _Block(Protocol):
+    @property
+    def solved(self) -> NDArray[np.bool_]: ...
+    @property
+    def values(self) -> NDArray[Any]: ...
+    def voltage(self, number: int, /) -> NDArray[np.complex128]: ...
+    def iterations(self, number: int, /) -> int | None: ...
+
+
+class _Kernel(Protocol):
+    def solve(self, block: Sequence[OutageEffect], /) -> _Block: ...
+
+
+class _Reduction(Protocol):
+    def of(self, block: Sequence[OutageEffect], values: NDArray[Any], /) -> BlockResults: ...
+
+
+class Blocks:
+    """Contingencies on the admittance model."""
+
+    def __init__(
+        self,
+        model: GridModel,
+        state: State,
+        study: Study,
+        limits: Limits,
+        equations: AdmittanceModel,
+        *,
+        raised: bool,
+    ) -> None:
+        self._model = model
+        self._admittances = equations
+        self._dc = study.solver == "dc"
+        self._service = service_of(model.net, state)
+        self._state = state
+        self._column = Columns(model, state)
+        self._demand = demand_of(model, equations, self._column)
+        self._topology = Topology(equations, model.net)
+        self._loading = str(study.options.get("trafo_loading", "current"))
+        reduced = (model, equations, self._demand, limits, self._loading)
+        self._kernel: _Kernel
+        self._reduction: _Reduction
+        if self._dc:
+            self._kernel = kernel = DcContingencies(equations, self._demand)
+            self._reduction = DcReduction(*reduced, angle=kernel.angle, raised=raised)
+            return
+        injection = injection_of(equations, self._demand)
+        solved = newton(equations, injection, self._demand.vm, study.options)
+        if solved is None:
+            raise ArithmeticError("Newton's method does not converge on the admittance model")
+        tolerance = float(study.options.get("tolerance_mva", 1e-8)) / equations.base_mva
+        iterations = study.options.get("max_iteration", "auto")
+        most = MOST_STEPS if iterations == "auto" else min(MOST_STEPS, int(iterations))
+        self._kernel = AcContingencies(equations, self._demand, solved[0], tolerance, most)
+        self._reduction = AcReduction(*reduced, bands=voltage_bands(model.net, limits))
+
+    @classmethod
+    def of(
+        cls, model: GridModel, state: State, study: Study, limits: Limits, *, raised: bool
+    ) -> Blocks | None:
+        """Blocks on the equations of a state, or None if nothing can be solved on them."""
+        if study.engine == "pandapower" or study.solver in OPTIMAL:
+            return None
+        equations = admittances_of_state(model, state, study.solver, study.options)
+        if isinstance(equations, str):
+            return None
+        try:
+            return cls(model, state, study, limits, equations, raised=raised)
+        except (ArithmeticError, RuntimeError):  # as for a singular matrix
+            return None
+
+    @property
+    def size(self) -> int:
+        """Contingencies of a block."""
+        cells = CELLS_PER_BLOCK["dc" if self._dc else "ac"]
+        return max(8, min(MOST_PER_BLOCK, cells // max(len(self._admittances.ends), 1)))
+
+    def solve(
+        self, contingencies: Sequence[Contingency], *, whole: bool
+    ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
+        """Solve what can be solved together."""
+        laid = [
+            effect_of(one.outages, self._topology, self._admittances, self._demand)
+            for one in contingencies
+        ]
+        numbers = [number for number, one in enumerate(laid) if one is not None]
+        block = [one for one in laid if one is not None]
+        if not block:
+            return [], []
+        try:
+            solved = self._kernel.solve(block)
+        except np.linalg.LinAlgError:  # one of them is singular: each for itself
+            return [], []
+        kept = np.flatnonzero(solved.solved)
+        numbers = [numbers[n] for n in kept]
+        if whole:
+            return [], [
+                (number, self._whole(contingencies[number], block[n], solved, int(n)))
+                for number, n in zip(numbers, kept, strict=True)
+            ]
+        if not numbers:
+            return [], []
+        return [(numbers, self._reduced(block, solved, kept))], []
+
+    def _reduced(self, block: list[OutageEffect], solved: _Block, kept: Rows) -> BlockResults:
+        values = solved.values
+        if len(kept) < len(block):
+            block, values = [block[n] for n in kept], values[kept]
+        block_results = self._reduction.of(block, values)
+        block_results.system["iterations"] = [solved.iterations(n) for n in kept]
+        block_results.system["engine"] = ["scipy"] * len(block)
+        return block_results
+
+    def _whole(
+        self, contingency: Contingency, one: OutageEffect, solved: _Block, number: int
+    ) -> Solution:
+        own = without(self._admittances, one.cut)
+        state = after(contingency, self._state, self._service)
+        demand = demand_of(self._model, own, Columns(self._model, state))
+        voltage = solved.voltage(number).copy()
+        voltage[own.dead] = 0.0
+        return solution_of(
+            self._model,
+            own,
+            demand,
+            voltage,
+            dc=self._dc,
+            engine="scipy",
+            iterations=solved.iterations(number),
+            trafo_loading=self._loading,
+        )

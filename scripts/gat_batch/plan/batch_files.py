@@ -1,0 +1,61 @@
+"""Where every file of a batch lies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class BatchFiles(ABC):
+    """The files below a batch's folder."""
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """The batch's folder, relative to the working directory."""
+
+    def job_folder(self, scenario_id: str) -> Path:
+        """The folder of one scenario."""
+        return self.folder / f"job_{scenario_id}"
+
+    def result(self, scenario_id: str) -> Path:
+        """The result file of one scenario."""
+        return self.job_folder(scenario_id) / "result.parquet"
+
+    def error(self, scenario_id: str) -> Path:
+        """The file that says why the last run gave up on a scenario."""
+        return self.job_folder(scenario_id) / "error.json"
+
+    def log(self, stage: str) -> Path:
+        """The log of a shard or of another stage."""
+        return self.folder / "logs" / f"{stage}.log"
+
+    def journal(self, shard: str) -> Path:
+        """The record of what happened to a shard's members, one JSON object a line."""
+        return self.folder / "logs" / "journal" / f"{shard}.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """Status and metadata of the batch."""
+        return self.folder / "batch_manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run that is at work on the batch."""
+        return self.folder / "logs" / "run.lock"
+
+    @property
+    def finished(self) -> Path:
+        """Marks a run that ended within the permitted failures."""
+        return self.folder / "logs" / "finished"
+
+    def summary(self, name: str) -> Path:
+        """A file of the summary."""
+        return self.folder / "summary" / name
+
+    def analytics(self, name: str) -> Path:
+        """The table of an analysis."""
+        return self.summary("analytics") / f"{name}.parquet"

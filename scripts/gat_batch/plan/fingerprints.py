@@ -1,0 +1,128 @@
+"""Fingerprints: hashes of all that a result depends on.
+
+Equal fingerprints mean equal results, whatever machine, path or day they come from. What is not in
+them may change without anything being solved again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ..errors import TableError
+from ..study.scenario import OPTIMAL, Solver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from ..grids import GridRef
+    from ..study.configuration import Config
+    from ..study.injection_tables import Kind
+    from ..study.scenario import Contingencies, Scenario
+
+RESULT_FORMAT = 3
+"""Raised when the same study would be written differently; old results are then solved again."""
+
+
+PROGRAM = 2
+"""Raised when optimal power flows of the same data get another optimum, likewise."""
+
+
+def digest(facts: object) -> str:
+    """Hash of plain values: 64 hexadecimal digits."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def solver_versions(solver: Solver) -> dict[str, str]:
+    """Versions of the packages that a result of a solver depends on."""
+    optimisers = {"dc_opf": ("highspy",), "ac_opf": ("casadi",)}
+    names = ("pandapower", "lightsim2grid", "numpy", "scipy", *optimisers.get(solver, ()))
+    return {name: version(name) for name in names}
+
+
+@cache
+def grid_hash(grid: GridRef) -> str:
+    """Hash of a grid's content, read once a process."""
+    return grid.content_hash()
+
+
+@cache
+def _table_hash(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _row_hashes(path: Path, kind: Kind) -> dict[str, str]:
+    # Imported late: most plans have no shared tables and do without.
+    from ..study.injection_tables import read_shared
+
+    return read_shared(path, kind).digests()
+
+
+def scenario_facts(
+    scenario: Scenario,
+    config: Config,
+    grid: GridRef,
+    made: Mapping[Path, Mapping[str, str]],
+) -> dict[str, Any]:
+    """All that a scenario's result depends on, as plain values.
+
+    Args:
+        scenario: the scenario.
+        config: how the batch is run.
+        grid: the scenario's grid.
+        made: table that the run makes of a specification -> rows -> their hash.
+
+    Raises:
+        GatBatchError: if a grid or table can't be read.
+    """
+    return {
+        "format": RESULT_FORMAT,
+        **({"program": PROGRAM} if scenario.solver in OPTIMAL else {}),
+        "versions": solver_versions(scenario.solver),
+        "solver": scenario.solver,
+        "options": scenario.options,
+        "engine": config.engine,
+        "ladder": config.ac_ladder if scenario.solver == "ac" else (),
+        "grid": grid_hash(grid),
+        "loads": _injections_hash("load", scenario.loads, scenario.load_rows, made),
+        "gens": _injections_hash("gen", scenario.gens, scenario.gen_rows, made),
+        "costs": _table_hash(scenario.costs),
+        "limits": _table_hash(scenario.limits),
+        "load_scale": scenario.load_scale,
+        "gen_scale": scenario.gen_scale,
+        "contingencies": _contingency_facts(scenario.contingencies, config),
+        "outages": sorted([outage.type, repr(outage.id)] for outage in scenario.outages),
+    }
+
+
+def _injections_hash(
+    kind: Kind, path: Path | None, rows: str | None, made: Mapping[Path, Mapping[str, str]]
+) -> str | None:
+    """Hash of a table, or of the rows that the scenario has in a shared one."""
+    if path is None or rows is None:
+        return _table_hash(path)
+    digests = made.get(path)
+    if digests is None:
+        digests = _row_hashes(path, kind)
+    if rows not in digests:
+        raise TableError(f"no row has {rows!r} there", file=path, field="scenario")
+    return digests[rows]
+
+
+def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
+    if asked is None:
+        return None
+    kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
+    filters = [asked.vn_kv, asked.names, asked.screen]
+    return [asked.depth, sorted(asked.types), filters, _table_hash(asked.sets), kept]

@@ -1,0 +1,156 @@
+"""What is wrong with a manifest of the right form: what a JSON Schema can't say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GatBatchError, ManifestError
+from .scenario import DEPTHS, OPTIMAL
+from .solver_options import OPTIONS, check_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from .scenario import Solver
+
+
+def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """What is wrong with a manifest of the right form.
+
+    Args:
+        document: the content, which keeps to the schema.
+        file: the file to name in the faults.
+
+    Yields:
+        Each fault.
+    """
+    common_faults = list(_common_option_faults(document, file))
+    yield from common_faults
+    counts = Counter(entry["id"] for entry in document["scenarios"])
+    for name, count in counts.items():
+        if count > 1:
+            yield ManifestError(
+                f"the id is given to {count} scenarios",
+                file=file,
+                scenario=name,
+                field="id",
+                hint="ids name folders and must be unique",
+            )
+    folded = Counter(name.casefold() for name in counts)
+    for name in counts:
+        if folded[name.casefold()] > 1:
+            yield ManifestError(
+                "the id differs from another one only by upper and lower case",
+                file=file,
+                scenario=name,
+                field="id",
+                hint="some file systems don't tell their folders apart",
+            )
+    for entry in document["scenarios"]:
+        name = entry["id"]
+        yield from _needless(entry, document, file)
+        if "grid" not in entry and "grid" not in document:
+            yield ManifestError(
+                "missing",
+                file=file,
+                scenario=name,
+                field="grid",
+                hint="name a grid for the scenario or one for the whole batch",
+            )
+        options = entry.get("options", {}) if common_faults else options_of(entry, document)
+        for fault in check_options(solver_of(entry, document), options):
+            fault.file = str(file)
+            yield fault.at(scenario=name, field="options")
+        spec = contingencies_of_entry(entry, document)
+        if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(".csv"):
+            yield ManifestError(
+                f"{spec!r} is none of the allowed forms",
+                file=file,
+                scenario=name,
+                field="contingencies",
+                hint="n-1, n-2, a depth with types, or a CSV file of outage sets",
+            )
+        if isinstance(spec, dict):
+            for fault in _filter_faults(spec, solver_of(entry, document)):
+                fault.file = str(file)
+                yield fault.at(scenario=name, field="contingencies")
+        outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
+        for (kind, element), count in Counter(outages).items():
+            if count > 1:
+                yield ManifestError(
+                    f"{kind} {element!r} is given {count} times",
+                    file=file,
+                    scenario=name,
+                    field="outages",
+                )
+
+
+def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatchError]:
+    if "vn_kv" in spec and spec["vn_kv"][0] > spec["vn_kv"][1]:
+        what = f"vn_kv: {spec['vn_kv'][0]} is above {spec['vn_kv'][1]}"
+        yield ManifestError(what, hint="the lowest voltage comes first")
+    if "screen" in spec and solver != "ac":
+        yield ManifestError(f"screen means nothing to solver {solver}", hint="use it with ac")
+
+
+def _needless(
+    entry: Mapping[str, Any], document: Mapping[str, Any], file: Path
+) -> Iterator[GatBatchError]:
+    """Keys that say nothing to the scenario's solver, or contradict each other."""
+    solver = solver_of(entry, document)
+    for key in ("costs", "limits"):
+        if key in entry and solver not in OPTIMAL:
+            yield ManifestError(
+                f"means nothing to {solver}",
+                file=file,
+                scenario=entry["id"],
+                field=key,
+                hint=f"it is for {' and '.join(OPTIMAL)}",
+            )
+    if (
+        options_of(entry, document).get("ramps")
+        and contingencies_of_entry(entry, document) is not None
+    ):
+        yield ManifestError(
+            "ramps tie snapshots together, contingencies are solved on top of each",
+            file=file,
+            scenario=entry["id"],
+            field="contingencies",
+            hint="make two scenarios of it",
+        )
+
+
+def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """Faults of the options for all scenarios: each must mean something to one of their solvers."""
+    common = document.get("options", {})
+    solvers = sorted({solver_of(entry, document) for entry in document["scenarios"]})
+    known = {name for solver in solvers for name in OPTIONS.get(solver, {})}
+    for solver in solvers:
+        own = {
+            name: value
+            for name, value in common.items()
+            if name in OPTIONS.get(solver, {}) or (name not in known and solver == solvers[0])
+        }
+        for fault in check_options(solver, own):
+            fault.file = str(file)
+            yield fault.at(field="options")
+
+
+def solver_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
+    """The solver of a scenario: its own, or that of all."""
+    solver: Solver = entry.get("solver", document.get("solver", "dc"))
+    return solver
+
+
+def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a scenario: its own, and those of all that its solver knows."""
+    known = OPTIONS.get(solver_of(entry, document), {})
+    common = {name: value for name, value in document.get("options", {}).items() if name in known}
+    return {**common, **entry.get("options", {})}
+
+
+def contingencies_of_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    """The contingencies of a scenario as written: its own, or those of all."""
+    return entry.get("contingencies", document.get("contingencies"))

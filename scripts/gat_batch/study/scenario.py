@@ -1,0 +1,144 @@
+"""A batch as its manifest describes it: scenarios, outages, contingencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .injection_tables import Kind
+
+OPTIMAL = ("dc_opf", "ac_opf")
+"""Studies in which generation is chosen and not given."""
+
+
+Engine = Literal["auto", "pandapower", "lightsim2grid"]
+
+
+Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
+
+
+OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus"]
+
+
+BRANCHES = ("line", "trafo", "trafo3w")
+
+
+DEPTHS = {"n-1": 1, "n-2": 2}
+"""Contingencies by name: how many branches fail together."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """One element out of service.
+
+    Attributes:
+        type: the pandapower element table.
+        id: its index, or its name.
+    """
+
+    type: OutageType
+    id: int | str
+
+
+@dataclass(frozen=True)
+class Contingencies:
+    """Which outages are solved on top of a scenario.
+
+    Attributes:
+        depth: elements that fail together.
+        types: element tables that they come from.
+        vn_kv: lowest and highest nominal voltage of what fails in kV, or None for any.
+        names: pattern that its names match, with ``*`` and ``?``, or None for any.
+        sets: table of outage sets in place of all that, or None.
+        screen: ``dc`` to solve by AC only what a DC power flow finds severe, or None.
+    """
+
+    depth: int = 1
+    types: tuple[str, ...] = BRANCHES
+    vn_kv: tuple[float, float] | None = None
+    names: str | None = None
+    sets: Path | None = None
+    screen: Literal["dc"] | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario, with the manifest's defaults filled in.
+
+    Attributes:
+        id: unique name; it names the scenario's folder.
+        grid: grid reference as written in the manifest.
+        solver: kind of study.
+        timeout_secs: wall-clock limit of one attempt, in seconds.
+        options: solver options by pandapower's names.
+        loads: table of changed loads, or None.
+        gens: table of changed generators, or None.
+        load_rows: which rows of a load table that several scenarios share, or None for all.
+        gen_rows: the same of the generator table.
+        costs: table of cost curves, or None.
+        limits: table of limits, or None.
+        load_scale: factor on every load.
+        gen_scale: factor on every generator.
+        outages: elements out of service.
+        contingencies: outages solved on top of that, or None.
+        weight: weight in statistics over scenarios.
+        tags: labels carried into the summaries.
+        description: text carried into the summaries.
+        metadata: anything else carried into the summaries.
+    """
+
+    id: str
+    grid: str
+    solver: Solver = "dc"
+    timeout_secs: float = 60.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    loads: Path | None = None
+    gens: Path | None = None
+    load_rows: str | None = None
+    gen_rows: str | None = None
+    costs: Path | None = None
+    limits: Path | None = None
+    load_scale: float = 1.0
+    gen_scale: float = 1.0
+    outages: tuple[Outage, ...] = ()
+    contingencies: Contingencies | None = None
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def injections(self) -> tuple[tuple[Kind, Path | None, str | None], ...]:
+        """Kind, file and rows of the load table and the generator table."""
+        return ("load", self.loads, self.load_rows), ("gen", self.gens, self.gen_rows)
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The tables that the scenario reads."""
+        sets = self.contingencies.sets if self.contingencies else None
+        named = (self.loads, self.gens, self.costs, self.limits, sets)
+        return tuple(path for path in named if path is not None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A manifest that has passed its checks.
+
+    Attributes:
+        file: the manifest.
+        scenarios: the scenarios, in the manifest's order.
+        max_jobs: most scenarios solved at the same time, or None for no cap.
+    """
+
+    file: Path
+    scenarios: tuple[Scenario, ...]
+    max_jobs: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the manifest's paths are relative to."""
+        return self.file.parent
