@@ -6,9 +6,7 @@ imports more than the standard library.
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 
 
 def set_up_solving() -> None:
@@ -17,9 +15,10 @@ def set_up_solving() -> None:
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
     then uses its own loops and would say so again and again; that message is left out.
     """
+    from .upstream.pandapower import keep_numba_out
+
     _use_one_thread()
-    sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
-    logging.getLogger("pandapower.auxiliary").addFilter(_is_not_about_numba)
+    keep_numba_out()
 
 
 def set_up_analysing() -> None:
@@ -40,7 +39,3 @@ def _use_one_thread() -> None:
     every worker, and they would wait for each other.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-
-
-def _is_not_about_numba(record: logging.LogRecord) -> bool:
-    return "numba" not in record.getMessage()

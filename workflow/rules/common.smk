@@ -8,7 +8,6 @@ Faults of the input end the run here, before anything is written.
 import gc
 import json
 import sys
-import threading
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -19,17 +18,18 @@ SCRIPTS = ROOT / "scripts"
 # The package is used in place, so that a clone runs in any environment that has the pins.
 sys.path.insert(0, str(SCRIPTS))
 
-from gat_batch.run import start as front
+from gat_batch.run import start
 from gat_batch.errors import GatBatchError
 from gat_batch.run.finish import conclude
 from gat_batch.plan.plan import JOB_RETRIES
+from gat_batch.upstream import snakemake as engine
 
 try:
     # Jobs parse the workflow again: their input has passed all checks already.
-    PLAN = front.open_batch(
+    PLAN = start.open_batch(
         config,
-        main=workflow.is_main_process,
-        dry_run=workflow.output_settings.dryrun,
+        main=engine.is_main_process(workflow),
+        dry_run=engine.is_dry_run(workflow),
     )
 except GatBatchError as error:
     raise WorkflowError(str(error))
@@ -45,11 +45,7 @@ def inputs(shard):
     Snakemake asks when it knows that it is to run something: a dry run and questions such as
     --summary or --lint change nothing on disk.
     """
-    if (
-        workflow.is_main_process
-        and workflow.execution_settings is not None
-        and not workflow.output_settings.dryrun
-    ):
+    if engine.will_run(workflow):
         begin_once()
     return PLAN.inputs(shard)
 
@@ -58,18 +54,10 @@ def inputs(shard):
 def begin_once():
     """Claim the batch. Snakemake would show an exception of an input function with its traceback."""
     try:
-        front.begin(PLAN)
+        start.begin(PLAN)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def end_timers():
-    """Snakemake's scheduler leaves timers, for a second of which its end would wait."""
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            if thread.function.__module__.startswith("snakemake."):
-                thread.cancel()
 
 
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
@@ -80,10 +68,10 @@ SETTINGS = json.dumps(config)
 
 # An environment that Snakemake deploys has its own Python; else jobs run in Snakemake's, also
 # where that environment isn't activated, as on the nodes of a cluster.
-PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
+PYTHON = "python" if engine.deploys_environments(workflow) else sys.executable
 
 # The Snakemake inside a cluster's job must not try again there, where there is no more memory.
-RETRIES = JOB_RETRIES if workflow.is_main_process else 0
+RETRIES = JOB_RETRIES if engine.is_main_process(workflow) else 0
 
 if PLAN.batch.max_jobs is not None:
-    workflow.register_resource("scenario_slots", PLAN.batch.max_jobs)
+    engine.limit_resource(workflow, "scenario_slots", PLAN.batch.max_jobs)

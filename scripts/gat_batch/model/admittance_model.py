@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pandapower.pypower import idx_brch as br
-from pandapower.pypower import idx_bus as bi
 from scipy import sparse
 from scipy.sparse import linalg
+
+from ..upstream.pandapower import array_rows, branch_columns, bus_columns, solved_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
+
+br = branch_columns()
+bi = bus_columns()
 
 AT_BUSES = ("bus", "load", "sgen", "gen", "ext_grid", "shunt")
 KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch"}
@@ -105,7 +108,7 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
     for element in _tables(net):
         if element not in KNOWN and len(net[element]):
             yield f"it has elements of type {element}"
-    rows = net["_pd2ppc_lookups"]["bus"]
+    rows = array_rows(net)["bus"]
     held = np.concatenate(
         [
             rows[table["bus"].to_numpy(np.int64)][table["in_service"].to_numpy(bool)]
@@ -119,7 +122,7 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
         yield "it has loads that depend on the voltage"
     if "step_dependency_table" in net.shunt and net.shunt["step_dependency_table"].any():
         yield "it has shunts with a table of steps"
-    if dc and (net["_ppc"]["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():
+    if dc and (solved_arrays(net)["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():
         yield "it has impedances that differ by direction"
 
 
@@ -142,7 +145,7 @@ def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
     Returns:
         The equations.
     """
-    ppc, lookups = net["_ppc"], net["_pd2ppc_lookups"]
+    ppc, lookups = solved_arrays(net), array_rows(net)
     internal = ppc["internal"]
     bus = internal["bus"]
     buses = len(bus)

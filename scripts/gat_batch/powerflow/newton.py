@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..upstream.lightsim2grid import klu_newton
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lightsim2grid.solver import KLUSolverSingleSlack
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
@@ -40,7 +41,7 @@ class _Posed:
         ratio: voltage of each other reference beside that of the first.
     """
 
-    solver: KLUSolverSingleSlack
+    solver: Any
     bus: Any
     live: NDArray[np.int64]
     ref: NDArray[np.int32]
@@ -50,8 +51,6 @@ class _Posed:
 
     @classmethod
     def of(cls, admittances: AdmittanceModel, ratio: Complexes) -> _Posed:
-        from lightsim2grid.solver import KLUSolverSingleSlack
-
         first, others = admittances.ref[:1], admittances.ref[1:]
         taking = ~admittances.dead
         taking[others] = False
@@ -64,7 +63,7 @@ class _Posed:
         ref, pv, pq = (
             place[rows].astype(np.int32) for rows in (first, admittances.pv, admittances.pq)
         )
-        return cls(KLUSolverSingleSlack(), bus, live, ref, pv, pq, ratio)
+        return cls(klu_newton(), bus, live, ref, pv, pq, ratio)
 
 
 def newton(

@@ -11,6 +11,7 @@ from pandapower.auxiliary import LoadflowNotConverged
 from ..model.solution import Solution
 from ..model.unharmed import ENGINE, unharmed
 from ..study.solver_options import rungs
+from ..upstream.pandapower import solved_arrays
 from .pandapower_results import results_of_network
 
 if TYPE_CHECKING:
@@ -72,5 +73,5 @@ def _run(net: pandapowerNet, **options: Any) -> None:
 
 
 def _iterations(net: pandapowerNet) -> int | None:
-    iterations = net["_ppc"].get("iterations")
+    iterations = solved_arrays(net).get("iterations")
     return None if iterations is None else int(iterations)

@@ -22,9 +22,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pebble import CONSTS, ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from ..errors import GatBatchError, UnreadableError, described
+from ..upstream.pebble import end_pools_quickly
 from .memory import limit_memory
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "io"})
 
 _PR_SET_PDEATHSIG = 1
 
-# The end of a pool takes pebble as long as this, in seconds; its own 0.1 s is many power flows.
-CONSTS.sleep_unit = 0.005
+end_pools_quickly()
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,90 @@
-"""What pandapower 3.5 needs to run on the scipy that is installed; its inner names stand here only.
+"""Inner names of pandapower 3.5: arrays of its power flow, its message on numba, a gap to scipy.
+
+pandapower keeps what it solved in ``net["_ppc"]`` (PYPOWER's tables, and under ``internal`` the
+matrices of supplied buses and live branches), and in ``net["_pd2ppc_lookups"]`` which row is whose.
 
 Its AC optimal power flow takes the conjugate transpose of a sparse matrix by the attribute ``H``,
 which scipy removed from ``csr_matrix`` in 1.14. It does so only where flows are limited by power
 (``OPF_FLOW_LIM`` 0), and whether or not there is numba.
+
+Nothing is imported before it is needed: processes are set up before they import pandapower.
 """
 
 from __future__ import annotations
 
+import logging
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pandapower.pypower import d2ASbr_dV2 as flow_derivatives
-from scipy.sparse import csr_matrix
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
 
 
-class _WithAdjoint(csr_matrix):  # type: ignore[misc] # scipy has no types
-    """A sparse matrix that has its conjugate transpose as the attribute ``H``."""
+def keep_numba_out() -> None:
+    """Have pandapower do without numba in this process, and not say so again and again."""
+    sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
+    logging.getLogger("pandapower.auxiliary").addFilter(_is_not_about_numba)
 
-    @property
-    def H(self) -> Any:  # noqa: N802 - the name that pandapower uses
-        return self.conj().T
+
+def _is_not_about_numba(record: logging.LogRecord) -> bool:
+    return "numba" not in record.getMessage()
+
+
+def solved_arrays(net: pandapowerNet) -> dict[str, Any]:
+    """PYPOWER's arrays of a network that pandapower has just solved, or begun to."""
+    arrays: dict[str, Any] = net["_ppc"]
+    return arrays
+
+
+def array_rows(net: pandapowerNet) -> dict[str, Any]:
+    """Which rows of :func:`solved_arrays` are whose.
+
+    Returns:
+        ``bus``: index of a bus -> its row, shape (highest index + 1,). ``branch``: kind of branch
+        -> its first row and the one after its last.
+    """
+    rows: dict[str, Any] = net["_pd2ppc_lookups"]
+    return rows
+
+
+def branch_columns() -> ModuleType:
+    """Names of the columns of PYPOWER's table of branches."""
+    from pandapower.pypower import idx_brch
+
+    return idx_brch  # type: ignore[no-any-return] # pandapower has no types
+
+
+def bus_columns() -> ModuleType:
+    """Names of the columns of PYPOWER's table of buses."""
+    from pandapower.pypower import idx_bus
+
+    return idx_bus  # type: ignore[no-any-return] # pandapower has no types
 
 
 @contextmanager
 def power_limits_on_new_scipy() -> Iterator[None]:
     """Let ``runopp`` limit flows by power meanwhile."""
+    from pandapower.pypower import d2ASbr_dV2 as flow_derivatives
+    from scipy.sparse import csr_matrix
+
+    class WithAdjoint(csr_matrix):  # type: ignore[misc] # scipy has no types
+        """A sparse matrix that has its conjugate transpose as the attribute ``H``."""
+
+        @property
+        def H(self) -> Any:  # noqa: N802 - the name that pandapower uses
+            return self.conj().T
+
     original = flow_derivatives.d2Sbr_dV2
 
     def with_adjoint(
         ends: Any, admittance: Any, voltage: NDArray[Any], multipliers: NDArray[Any]
     ) -> Any:
-        return original(ends, _WithAdjoint(admittance), voltage, multipliers)
+        return original(ends, WithAdjoint(admittance), voltage, multipliers)
 
     flow_derivatives.d2Sbr_dV2 = with_adjoint
     try:

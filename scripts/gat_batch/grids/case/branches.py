@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pandapower.pypower import idx_brch as br
 
+from ...upstream.pandapower import branch_columns
 from .case import frame
 from .solved_network import name_or, number
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .solved_network import Source
+
+br = branch_columns()
 
 NO_RATING_KA = 9e4
 """A current limit from here on is a way to say that there is none."""

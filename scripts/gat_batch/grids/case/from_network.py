@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pandapower.pypower import idx_bus as bi
 
 from ...errors import GridError
+from ...upstream.pandapower import bus_columns
 from ..slack import REFERENCE
 from .branches import branches_of
 from .case import Case, frame
@@ -24,6 +24,8 @@ from .to_network import network_of
 if TYPE_CHECKING:
     import pandas as pd
     from pandapower.auxiliary import pandapowerNet
+
+bi = bus_columns()
 
 UNSUPPORTED = ("svc", "tcsc", "ssc", "vsc", "dcline", "b2b_vsc")
 """Elements with controls of their own, which no table of a case can hold."""

@@ -13,13 +13,15 @@ import numpy as np
 import pandapower
 import pandas as pd
 from pandapower.auxiliary import LoadflowNotConverged
-from pandapower.pypower import idx_bus as bi
 
 from ...errors import GridError
+from ...upstream.pandapower import array_rows, bus_columns, solved_arrays
 from ..slack import referenced
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
+
+bi = bus_columns()
 
 
 class Source:
@@ -41,8 +43,8 @@ class Source:
     def __init__(self, net: pandapowerNet) -> None:
         internal = _internal_model(net)
         self.net = net
-        self.ppc = internal["_ppc"]
-        self.lookups = internal["_pd2ppc_lookups"]
+        self.ppc = solved_arrays(internal)
+        self.lookups = array_rows(internal)
         self.row_of_bus = pd.Series(self.lookups["bus"][net.bus.index], index=net.bus.index)
         self.dropped: list[str] = []
         first = self.row_of_bus.reset_index().groupby(0)["index"].min()
