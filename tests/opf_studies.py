@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandapower
 import pandapower.networks
 from pandapower.pypower import idx_bus as bi
 from pandapower.pypower.makePTDF import makePTDF
@@ -173,3 +174,46 @@ def rating_of(model, line):
     """Rating of a line in MVA, at 100 percent."""
     table = model.net.line.iloc[line]
     return np.sqrt(3) * model.net.bus["vn_kv"].loc[table["from_bus"]] * table["max_i_ka"]
+
+
+RATED = change("line", "max_loading_percent", [20.0, *[100.0] * 40])
+
+
+TIGHT = (RATED, change("gen", "max_p_mw", [20.0, 50.0, 55.0, 30.0, 40.0]))
+
+
+def day(model, ramp, hours=24):
+    """Hours of a day with a ramp for every generator, in MW an hour."""
+    load = model.net.load["p_mw"].to_numpy()
+    ramps = tuple(
+        change(element, "max_ramp_mw", np.full(len(model.net[element]), ramp))
+        for element in ("gen", "ext_grid")
+    )
+    return [
+        State(f"h{hour}", (change("load", "p_mw", load * (0.8 + 0.2 * wave)), *ramps))
+        for hour, wave in enumerate(np.sin(np.arange(hours) * 2 * np.pi / 24))
+    ]
+
+
+def powers(solutions):
+    return np.array(
+        [np.concatenate([s.elements[e]["p_mw"] for e in ("gen", "ext_grid")]) for s in solutions]
+    )
+
+
+def hour_by_hour(model, states, ramp, solver):
+    """Cost of a schedule made an hour after the other, each within reach of the one before it."""
+    capacity = [model.net[e][["min_p_mw", "max_p_mw"]].to_numpy() for e in ("gen", "ext_grid")]
+    cost, before = 0.0, None
+    for state in states:
+        limits = []
+        if before is not None:
+            for element, own, power in zip(("gen", "ext_grid"), capacity, before, strict=True):
+                low = np.maximum(own[:, 0], power - ramp)
+                high = np.minimum(own[:, 1], power + ramp)
+                limits += [change(element, "min_p_mw", low), change(element, "max_p_mw", high)]
+        solution = solve(model, State(None, (*state.changes, *limits)), solver, {})
+        assert solution.status == "ok"
+        before = [solution.elements[element]["p_mw"] for element in ("gen", "ext_grid")]
+        cost += solution.objective
+    return cost

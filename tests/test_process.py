@@ -14,7 +14,7 @@ import pandapower.networks
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
-from test_solvers import AS_GIVEN
+from power_flow_studies import AS_GIVEN
 
 from gat_batch.model.grid_model import prepare
 from gat_batch.solvers.study import solve

@@ -15,7 +15,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import solved_without
-from test_solvers import AS_GIVEN, Study, assert_same, grid
+from power_flow_studies import AS_GIVEN, Study, assert_same, grid
 
 from gat_batch.contingency.screening import ScreenedSolver
 from gat_batch.contingency.solver import ContingencySolver

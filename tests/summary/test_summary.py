@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import itemgetter
-
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from summary_files import files_in, write_result
 
 from gat_batch.errors import ResultError
-from gat_batch.files.parquet_footer import METADATA_KEY
 from gat_batch.model.violations import Limits
-from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import write_placeholder
 from gat_batch.study.scenario import Scenario
-from gat_batch.summary.batch_summary import SummaryFiles, summarise
+from gat_batch.summary.batch_summary import summarise
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
@@ -63,28 +58,6 @@ def random_rows(rng, scenario, snapshots, dc):
             for element, index, quantity, value in values
         ]
     return [row | {"scenario": scenario} for row in rows]
-
-
-def write_result(path, rows, **metadata):
-    """A result in as many parts as it has snapshots."""
-    path.parent.mkdir(parents=True)
-    with pq.ParquetWriter(path, RESULT_SCHEMA) as writer:
-        for _, part in groupby(rows, key=itemgetter("snapshot")):
-            writer.write_table(pa.Table.from_pylist(list(part), RESULT_SCHEMA))
-        stored = {"fingerprint": "0" * 64, "attempt": 1, "duration_secs": 0.5, **metadata}
-        writer.add_key_value_metadata({METADATA_KEY: json_text(stored)})
-
-
-def json_text(content):
-    return pd.io.json.ujson_dumps(content)
-
-
-def files_in(folder):
-    kinds = ("aggregated", "scenarios", "scenarios", "elements", "contingencies", "overloads")
-    ends = ("parquet", "parquet", "csv", "parquet", "parquet", "parquet")
-    return SummaryFiles(
-        *(folder / "summary" / f"{kind}.{end}" for kind, end in zip(kinds, ends, strict=True))
-    )
 
 
 @pytest.fixture

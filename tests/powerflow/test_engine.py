@@ -11,7 +11,7 @@ import pandapower.networks
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_solvers import AS_GIVEN, Study, assert_same, grid, plain_solution, random_study
+from power_flow_studies import AS_GIVEN, Study, assert_same, grid, plain_solution, random_study
 
 from gat_batch.errors import SolverError
 from gat_batch.grids.elements import ElementIndex

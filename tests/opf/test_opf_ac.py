@@ -10,8 +10,20 @@ import pandapower
 import pandapower.networks
 import pypower.api
 import pytest
-from opf_studies import AS_GIVEN, angle_across, change, optimum, prepared, published, rating_of
-from test_opf_dc import RATED, TIGHT, day, hour_by_hour, powers
+from opf_studies import (
+    AS_GIVEN,
+    RATED,
+    TIGHT,
+    angle_across,
+    change,
+    day,
+    hour_by_hour,
+    optimum,
+    powers,
+    prepared,
+    published,
+    rating_of,
+)
 
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.model.costs import curve_through

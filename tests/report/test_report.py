@@ -9,7 +9,7 @@ import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
-from test_summary import files_in, write_result
+from summary_files import files_in, write_result
 
 from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits

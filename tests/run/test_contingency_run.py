@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pytest
-from test_solvers import Study as Outline
-from test_solvers import grid
+from power_flow_studies import Study as Outline
+from power_flow_studies import grid
 
 from gat_batch.contingency import blocks as solving
 from gat_batch.errors import DeviationError

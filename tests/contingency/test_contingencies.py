@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from test_solvers import AS_GIVEN, grid
+from power_flow_studies import AS_GIVEN, grid
 
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import contingencies_of, is_possible, service_of

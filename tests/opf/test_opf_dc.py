@@ -10,10 +10,15 @@ import pandapower.networks
 import pytest
 from opf_studies import (
     AS_GIVEN,
+    RATED,
+    TIGHT,
     angle_across,
     change,
     cheapest_by_ptdf,
+    day,
+    hour_by_hour,
     optimum,
+    powers,
     prepared,
     rating_of,
 )
@@ -22,7 +27,6 @@ from gat_batch.errors import SolverError
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.model.costs import Curve, curve_through, polynomial_curve
 from gat_batch.model.grid_model import prepare
-from gat_batch.model.state import State
 from gat_batch.solvers.study import solve, solve_together
 
 GRIDS = ["case5", "case14", "case39", "case118", "case300", "case1354pegase"]
@@ -86,10 +90,6 @@ def test_dispatch_flows_and_prices_are_those_of_pandapower(name):
                 atol=1e-2,
                 err_msg=f"{element} {quantity}",
             )
-
-
-RATED = change("line", "max_loading_percent", [20.0, *[100.0] * 40])
-TIGHT = (RATED, change("gen", "max_p_mw", [20.0, 50.0, 55.0, 30.0, 40.0]))
 
 
 def test_prices_are_what_one_more_mw_costs():
@@ -310,43 +310,6 @@ def test_no_result_depends_on_what_was_solved_before():
         optimum(model, "dc_opf", change("load", "p_mw", model.net.load["p_mw"] * factor))
     again = optimum(model, "dc_opf", scaled)
     np.testing.assert_array_equal(again.elements["gen"]["p_mw"], first.elements["gen"]["p_mw"])
-
-
-def day(model, ramp, hours=24):
-    """Hours of a day with a ramp for every generator, in MW an hour."""
-    load = model.net.load["p_mw"].to_numpy()
-    ramps = tuple(
-        change(element, "max_ramp_mw", np.full(len(model.net[element]), ramp))
-        for element in ("gen", "ext_grid")
-    )
-    return [
-        State(f"h{hour}", (change("load", "p_mw", load * (0.8 + 0.2 * wave)), *ramps))
-        for hour, wave in enumerate(np.sin(np.arange(hours) * 2 * np.pi / 24))
-    ]
-
-
-def powers(solutions):
-    return np.array(
-        [np.concatenate([s.elements[e]["p_mw"] for e in ("gen", "ext_grid")]) for s in solutions]
-    )
-
-
-def hour_by_hour(model, states, ramp, solver):
-    """Cost of a schedule made an hour after the other, each within reach of the one before it."""
-    capacity = [model.net[e][["min_p_mw", "max_p_mw"]].to_numpy() for e in ("gen", "ext_grid")]
-    cost, before = 0.0, None
-    for state in states:
-        limits = []
-        if before is not None:
-            for element, own, power in zip(("gen", "ext_grid"), capacity, before, strict=True):
-                low = np.maximum(own[:, 0], power - ramp)
-                high = np.minimum(own[:, 1], power + ramp)
-                limits += [change(element, "min_p_mw", low), change(element, "max_p_mw", high)]
-        solution = solve(model, State(None, (*state.changes, *limits)), solver, {})
-        assert solution.status == "ok"
-        before = [solution.elements[element]["p_mw"] for element in ("gen", "ext_grid")]
-        cost += solution.objective
-    return cost
 
 
 def test_ramps_tie_the_hours_of_a_day_together():
