@@ -1,6 +1,8 @@
 # make run    the environment, then the example batch
 # make test   the environment, then all tests
+# make check  what matters while one writes: format, lint, types, unit tests; a minute
 # make lint   the environment, then all linters
+# make upgrade-check  what the newest versions of all packages would break
 # make slurm-profile   makes `snakemake --profile slurm` find profiles/slurm
 # make clean  removes the environment and the example's results
 
@@ -8,7 +10,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
 
-.PHONY: run test lint slurm-profile clean
+.PHONY: run test check lint upgrade-check slurm-profile clean
 
 run: .venv/ready
 	@echo "==> Solving the example batch (examples/ieee118) on $(CORES) cores"
@@ -18,12 +20,23 @@ test: .venv/ready
 	@echo "==> Running all tests"
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest
 
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m "not workflow and not slurm and not browser and not slow"
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+
+upgrade-check:
+	$(PYTHON) .ci/upgrade_check.py
 
 .venv/ready: requirements.txt pyproject.toml
 	@echo "==> Making the environment in .venv (a few minutes the first time)"

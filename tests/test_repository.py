@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from itertools import chain
 
 import yaml
 from conftest import ROOT
@@ -32,7 +35,8 @@ LOCKED = pins((ROOT / "requirements.txt").read_text().splitlines())
 
 
 def test_every_direct_dependency_is_locked_at_its_pin():
-    direct = pins(PROJECT["dependencies"]) | pins(PROJECT["optional-dependencies"]["dev"])
+    extras = chain.from_iterable(PROJECT["optional-dependencies"].values())
+    direct = pins(PROJECT["dependencies"]) | pins(extras)
     assert direct
     assert {name: LOCKED.get(name) for name in direct} == direct
 
@@ -106,7 +110,7 @@ def test_only_the_facade_imports_snakemake():
 def test_planning_imports_no_heavy_package():
     code = """
 import sys
-from gat_batch.front import open_batch
+from gat_batch.run.start import open_batch
 plan = open_batch({"manifest": "examples/ieee118/ieee118.json"}, main=False)
 assert plan.shards
 print(*{"numpy", "pandas", "pyarrow", "pandapower"} & set(sys.modules))
@@ -120,3 +124,21 @@ print(*{"numpy", "pandas", "pyarrow", "pandapower"} & set(sys.modules))
         check=True,
     )
     assert run.stdout.split() == []
+
+
+def test_rooms_modules_and_readme_stay_small_enough_to_read():
+    modules = list((ROOT / "scripts" / "gat_batch").rglob("*.py"))
+    rooms = Counter(module.parent for module in modules)
+    assert {room.name: count for room, count in rooms.items() if count > 14} == {}
+    lengths = {module: len(module.read_text().splitlines()) for module in modules}
+    assert {module.name: length for module, length in lengths.items() if length > 300} == {}
+    for stage in (ROOT / "workflow" / "rules").glob("*.smk"):
+        assert len(stage.read_text().splitlines()) <= 150, stage.name
+
+
+def test_every_room_says_what_goes_in_and_what_comes_out():
+    for room in (ROOT / "scripts" / "gat_batch").iterdir():
+        if (room / "__init__.py").is_file():
+            told = ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+            assert told, room.name
+            assert room.name == "upstream" or ("In: " in told and "Out:" in told), room.name

@@ -1,1 +1,4 @@
-"""Analyses across scenarios and batches, one table each under ``summary/analytics``."""
+"""Analyses across scenarios and batches.
+
+In: the results of a batch, or its grids. Out: one table an analysis under ``summary/analytics``.
+"""

@@ -1,6 +1,7 @@
-"""Grids: any reference that a manifest may hold -> a pandapower network.
+"""Grids, in any format.
 
-This face is light; readers and writers are imported when they are called.
+In: any reference that a manifest may hold. Out: a pandapower network and a hash of its content; and
+networks written in the formats that are read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The report of a batch: ``summary/report.html`` and the figures under ``summary/plots``."""
+"""The report of a batch.
+
+In: the files of its summary, its status, and how its grids are connected. Out:
+``summary/report.html``, one file for people, and its figures under ``summary/plots``.
+"""
 
 from __future__ import annotations
 

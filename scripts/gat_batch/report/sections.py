@@ -84,7 +84,7 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
     drawn = [
         Figure(
             f"map_{number}",
-            grid_map(one, _own(summary.elements, grid), summary.limits),
+            grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits),
             "Highest loading of each branch over all states. Large dots are buses with generation. "
             + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
             grid if several else "",
@@ -93,10 +93,6 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
         for number, (grid, one) in enumerate(maps.items(), 1)
     ]
     return Section("grid", "Grids" if several else "Grid", figures=tuple(drawn))
-
-
-def _own(elements: pd.DataFrame, grid: str) -> pd.DataFrame:
-    return elements[elements["grid"] == grid]
 
 
 def _course(summary: Summary) -> Section:

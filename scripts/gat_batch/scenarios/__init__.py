@@ -1,6 +1,4 @@
-"""Scenario specifications: a short description of many scenarios -> a manifest and its tables.
+"""Many scenarios from a short description.
 
-Read in this order: ``specification`` (what is asked for), ``selection`` (which elements are meant),
-``profiles``, ``sampling`` and ``outage_sets`` (what varies), ``injections`` and ``expansion`` (the
-scenarios and their tables), ``product`` (the files), ``forecast`` (what they will cost).
+In: a scenario specification, a grid, profiles. Out: a manifest and its tables of injections.
 """

@@ -1,0 +1,73 @@
+"""What an upgrade of pandapower breaks, in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import numpy as np
+import pandapower
+import pandapower.networks
+import pytest
+from scipy.sparse import csr_matrix
+
+from gat_batch.upstream.pandapower import (
+    array_rows,
+    branch_columns,
+    bus_columns,
+    power_limits_on_new_scipy,
+    solved_arrays,
+)
+
+
+@pytest.fixture(scope="module")
+def solved():
+    net = pandapower.networks.case9()
+    pandapower.runpp(net)
+    return net
+
+
+def test_the_arrays_of_a_power_flow_are_where_the_admittance_model_takes_them_from(solved):
+    arrays, br, bi = solved_arrays(solved), branch_columns(), bus_columns()
+    told = "pandapower keeps the arrays of a solved power flow elsewhere, or names them otherwise"
+    assert {"bus", "branch", "baseMVA", "success", "internal", "iterations"} <= arrays.keys(), told
+    matrices = {"bus", "branch", "branch_is", "Ybus", "Yf", "Yt", "V", "ref", "pv", "pq"}
+    assert matrices <= arrays["internal"].keys(), told
+    voltage = arrays["internal"]["V"]
+    power = voltage * np.conj(arrays["internal"]["Ybus"] @ voltage) * arrays["baseMVA"]
+    rows = array_rows(solved)["bus"][solved.load["bus"].to_numpy()]
+    assert power.real[rows] == pytest.approx(-solved.load["p_mw"].to_numpy()), told
+    first, last = array_rows(solved)["branch"]["line"]
+    ends = arrays["branch"][first:last, [br.F_BUS, br.T_BUS]].real.astype(int)
+    buses = array_rows(solved)["bus"][solved.line[["from_bus", "to_bus"]].to_numpy()]
+    assert (ends == buses).all(), told
+    assert arrays["bus"][:, bi.BASE_KV].real == pytest.approx(345.0), told
+
+
+def test_the_arrays_of_a_dc_power_flow_have_its_matrices():
+    net = pandapower.networks.case9()
+    pandapower.rundcpp(net)
+    internal = solved_arrays(net)["internal"]
+    told = "pandapower's DC power flow keeps its matrices elsewhere, or names them otherwise"
+    assert {"Bbus", "Bf", "Pbusinj", "Pfinj"} <= internal.keys(), told
+
+
+def test_numba_is_kept_out_without_a_message():
+    assert sys.modules["numba"] is None
+    record = logging.LogRecord("pandapower", 30, "", 0, "numba cannot be imported", (), None)
+    told = "pandapower's message about numba comes from another logger: each job would show it"
+    assert not logging.getLogger("pandapower.auxiliary").filter(record), told
+
+
+def test_optimal_power_flow_still_needs_what_scipy_took_away():
+    told = (
+        "pandapower or scipy have changed: if runopp works without it, remove "
+        "power_limits_on_new_scipy"
+    )
+    assert not hasattr(csr_matrix, "H"), told
+    net = pandapower.networks.case9()
+    with pytest.raises(AttributeError, match="has no attribute 'H'"):
+        pandapower.runopp(net, OPF_FLOW_LIM=0)
+    with power_limits_on_new_scipy():
+        pandapower.runopp(net, OPF_FLOW_LIM=0)
+    assert net.OPF_converged

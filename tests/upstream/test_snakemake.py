@@ -1,0 +1,60 @@
+"""What an upgrade of Snakemake breaks, in a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from gat_batch.upstream.snakemake import end_timers
+
+WORKFLOW = """
+from pathlib import Path
+from gat_batch.upstream import snakemake as engine
+
+engine.limit_resource(workflow, "scenario_slots", 1)
+facts = [
+    engine.is_main_process(workflow),
+    engine.is_dry_run(workflow),
+    engine.will_run(workflow),
+    engine.deploys_environments(workflow),
+]
+Path("facts").write_text(repr(facts))
+
+rule all:
+    output: "done"
+    log: "log"
+    resources: scenario_slots=1
+    shell: "touch {output}"
+"""
+
+
+def facts_of(tmp_path, *arguments):
+    (tmp_path / "Snakefile").write_text(WORKFLOW)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return (tmp_path / "facts").read_text()
+
+
+def test_the_workflow_knows_what_was_asked(tmp_path, monkeypatch, pytestconfig):
+    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath / "scripts"))
+    told = "Snakemake's workflow object names what was asked otherwise"
+    assert facts_of(tmp_path, "-n") == "[True, True, False, False]", told
+    assert facts_of(tmp_path, "--summary") == "[True, False, False, False]", told
+
+
+def test_timers_of_snakemake_are_ended_and_no_others():
+    def later():
+        pass
+
+    later.__module__ = "snakemake.scheduling"
+    theirs, ours = threading.Timer(60, later), threading.Timer(60, lambda: None)
+    for timer in (theirs, ours):
+        timer.daemon = True
+        timer.start()
+    end_timers()
+    theirs.join(5)
+    assert not theirs.is_alive()
+    assert ours.is_alive()
+    ours.cancel()
