@@ -185,6 +185,81 @@ def test_table_touched_changed_or_replaced_by_an_older_one(workspace, which):
         assert planned(workspace) == (0, False)
 
 
+@pytest.mark.parametrize("which", [0, 3])
+def test_by_times_alone_a_touched_table_solves_nothing_and_a_changed_one_its_scenario(
+    workspace, which
+):
+    write_tables(workspace, count=4)
+    succeed(workspace.run())
+    first = workspace.solved()
+    table = workspace.path / f"t{which}.csv"
+    by_time = ("--rerun-triggers", "mtime")
+
+    table.touch()
+    succeed(workspace.run(*by_time))
+    assert workspace.solved() == first
+
+    table.write_text("load,p_mw\n0,91\n")
+    succeed(workspace.run(*by_time))
+    after = workspace.solved()
+    assert {name for name in after if after[name] != first[name]} == {f"s{which}"}
+
+
+def contents(folder):
+    """What each file of a folder holds, and when it was changed, but for Snakemake's own."""
+    return {
+        file.relative_to(folder): (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file() and ".snakemake" not in file.parts
+    }
+
+
+@pytest.mark.parametrize("triggers", [(), ("--rerun-triggers", "mtime")])
+def test_a_dry_run_with_a_changed_table_leaves_all_files_as_they_are(workspace, triggers):
+    write_tables(workspace, count=3)
+    succeed(workspace.run())
+    workspace.write("t2.csv", "load,p_mw\n0,91\n")
+    before = contents(workspace.path)
+    output = succeed(workspace.run("-n", *triggers))
+    assert contents(workspace.path) == before
+    assert "1 to solve (s2)" in output
+    assert "solve_dc_0001" in output
+
+
+@pytest.mark.parametrize("age", [0, 50_000])
+def test_a_table_replaced_by_a_link_to_another_file_solves_its_scenario(workspace, age):
+    write_tables(workspace, count=3)
+    succeed(workspace.run())
+    first = workspace.solved()
+    other = workspace.write("other/loads.csv", "load,p_mw\n0,91\n")
+    table = workspace.path / "t1.csv"
+    table.unlink()
+    table.symlink_to(other)
+    then = time.time() - age
+    os.utime(other, (then, then))
+    os.utime(table, (then, then), follow_symlinks=False)
+    assert planned(workspace) == (1, True)
+    succeed(workspace.run())
+    after = workspace.solved()
+    assert {name for name in after if after[name] != first[name]} == {"s1"}
+    assert planned(workspace) == (0, False)
+
+
+@pytest.mark.parametrize("which", [0, 1, 3])
+def test_a_changed_table_of_one_of_several_jobs_solves_its_scenario(workspace, which):
+    write_tables(workspace, count=4)
+    workspace.configure(scenarios_per_job=2)
+    succeed(workspace.run())
+    first = workspace.solved()
+    workspace.write(f"t{which}.csv", "load,p_mw\n0,91\n")
+    output = succeed(workspace.run())
+    ran = set(re.findall(r"Rule: (solve_dc_\d+)", output))
+    assert ran == {f"solve_dc_{which // 2 + 1:04}"}
+    after = workspace.solved()
+    assert {name for name in after if after[name] != first[name]} == {f"s{which}"}
+    assert planned(workspace) == (0, False)
+
+
 def test_tables_added_taken_away_and_deleted(workspace):
     scenarios = write_tables(workspace, count=4)
     succeed(workspace.run())
@@ -330,23 +405,47 @@ def test_scenarios_that_dont_converge_are_results(workspace):
     assert "Nothing to be done" in succeed(workspace.run())
 
 
-def test_workflow_runs_as_a_module(workspace):
-    write_small_batch(workspace, count=2)
+def run_as_module(workspace, *, scenarios_per_job="auto"):
+    """Run the batch by a Snakefile that takes this workflow as a module."""
+    configuration = {
+        "manifest": "manifest.json",
+        "name": "study",
+        "scenarios_per_job": scenarios_per_job,
+    }
     workspace.write(
         "Snakefile",
         "module gat:\n"
         f"    snakefile: {str(ROOT / 'workflow' / 'Snakefile')!r}\n"
-        '    config: {"manifest": "manifest.json", "name": "study"}\n'
+        f"    config: {configuration!r}\n"
         "use rule * from gat\n"
         "use rule all from gat as study with:\n"
         "    default_target: True\n",
     )
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    run = subprocess.run(
-        command, cwd=workspace.path, capture_output=True, text=True, check=False, timeout=300
+    return succeed(
+        subprocess.run(
+            command, cwd=workspace.path, capture_output=True, text=True, check=False, timeout=300
+        )
     )
-    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_workflow_runs_as_a_module(workspace):
+    write_small_batch(workspace, count=2)
+    run_as_module(workspace)
     assert len(workspace.solved()) == 2
+
+
+def test_in_a_module_a_changed_table_solves_its_scenario(workspace):
+    write_tables(workspace, count=4)
+    workspace.configure()
+    run_as_module(workspace, scenarios_per_job=2)
+    first = workspace.solved()
+    assert len(first) == 4
+    workspace.write("t1.csv", "load,p_mw\n0,91\n")
+    run_as_module(workspace, scenarios_per_job=2)
+    after = workspace.solved()
+    assert {name for name in after if after[name] != first[name]} == {"s1"}
+    assert "Nothing to be done" in run_as_module(workspace, scenarios_per_job=2)
 
 
 def test_bare_commands_work_in_a_clone(tmp_path):
