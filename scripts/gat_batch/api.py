@@ -68,7 +68,7 @@ class BatchJob:
 
     @classmethod
     def powerflow(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """A batch of DC or AC power flows.
+        """Return a batch of DC or AC power flows.
 
         Args:
             manifest: the manifest, relative to the working directory.
@@ -86,12 +86,12 @@ class BatchJob:
 
     @classmethod
     def opf(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """A batch of optimal power flows; as :meth:`powerflow` in everything else."""
+        """Return a batch of optimal power flows; as :meth:`powerflow` in everything else."""
         return cls._of_kind({"dc_opf", "ac_opf"}, "opf", manifest, max_workers, settings)
 
     @classmethod
     def contingency(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """A batch whose scenarios all have contingencies; else as :meth:`powerflow`."""
+        """Return a batch whose scenarios all have contingencies; else as :meth:`powerflow`."""
         job = cls.powerflow(manifest, max_workers, **settings)
         for scenario in job._plan().batch.scenarios:
             if scenario.contingencies is None:
@@ -106,7 +106,7 @@ class BatchJob:
 
     @classmethod
     def resume(cls, job: BatchJob | str | Path, max_workers: int | None = None) -> Self:
-        """A job that goes on where an earlier run ended.
+        """Return a job that goes on where an earlier run ended.
 
         Args:
             job: the job, or the folder of a batch.
@@ -186,7 +186,7 @@ class BatchJob:
         return self.status()
 
     def status(self) -> BatchStatus:
-        """How far the batch is, from any thread or process.
+        """Tell how far the batch is, from any thread or process.
 
         Raises:
             ResultError: if it has never run.
@@ -203,7 +203,7 @@ class BatchJob:
     def to_arrow(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
     ) -> pa.Table:
-        """A table of the summary.
+        """Return a table of the summary.
 
         Args:
             table: every row of every result, or one row a scenario, an element, a contingency, a
@@ -223,7 +223,7 @@ class BatchJob:
     def to_pandas(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
     ) -> pd.DataFrame:
-        """The same as :meth:`to_arrow`, as a data frame."""
+        """Return the same as :meth:`to_arrow`, as a data frame."""
         frame: pd.DataFrame = self.to_arrow(table, filters=filters, columns=columns).to_pandas()
         return frame
 

@@ -30,7 +30,7 @@ class Breakdown:
     trace: str = ""
 
     def line(self, *place: str | None) -> str:
-        """What the log says of it.
+        """Tell what the log says of it.
 
         Args:
             place: names of what it happened in; those that are None are left out.

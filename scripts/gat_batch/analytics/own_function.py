@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def source_hash(function: str, folders: Sequence[Path]) -> str | None:
-    """Hash of a function's module, or None where it isn't a file in one of the folders."""
+    """The hash of a function's module, or None where it isn't a file in one of the folders."""
     path = "/".join(function.partition(":")[0].split("."))
     for folder in folders:
         for file in (folder / f"{path}.py", folder / path / "__init__.py"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def concatenated(parts: dict[str, pa.Table]) -> pa.Table:
-    """Tables below each other; a column may be missing or empty in some."""
+    """Return tables below each other; a column may be missing or empty in some."""
     try:
         return pa.concat_tables(parts.values(), promote_options="permissive")
     except pa.ArrowException:

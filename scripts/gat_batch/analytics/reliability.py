@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shortfall(result: pa.Table, tolerance_mw: float) -> dict[str, float]:
-    """What one result says of unserved load.
+    """Tell what one result says of unserved load.
 
     Args:
         result: the rows of a scenario.
@@ -38,7 +38,7 @@ def shortfall(result: pa.Table, tolerance_mw: float) -> dict[str, float]:
 
 
 def indices(scenarios: pd.DataFrame, hours: float) -> pd.DataFrame:
-    """Reliability indices of the batch and what each scenario contributes.
+    """Return the reliability indices of the batch and what each scenario contributes.
 
     Args:
         scenarios: a row a scenario: ``scenario``, ``weight`` and what :func:`shortfall` returns.

@@ -33,7 +33,7 @@ around: its outage splits the grid."""
 
 
 def ptdf(model: GridModel, least: float) -> pd.DataFrame:
-    """Power transfer distribution factors of lines and transformers in service.
+    """Return power transfer distribution factors of lines and transformers in service.
 
     Args:
         model: the grid as given.
@@ -110,7 +110,7 @@ def _equations(model: GridModel) -> AdmittanceModel:
 def _blocks(
     model: GridModel, admittances: AdmittanceModel
 ) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
-    """Positions of lines and transformers among the live branches, and their names."""
+    """Return positions of lines and transformers among the live branches, and their names."""
     for element in ("line", "trafo"):
         first, last = admittances.span.get(element, (0, 0))
         places = np.flatnonzero((admittances.live >= first) & (admittances.live < last))
@@ -121,7 +121,7 @@ def _blocks(
 
 
 def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Factors of some branches, shape (branches, buses supplied)."""
+    """Return factors of some branches, shape (branches, buses supplied)."""
     free = np.concatenate([admittances.pv, admittances.pq])
     if "transposed" not in admittances.solvers:
         admittances.solvers["transposed"] = splu(admittances.bus[free][:, free].T.tocsc())
@@ -134,7 +134,7 @@ def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray
 def _between(
     factors: NDArray[np.float64], admittances: AdmittanceModel, places: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Factors for a shift between the ends of some branches, shape (branches, branches)."""
+    """Return factors for a shift between the ends of some branches, shape (branches, branches)."""
     ends = admittances.ends[admittances.live[places]]
     between: NDArray[np.float64] = factors[:, ends[:, 0]] - factors[:, ends[:, 1]]
     return between

@@ -87,7 +87,7 @@ class Stage:
             raise ResultError(f"analysis {self.analysis.name}: {error}", file=table) from error
 
     def part(self, name: str) -> Path:
-        """The file of a part."""
+        """Return the file of a part."""
         return self.plan.folder / "analytics" / self.analysis.name / f"{name}.parquet"
 
     def work(self, name: str) -> int:

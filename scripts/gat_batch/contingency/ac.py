@@ -51,12 +51,12 @@ class AcBlock:
     _steps: Rows
 
     def voltage(self, number: int) -> Complexes:
-        """Voltages of one contingency in p.u., shape (buses,)."""
+        """Return voltages of one contingency in p.u., shape (buses,)."""
         voltage: Complexes = self.values[number]
         return voltage
 
     def iterations(self, number: int) -> int:
-        """Steps that one contingency took."""
+        """Return steps that one contingency took."""
         return int(self._steps[number])
 
 
@@ -135,7 +135,7 @@ class AcContingencies:
         return AcBlock(solved, voltage, steps)
 
     def _mismatch(self, voltage: Complexes, changes: Changes) -> Reals:
-        """Mismatch of the equations in p.u., shape (contingencies, equations)."""
+        """Return the mismatch of the equations in p.u., shape (contingencies, equations)."""
         current = np.ascontiguousarray((self._bus @ voltage.T).T)
         near = voltage[changes.number[:, None], changes.ends]
         added = np.einsum("cij,cj->ci", changes.admittance, near)
@@ -199,7 +199,7 @@ class AcContingencies:
         )  # fmt: skip
 
     def _branch_changes(self, block: Sequence[OutageEffect]) -> tuple[Rows, Rows, Complexes]:
-        """Contingency, branch and added admittances of each change of a branch."""
+        """Return the contingency, branch and added admittances of each change of a branch."""
         gone = [(n, place) for n, one in enumerate(block) for place in one.cut.gone]
         stubs = [(n, *stub) for n, one in enumerate(block) for stub in one.cut.hanging]
         number, place = np.array([*gone, *(stub[:2] for stub in stubs)], np.int64).reshape(-1, 2).T
@@ -241,14 +241,14 @@ class AcContingencies:
         return parts
 
     def _freed_entries(self, owner: Rows, row: Rows) -> list[tuple[Any, ...]]:
-        """The same for rows in which reactive power takes the place of a held voltage."""
+        """Return the same for rows in which reactive power takes the place of a held voltage."""
         full = self._free[row].tocoo()
         ones = np.ones(len(row))
         return [(owner[full.row], row[full.row], full.col, full.data), (owner, row, row, -ones)]
 
 
 def _accelerated(step: Reals, before: Reals, taken: Reals) -> Reals:
-    """A step that makes use of the one before (Anderson's acceleration of depth one).
+    """Return a step that makes use of the one before (Anderson's acceleration of depth one).
 
     Args:
         step: the step as it comes, shape (contingencies, unknowns).

@@ -36,7 +36,7 @@ class Violations:
     per_mw: Mapping[str, Reals] | None = None
 
     def values(self, quantity: str) -> Reals | None:
-        """Values of a quantity, None if there are none."""
+        """Return values of a quantity, None if there are none."""
         if self.per_mw is None or quantity in self.quantities:
             return self.quantities.get(quantity)
         power = self.quantities["p_from_mw"]
@@ -67,7 +67,7 @@ class BlockResults:
     violations: dict[str, Violations]
 
     def only(self, kept: Rows) -> BlockResults:
-        """What remains of some of the contingencies, by their numbers, ascending."""
+        """Tell what remains of some of the contingencies, by their numbers, ascending."""
         violations = {}
         for element, found in self.violations.items():
             mine = np.isin(found.number, kept)

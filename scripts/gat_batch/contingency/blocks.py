@@ -106,7 +106,7 @@ class Blocks:
     def of(
         cls, model: GridModel, state: State, study: Study, limits: Limits, *, raised: bool
     ) -> Blocks | None:
-        """Blocks on the equations of a state, or None if nothing can be solved on them."""
+        """Return blocks on the equations of a state, or None if nothing can be solved on them."""
         if study.engine == "pandapower" or study.solver in OPTIMAL:
             return None
         equations = admittances_of_state(model, state, study.solver, study.options)

@@ -47,7 +47,7 @@ class DcBlock:
     values: Reals
 
     def voltage(self, number: int) -> NDArray[np.complex128]:
-        """Angles of one contingency in radians, shape (buses,)."""
+        """Return angles of one contingency in radians, shape (buses,)."""
         voltage: NDArray[np.complex128] = self.values[number].astype(np.complex128)
         return voltage
 
@@ -155,14 +155,17 @@ class DcContingencies:
 
 
 def live_ends(admittances: AdmittanceModel) -> Rows:
-    """Rows at the ends of each branch; of those that aren't live, which carry nothing, any rows."""
+    """Return rows at the ends of each branch.
+
+    Of those that aren't live, which carry nothing, any rows.
+    """
     return np.where(
         np.isin(np.arange(len(admittances.ends)), admittances.live)[:, None], admittances.ends, 0
     )
 
 
 def slopes(admittances: AdmittanceModel) -> Reals:
-    """Power in p.u. that a radian drives through each branch, 0 where it isn't live."""
+    """Return power in p.u. that a radian drives through each branch, 0 where it isn't live."""
     slope = np.zeros(len(admittances.ends))
     first = admittances.ends[admittances.live, 0]
     slope[admittances.live] = np.asarray(admittances.at_from[np.arange(len(first)), first]).ravel()
@@ -170,14 +173,14 @@ def slopes(admittances: AdmittanceModel) -> Reals:
 
 
 def shifts(admittances: AdmittanceModel) -> Reals:
-    """Power in p.u. that a phase shift drives through each branch."""
+    """Return power in p.u. that a phase shift drives through each branch."""
     shift = np.zeros(len(admittances.ends))
     shift[admittances.live] = admittances.branch_shift
     return shift
 
 
 def _solved(system: Reals, amount: Reals) -> tuple[Reals, NDArray[np.bool_]]:
-    """Solutions of small systems, and which of them are sound."""
+    """Return solutions of small systems, and which of them are sound."""
     if system.shape[1] == 1:
         pivot = system[:, 0]
         sound: NDArray[np.bool_] = np.abs(pivot[:, 0]) > LEAST
@@ -189,7 +192,7 @@ def _solved(system: Reals, amount: Reals) -> tuple[Reals, NDArray[np.bool_]]:
 
 
 def _mixed(angle: Reals, turns: Reals, column: Rows, factor: Reals) -> Reals:
-    """Angles after each contingency in radians, shape (buses, contingencies)."""
+    """Return angles after each contingency in radians, shape (buses, contingencies)."""
     mixed: Reals = turns[:, _run(column[:, 0])] * factor[:, 0]
     mixed += angle[:, None]
     for places, factors in zip(column.T[1:], factor.T[1:], strict=True):
@@ -202,7 +205,7 @@ def _mixed(angle: Reals, turns: Reals, column: Rows, factor: Reals) -> Reals:
 
 
 def _run(columns: Rows) -> Rows | slice:
-    """Columns as a slice if they lie side by side, so that nothing is copied."""
+    """Return columns as a slice if they lie side by side, so that nothing is copied."""
     first, count = int(columns[0]), len(columns)
     side_by_side = bool((columns == np.arange(first, first + count)).all())
     return slice(first, first + count) if side_by_side else columns

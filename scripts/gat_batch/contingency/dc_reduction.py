@@ -68,7 +68,7 @@ class DcReduction(Reduction):
             self._above = base + RAISED * self._limit
 
     def _per_mw(self, vm: Reals) -> tuple[Reals, Reals]:
-        """What a MW means in each branch by the voltages that are assumed.
+        """Tell what a MW means in each branch by the voltages that are assumed.
 
         Returns:
             Current at either end in kA, loading in percent.
@@ -80,7 +80,7 @@ class DcReduction(Reduction):
         return current, rise
 
     def _flow(self, angle: Reals) -> Reals:
-        """Power into the first end of each branch in MW, shape (contingencies, branches)."""
+        """Return power into the first end of each branch in MW, shape (contingencies, branches)."""
         flow: Reals = (self._driven @ angle.T).T
         flow[:, self._shifted] += self._shift[self._shifted]
         return flow
@@ -132,7 +132,7 @@ class DcReduction(Reduction):
         return BlockResults({**sums, **figures}, found)
 
     def _loading(self, flow: Reals, places: Rows, rises: Mapping[int, Reals]) -> Reals:
-        """Loading of some branches in percent, shape (contingencies, branches).
+        """Return the loading of some branches in percent, shape (contingencies, branches).
 
         Args:
             flow: power into branches in MW, NaN where they aren't supplied.
@@ -149,7 +149,10 @@ class DcReduction(Reduction):
         return loading
 
     def _peak(self, flow: Reals, rises: Mapping[int, Reals]) -> Reals:
-        """The highest loading of each branch in percent; arguments as of :meth:`_loading`."""
+        """Return the highest loading of each branch in percent.
+
+        Arguments as of :meth:`_loading`.
+        """
         # Twice as fast as max(axis=0).
         starts = np.arange(flow.shape[1]) * len(flow)
         most = np.maximum.reduceat(np.abs(flow.T).ravel(), starts)
@@ -161,7 +164,7 @@ class DcReduction(Reduction):
         return peak
 
     def _assumed(self, one: OutageEffect) -> Reals:
-        """Voltages that the power flow assumes, in p.u.: setpoints where there are any."""
+        """Return voltages that the power flow assumes, in p.u.: setpoints where there are any."""
         vm = self._demand.vm.copy()
         vm[list(one.cut.holders)] = 1.0
         return vm

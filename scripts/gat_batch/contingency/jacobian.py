@@ -49,7 +49,7 @@ class Changes:
     held: NDArray[np.bool_]
 
     def of(self, kept: NDArray[np.bool_]) -> Changes:
-        """The changes of some of the contingencies."""
+        """Return the changes of some of the contingencies."""
         place = np.cumsum(kept) - 1
         mine, own = kept[self.number], kept[self.owner]
         return replace(
@@ -85,7 +85,7 @@ def slots(owner: Rows, row: Rows, contingencies: int, equations: int) -> tuple[R
 
 
 def jacobian(bus: Any, voltage: Complexes) -> Any:
-    """Derivatives of injected powers by angles and magnitudes, in p.u. and radians."""
+    """Return derivatives of injected powers by angles and magnitudes, in p.u. and radians."""
     magnitude = np.abs(voltage)
     here, unit = sparse.diags(voltage), sparse.diags(voltage / magnitude)
     current = sparse.diags(bus @ voltage)

@@ -86,7 +86,7 @@ class PartitionedInverse:
 
 
 def _parts(factor: Any) -> tuple[Rows, list[tuple[slice, Any]]]:
-    """The parts of a lower triangular factor with ones on its diagonal.
+    """Return the parts of a lower triangular factor with ones on its diagonal.
 
     Returns:
         The order of its rows, and of each part the rows, in this order, and the inverse.
@@ -114,7 +114,7 @@ def _parts(factor: Any) -> tuple[Rows, list[tuple[slice, Any]]]:
 
 
 def _heights(factor: Any) -> Rows:
-    """Height of each column above the leaves: it depends on lower ones only."""
+    """Return the height of each column above the leaves: it depends on lower ones only."""
     height = [0] * factor.shape[1]
     begin, rows = factor.indptr.tolist(), factor.indices.tolist()
     for column, own in enumerate(height):

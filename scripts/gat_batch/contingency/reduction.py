@@ -84,7 +84,7 @@ class Reduction:
         return sums.astype(np.float64)
 
     def _lost(self, block: Sequence[OutageEffect]) -> tuple[Rows, Rows]:
-        """Rows that contingencies cut off: contingency and row of each."""
+        """Return rows that contingencies cut off: contingency and row of each."""
         dead = [one.cut.dead for one in block]
         number = np.repeat(np.arange(len(block)), [len(rows) for rows in dead])
         return number, np.concatenate(dead)
@@ -92,7 +92,7 @@ class Reduction:
     def _out(
         self, block: Sequence[OutageEffect], lost: tuple[Rows, Rows]
     ) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
-        """Branches that carry nothing, and those among them that are not supplied.
+        """Return branches that carry nothing, and those among them that are not supplied.
 
         Returns:
             Contingency and branch of each, twice; some may be there more than once.
@@ -118,7 +118,7 @@ class Reduction:
     def _branch_figures(
         self, count: int, peak: Reals, loading_of: Callable[[Rows], Reals]
     ) -> tuple[dict[str, Any], dict[str, tuple[Rows, Rows, Reals]]]:
-        """The worst loading of each contingency, and where loading is above the limit.
+        """Return the worst loading of each contingency, and where loading is above the limit.
 
         Args:
             count: contingencies.
@@ -169,7 +169,7 @@ class Reduction:
         loss: Reals,
         drawn: Reals | float,
     ) -> dict[str, Any]:
-        """Sums over what is still supplied, in MW, and the statuses that follow.
+        """Return sums over what is still supplied, in MW, and the statuses that follow.
 
         Args:
             block: the contingencies.

@@ -121,5 +121,5 @@ class ContingencySolver:
         return found
 
     def state_after(self, contingency: Contingency) -> State:
-        """The state that a contingency leads to."""
+        """Return the state that a contingency leads to."""
         return after(contingency, self._state, self._service)

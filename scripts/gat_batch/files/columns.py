@@ -63,7 +63,7 @@ def read_columns(path: Path) -> pa.Table:
 def codes(
     column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Distinct texts of a column in the order of their appearance, and the code of each row.
+    """Return distinct texts of a column in the order of their appearance, and the code of each row.
 
     Args:
         column: the column.
@@ -95,7 +95,7 @@ def codes(
 
 
 def _texts(column: pa.Array) -> pa.StringArray | None:
-    """A column as text: whole numbers without a decimal point, times in ISO form."""
+    """Return a column as text: whole numbers without a decimal point, times in ISO form."""
     if pa.types.is_floating(column.type):
         try:
             column = column.cast(pa.int64())
@@ -110,7 +110,7 @@ def _texts(column: pa.Array) -> pa.StringArray | None:
 def numbers(
     column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
 ) -> NDArray[np.float64]:
-    """A column as numbers, NaN where a cell is empty.
+    """Return a column as numbers, NaN where a cell is empty.
 
     Args:
         column: the column.

@@ -63,7 +63,10 @@ def _reader(text: str) -> Any:
 
 
 def _rows(text: str, path: Path) -> list[list[str]]:
-    """The rows that aren't blank; a fault names the first of another length than the names."""
+    """Return the rows that aren't blank.
+
+    A fault names the first of another length than the names.
+    """
     reader = _reader(text)
     rows: list[list[str]] = []
     for row in reader:
@@ -84,7 +87,10 @@ def _small(text: str, path: Path) -> pa.Table:
 
 
 def _large(text: str, names: list[str], path: Path) -> pa.Table:
-    """The columns of any file; Arrow's reader takes longer to start than a small file needs."""
+    """Return the columns of any file.
+
+    Arrow's reader takes longer to start than a small file needs.
+    """
     convert = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
     )

@@ -60,7 +60,7 @@ def read_document(path: Path) -> Any:
 
 
 def named_file(folder: Path, name: str) -> Path:
-    """A file as a document names it.
+    """Return a file as a document names it.
 
     Args:
         folder: the folder that names are relative to; it may not be there yet.
@@ -82,7 +82,7 @@ def named_file(folder: Path, name: str) -> Path:
 
 
 def file_hash(path: Path, fault: type[GatBatchError]) -> str:
-    """Hash of a file's content.
+    """Return the hash of a file's content.
 
     Args:
         path: the file.
@@ -118,7 +118,7 @@ def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """A hint that names the known word nearest to an unknown one, or all known words."""
+    """Return a hint that names the known word nearest to an unknown one, or all known words."""
     close = get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
@@ -156,7 +156,7 @@ def _faults(error: ValidationError, document: Any, file: Path) -> Iterator[GatBa
 
 
 def _sentence(error: ValidationError) -> tuple[str, str | None]:
-    """What is wrong with a value, and a hint."""
+    """Tell what is wrong with a value, and a hint."""
     found, hint = _shown(error.instance), None
     wanted: Any = error.validator_value
     schema: Any = error.schema
@@ -185,7 +185,7 @@ def _sentence(error: ValidationError) -> tuple[str, str | None]:
 
 
 def scenario_name(entry: Any, position: int) -> str:
-    """What messages call a scenario: its id, or its place if it has none."""
+    """Tell what messages call a scenario: its id, or its place if it has none."""
     name = entry.get("id") if isinstance(entry, dict) else None
     return name if isinstance(name, str) else f"#{position + 1}"
 

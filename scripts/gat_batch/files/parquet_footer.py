@@ -28,7 +28,7 @@ _FINGERPRINT = re.compile(_STORED + rb'"fingerprint": "([0-9a-f]{64})"')
 
 
 def read_fingerprint(path: Path) -> str | None:
-    """The fingerprint in a result file.
+    """Return the fingerprint in a result file.
 
     Args:
         path: the file.
@@ -43,7 +43,7 @@ def read_fingerprint(path: Path) -> str | None:
 
 
 def _footer(path: Path) -> bytes | None:
-    """The footer of a whole Parquet file, or None."""
+    """Return the footer of a whole Parquet file, or None."""
     try:
         # A FIFO in place of a result must not block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -64,7 +64,7 @@ def hold(path: Path) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether any living process holds a lock."""
+    """Tell whether any living process holds a lock."""
     try:
         with path.open("r", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

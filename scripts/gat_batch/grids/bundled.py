@@ -54,7 +54,7 @@ def _forget_ratings(net: pandapowerNet) -> None:
 
 
 def _names() -> list[str]:
-    """Functions of ``pandapower.networks`` that can be called without arguments."""
+    """Return functions of ``pandapower.networks`` that can be called without arguments."""
     return [
         name
         for name, function in vars(networks).items()

@@ -50,7 +50,7 @@ class GridConnections:
 
 
 def connections_of(net: pandapowerNet) -> GridConnections:
-    """The wiring of a grid.
+    """Return the wiring of a grid.
 
     Args:
         net: the network; coordinates are GeoJSON points in the column ``geo`` of its buses.
@@ -82,7 +82,7 @@ def write_connections(path: Path, net: pandapowerNet) -> None:
 
 
 def read_connections(path: Path) -> GridConnections | None:
-    """The wiring that a file holds, or None if there is no whole one."""
+    """Return the wiring that a file holds, or None if there is no whole one."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         branches = [(element, index) for element, index in content["branches"]]

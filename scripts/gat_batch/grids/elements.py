@@ -31,7 +31,7 @@ class ElementIndex:
     _by_name: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
     def position(self, element: str, label: int | str) -> int:
-        """Position of an element in its table.
+        """Return the position of an element in its table.
 
         Args:
             element: name of the table, as ``load``.

@@ -75,7 +75,7 @@ def read_json(path: Path) -> pandapowerNet:
 
 
 def _classes(value: Any) -> Iterator[tuple[str, str]]:
-    """Every class that a document names, also in the JSON texts that it holds."""
+    """Return every class that a document names, also in the JSON texts that it holds."""
     if isinstance(value, dict):
         if any(mark in value for mark in MARKS):
             yield str(value.get("_module")), str(value.get("_class"))

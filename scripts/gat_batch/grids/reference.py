@@ -79,7 +79,7 @@ class GridRef:
         return (self.path / MANIFEST, *tables)
 
     def content_hash(self) -> str:
-        """Hash of the content, wherever it lies and whenever it was written.
+        """Return the hash of the content, wherever it lies and whenever it was written.
 
         Returns:
             64 hexadecimal digits.
@@ -120,7 +120,7 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
 
 
 def form_of(path: Path) -> Form:
-    """The form that a path's suffix stands for.
+    """Return the form that a path's suffix stands for.
 
     Raises:
         GridError: if it stands for none.

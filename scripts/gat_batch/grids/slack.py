@@ -18,7 +18,7 @@ REFERENCE = "reference_degree"
 
 
 def has_slack(net: pandapowerNet) -> bool:
-    """Whether any bus in service has a slack in service."""
+    """Tell whether any bus in service has a slack in service."""
     live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
     holders = (
         (net.ext_grid, True),
@@ -32,7 +32,7 @@ def has_slack(net: pandapowerNet) -> bool:
 
 
 def references(net: pandapowerNet) -> dict[int, float]:
-    """Buses from which an optimal power flow counts angles, beside the slacks.
+    """Return buses from which an optimal power flow counts angles, beside the slacks.
 
     Returns:
         Bus -> its angle in degrees: the references that the file names, or where there is no slack

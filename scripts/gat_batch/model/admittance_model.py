@@ -94,7 +94,7 @@ class AdmittanceModel:
 
 
 def obstacle(net: pandapowerNet, *, dc: bool, dispatched: bool = False) -> str:
-    """Why these equations can't stand for a grid; empty if they can.
+    """Tell why these equations can't stand for a grid; empty if they can.
 
     Args:
         net: the network, just solved by pandapower.
@@ -127,7 +127,7 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
 
 
 def _tables(net: pandapowerNet) -> list[str]:
-    """Tables of elements: those that say what is in service."""
+    """Return tables of elements: those that say what is in service."""
     return [
         name
         for name, table in net.items()
@@ -198,7 +198,7 @@ def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
 
 
 def _no_load(internal: dict[str, Any]) -> NDArray[np.complex128]:
-    """Voltages of 1 p.u. whose angles differ by the phase shifts of branches alone.
+    """Return voltages of 1 p.u. whose angles differ by the phase shifts of branches alone.
 
     Args:
         internal: pandapower's arrays of supplied buses and live branches.

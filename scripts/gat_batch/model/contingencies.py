@@ -82,7 +82,7 @@ class Pairs(Sequence["Contingency"]):
 
 
 def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Contingency]:
-    """The contingencies of a grid, in a fixed order.
+    """Return the contingencies of a grid, in a fixed order.
 
     Args:
         index: the grid's elements.
@@ -109,7 +109,7 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Cont
 
 
 def _meant(net: pandapowerNet, element: str, asked: Contingencies) -> NDArray[np.bool_]:
-    """Elements of a type that the filters leave."""
+    """Return elements of a type that the filters leave."""
     table = net[element]
     meant = np.ones(len(table), bool)
     if asked.vn_kv is not None:
@@ -124,7 +124,7 @@ def _meant(net: pandapowerNet, element: str, asked: Contingencies) -> NDArray[np
 
 
 def service_of(net: pandapowerNet, state: State) -> dict[str, NDArray[np.bool_]]:
-    """What is in service in a state, by element, shape (elements,)."""
+    """Tell what is in service in a state, by element, shape (elements,)."""
     given = {element: net[element]["in_service"].to_numpy(bool, copy=True) for element in TYPES}
     return given | {
         change.element: change.values.astype(bool)
@@ -136,7 +136,7 @@ def service_of(net: pandapowerNet, state: State) -> dict[str, NDArray[np.bool_]]
 def after(
     contingency: Contingency, state: State, service: Mapping[str, NDArray[np.bool_]]
 ) -> State:
-    """The state that follows from another one by a contingency.
+    """Return the state that follows from another one by a contingency.
 
     Args:
         contingency: what fails.
@@ -154,7 +154,7 @@ def after(
 
 
 def is_possible(contingency: Contingency, service: Mapping[str, NDArray[np.bool_]]) -> bool:
-    """Whether all that fails was in service before."""
+    """Tell whether all that fails was in service before."""
     return all(service[element][position] for element, position in contingency.outages)
 
 
@@ -165,7 +165,7 @@ def _named(index: ElementIndex, outages: frozenset[tuple[str, int]]) -> Continge
 
 
 def _read_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:
-    """Sets of outages from a CSV: rows with the same name form a set."""
+    """Return sets of outages from a CSV: rows with the same name form a set."""
     faults: list[GatBatchError] = []
     sets: dict[str, list[tuple[str, int]]] = {}
     try:

@@ -39,7 +39,7 @@ class Curve:
     lines: tuple[tuple[float, float], ...] = ()
 
     def at(self, power: float) -> float:
-        """The cost of a power in MW or MVAr, in currency an hour."""
+        """Return the cost of a power in MW or MVAr, in currency an hour."""
         c0, c1, c2 = self.polynomial
         pieces = (slope * power + offset for slope, offset in self.lines)
         return c0 + c1 * power + c2 * power**2 + max(pieces, default=0.0)
@@ -50,7 +50,7 @@ Costs = dict[tuple[str, int, str], Curve]
 
 
 def polynomial_curve(c0: float, c1: float, c2: float) -> Curve:
-    """The curve of a polynomial.
+    """Return the curve of a polynomial.
 
     Raises:
         SolverError: if it isn't convex: no optimum of it can be proved.
@@ -64,7 +64,7 @@ def polynomial_curve(c0: float, c1: float, c2: float) -> Curve:
 
 
 def curve_through(points: list[tuple[float, float]]) -> Curve:
-    """The curve that joins points; its first and last piece go on beyond them.
+    """Return the curve that joins points; its first and last piece go on beyond them.
 
     Args:
         points: power in MW or MVAr and cost of each, in rising order.
@@ -92,7 +92,7 @@ def curve_through(points: list[tuple[float, float]]) -> Curve:
 
 
 def grid_costs(net: pandapowerNet) -> Costs:
-    """The cost curves that a grid holds itself.
+    """Return the cost curves that a grid holds itself.
 
     Where it holds none at all, every MW that is fed in costs 1, as pandapower has it: the
     optimum is then the one with the least generation.

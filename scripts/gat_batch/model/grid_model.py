@@ -94,7 +94,7 @@ def prepare(net: pandapowerNet) -> GridModel:
 
 
 def _cut_off(net: pandapowerNet) -> NDArray[np.bool_]:
-    """Buses that a grid as given doesn't supply, shape (buses,)."""
+    """Return buses that a grid as given doesn't supply, shape (buses,)."""
     with referenced(net):
         try:
             with unharmed(net):
@@ -127,7 +127,7 @@ def _names(net: pandapowerNet, element: str) -> list[str | None]:
 
 
 def supplied_buses(net: pandapowerNet) -> NDArray[np.bool_]:
-    """Buses that the power flow just solved has connected to a slack, shape (buses,)."""
+    """Return buses that the power flow just solved has connected to a slack, shape (buses,)."""
     # pandapower voids the voltage of exactly those that it leaves out, in DC power flows too;
     # angles are also void where equations are singular.
     supplied: NDArray[np.bool_] = np.isfinite(net.res_bus["vm_pu"].to_numpy(np.float64))

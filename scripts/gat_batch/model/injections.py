@@ -60,7 +60,7 @@ class Injections:
     def columns(
         self, net: pandapowerNet, snapshot: str | None
     ) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """Columns as the table has them in one snapshot.
+        """Return columns as the table has them in one snapshot.
 
         Args:
             net: the grid as given.
@@ -161,7 +161,10 @@ def resolve(
 def _positions(
     index: ElementIndex, table: InjectionTable, faults: list[GatBatchError]
 ) -> NDArray[np.int64]:
-    """The position of each label's element, shape (labels,); -1 for those that add a fault."""
+    """Return the position of each label's element, shape (labels,).
+
+    -1 for those that add a fault.
+    """
     labels, positions = index.found.get(table.element, ((), np.empty(0, np.int64)))
     if labels != table.labels:
         positions = np.array(
@@ -254,7 +257,7 @@ def _bus_shares(
 
 
 def _useless_voltages(table: InjectionTable, labels: set[int]) -> list[GatBatchError]:
-    """Faults of voltages given for buses where no generator could hold them."""
+    """Return faults of voltages given for buses where no generator could hold them."""
     given = np.isfinite(table.values.get("vm_pu", np.full(len(table.label), np.nan)))
     useless = [label for label in np.unique(table.label[given]) if int(label) in labels]
     hint = "leave its vm_pu empty, or take the column out"

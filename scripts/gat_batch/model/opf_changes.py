@@ -38,7 +38,7 @@ class Placed:
     position: NDArray[np.int64]
 
     def rows(self, snapshot: str | None) -> NDArray[np.int64]:
-        """The rows of a snapshot; a table without snapshots holds for all."""
+        """Return the rows of a snapshot; a table without snapshots holds for all."""
         return self._rows_of.get(snapshot if self.table.snapshots else None, self._rows_of[""])
 
     @cached_property
@@ -84,7 +84,7 @@ def place(index: ElementIndex, table: ElementTable, faults: list[GatBatchError])
 
 
 def limit_columns(net: pandapowerNet, limits: Placed, snapshot: str | None) -> Columns:
-    """Columns of limits as a table has them in one snapshot.
+    """Return columns of limits as a table has them in one snapshot.
 
     Args:
         net: the grid as given.
@@ -109,7 +109,7 @@ def limit_columns(net: pandapowerNet, limits: Placed, snapshot: str | None) -> C
 
 
 def _column(net: pandapowerNet, element: str, name: str) -> NDArray[np.float64] | NDArray[np.bool_]:
-    """A copy of a column, or what stands for one that isn't there."""
+    """Return a copy of a column, or what stands for one that isn't there."""
     default = element == "gen" if name == "controllable" else np.nan
     column: NDArray[np.float64] | NDArray[np.bool_] = np.full(len(net[element]), default)
     if name in net[element]:
@@ -129,7 +129,7 @@ def _at(table: ElementTable, row: int) -> Iterator[None]:
 
 
 def cost_curves(costs: Placed, snapshot: str | None) -> Costs:
-    """The curves that a table gives in one snapshot.
+    """Return the curves that a table gives in one snapshot.
 
     Args:
         costs: the table.

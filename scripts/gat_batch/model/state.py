@@ -94,7 +94,7 @@ def scenario_states(
     costs: ElementTable | None = None,
     limits: ElementTable | None = None,
 ) -> Iterator[State]:
-    """The states of a scenario, one a snapshot.
+    """Return the states of a scenario, one a snapshot.
 
     Args:
         index: the grid's elements.
@@ -190,7 +190,7 @@ def _curves(priced: Placed | None, snapshot: str | None) -> Costs:
 def _resolved(
     index: ElementIndex, scenario: _Scenario, tables: _Tables
 ) -> tuple[list[Injections], list[Change], tuple[str, ...], Placed | None, Placed | None]:
-    """Tables and outages held against the grid: positions instead of names."""
+    """Return tables and outages held against the grid: positions instead of names."""
     faults: list[GatBatchError] = []
     injections = []
     if tables.loads is not None:
@@ -207,7 +207,7 @@ def _resolved(
 
 
 def _common_snapshots(tables: _Tables, faults: list[GatBatchError]) -> tuple[str, ...]:
-    """The snapshots of the first table that has any; the others must have the same."""
+    """Return the snapshots of the first table that has any; the others must have the same."""
     varying = [table for table in tables if table is not None and table.snapshots]
     for first, table in pairwise(varying):
         if set(first.snapshots) != set(table.snapshots):
@@ -257,7 +257,7 @@ SCALED = {"load": ("p_mw", "q_mvar"), "gen": ("p_mw",), "sgen": ("p_mw", "q_mvar
 
 
 def _scale_changes(net: pandapowerNet, scenario: _Scenario, done: set[str]) -> list[Change]:
-    """Changes of elements that no table names, but a scale multiplies all the same."""
+    """Return changes of elements that no table names, but a scale multiplies all the same."""
     return [
         Change(element, column, net[element][column].to_numpy(np.float64) * factor)
         for element, columns in SCALED.items()

@@ -46,7 +46,7 @@ class Limits:
 
 
 def voltage_bands(net: pandapowerNet, limits: Limits) -> tuple[NDArray[np.float64], ...]:
-    """Lowest and highest voltage of each bus in p.u.: its own, or else the common band."""
+    """The lowest and highest voltage of each bus in p.u.: its own, or else the common band."""
     return tuple(
         net.bus[name].fillna(common).to_numpy(np.float64)
         if name in net.bus
@@ -58,7 +58,7 @@ def voltage_bands(net: pandapowerNet, limits: Limits) -> tuple[NDArray[np.float6
 def violations(
     solution: Solution, limits: Limits, bands: tuple[NDArray[np.float64], ...]
 ) -> dict[str, NDArray[np.int64]]:
-    """Elements in violation.
+    """Return elements in violation.
 
     Args:
         solution: the solution.

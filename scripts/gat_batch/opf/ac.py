@@ -43,7 +43,7 @@ RTE take 40 iterations so, and otherwise creep along for hundreds."""
 
 
 def _program_of(form: Form, ramped: Rows, count: int) -> Program:
-    """The program of one snapshot, or of several that ramps tie together.
+    """Return the program of one snapshot, or of several that ramps tie together.
 
     Args:
         form: what a snapshot consists of.
@@ -125,7 +125,7 @@ def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
 def _joined(
     parts: list[tuple[Reals, Reals, Reals, Reals]], ramp: Reals
 ) -> tuple[Reals, Reals, Reals, Reals]:
-    """Bounds of all snapshots, those of the ramps last."""
+    """Return bounds of all snapshots, those of the ramps last."""
     x_low, x_high, low, high = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     limit = ramp.ravel()
     return x_low, x_high, np.concatenate([low, -limit]), np.concatenate([high, limit])
@@ -137,7 +137,7 @@ def _optima(
     found: tuple[Reals, Reals, Reals],
     common: Optimum,
 ) -> list[Optimum]:
-    """The optimum of each snapshot.
+    """Return the optimum of each snapshot.
 
     Args:
         snapshots: the snapshots.

@@ -44,7 +44,7 @@ class Places:
     entries: Rows
 
     def repeated(self, count: int, variables: int, rows: int, parameters: int) -> Places:
-        """The places in several programs one after the other.
+        """Return the places in several programs one after the other.
 
         Args:
             count: number of programs.
@@ -118,7 +118,7 @@ def spread(rows: Rows, count: int) -> casadi.DM:
 
 
 def _derived(rest: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """Functions for the values, the first and the second derivatives of the rest."""
+    """Return functions for the values, the first and the second derivatives of the rest."""
     x, p, f, g = (rest[name] for name in ("x", "p", "f", "g"))
     weight, dual = casadi.SX.sym("weight"), casadi.SX.sym("dual", g.numel())
     hessian, _ = casadi.hessian(weight * f + casadi.dot(dual, g), x)
@@ -131,7 +131,7 @@ def _derived(rest: dict[str, Any]) -> tuple[Any, Any, Any]:
 
 
 def _branch(*, by_current: bool) -> tuple[Any, Any, Any]:
-    """Functions for the values of one branch, and for their derivatives by its variables."""
+    """Return functions for the values of one branch, and for their derivatives by its variables."""
     x, y = casadi.SX.sym("x", VARIABLES), casadi.SX.sym("y", ENTRIES)
     weight = casadi.SX.sym("weight", VALUES)
     a_f, a_t, v_f, v_t = casadi.vertsplit(x)
@@ -155,7 +155,7 @@ def _branch(*, by_current: bool) -> tuple[Any, Any, Any]:
 
 
 def _added(x: Any, p: Any, dual: Any, places: Places, *, by_current: bool) -> tuple[Any, Any, Any]:
-    """What all branches add to the rows, the Jacobian and the Hessian's upper triangle."""
+    """Tell what all branches add to the rows, the Jacobian and the Hessian's upper triangle."""
     count = len(places.rows)
     values, first, second = (part.map(count) for part in _branch(by_current=by_current))
     own = casadi.reshape(x[places.variables.ravel().tolist()], VARIABLES, count)
@@ -177,7 +177,7 @@ def _added(x: Any, p: Any, dual: Any, places: Places, *, by_current: bool) -> tu
 
 
 def _summed(local: Any, rows: Rows, columns: Rows, shape: tuple[int, int]) -> Any:
-    """A sparse matrix of entries that are added up where they share a place.
+    """Return a sparse matrix of entries that are added up where they share a place.
 
     Args:
         local: the entries, one column a branch.

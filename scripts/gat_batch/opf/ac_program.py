@@ -80,7 +80,7 @@ class Form:
 
 
 def form_of(dispatch: Dispatch) -> Form:
-    """The form that the program of a snapshot has."""
+    """Return the form that the program of a snapshot has."""
     return Form(
         buses=dispatch.buses,
         units=len(dispatch.units.row),
@@ -95,12 +95,12 @@ def form_of(dispatch: Dispatch) -> Form:
 
 
 def _taken(vector: Any, places: Rows) -> Any:
-    """Parts of a vector, in a column even where indexing would make a row of them."""
+    """Return parts of a vector, in a column even where indexing would make a row of them."""
     return spread(places, vector.numel()).T @ vector
 
 
 def _sizes(form: Form) -> dict[str, int]:
-    """Number of parameters of each kind, in their order."""
+    """Return the number of parameters of each kind, in their order."""
     return {
         "demand_p": form.buses, "demand_q": form.buses, "shunt_g": form.buses,
         "shunt_b": form.buses, "ratio": form.units - len(form.free),
@@ -111,7 +111,7 @@ def _sizes(form: Form) -> dict[str, int]:
 
 
 def rest_of(form: Form) -> dict[str, Any]:
-    """The program without what flows into branches.
+    """Return the program without what flows into branches.
 
     Args:
         form: what it consists of.
@@ -148,7 +148,7 @@ def rest_of(form: Form) -> dict[str, Any]:
 
 
 def places_of(form: Form) -> Places:
-    """Where what flows into branches lies in the program."""
+    """Tell where what flows into branches lies in the program."""
     live = len(form.ends)
     balance = np.stack([form.ends, form.buses + form.ends], axis=2).reshape(live, -1)
     squares = np.full((live, 2), NOWHERE)
@@ -163,7 +163,7 @@ def places_of(form: Form) -> Places:
 
 
 def branch_parameters(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
-    """Admittances of a snapshot in p.u.
+    """Return admittances of a snapshot in p.u.
 
     Args:
         dispatch: the snapshot.
@@ -191,7 +191,7 @@ def branch_parameters(dispatch: Dispatch) -> tuple[Complexes, Complexes]:
 
 
 def parameters(dispatch: Dispatch, form: Form) -> Reals:
-    """The numbers of a snapshot, as :func:`rest_of` takes them."""
+    """Return the numbers of a snapshot, as :func:`rest_of` takes them."""
     prices = dispatch.prices
     entries, shunt = branch_parameters(dispatch)
     follow = np.setdiff1d(np.arange(form.units), form.free)
@@ -254,7 +254,7 @@ def start_of(dispatch: Dispatch, form: Form) -> Reals:
 
 
 def unwrapped(dispatch: Dispatch) -> Reals:
-    """Angles of the start, in which no branch of a tree spans more than half a turn.
+    """Return angles of the start, in which no branch of a tree spans more than half a turn.
 
     The trees grow from the references along the branches that are turned least.
 
@@ -284,7 +284,7 @@ def _within_half_a_turn(angle: Any) -> Any:
 
 
 def _middle(limits: Reals) -> Reals:
-    """The middle of limits, or what is nearest to zero where there is none."""
+    """Return the middle of limits, or what is nearest to zero where there is none."""
     low, high = limits.T
     bounded = np.isfinite(low) & np.isfinite(high)
     middle = np.where(bounded, low, 0.0) / 2 + np.where(bounded, high, 0.0) / 2

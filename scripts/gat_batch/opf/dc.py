@@ -137,7 +137,7 @@ def run_highs(program: Program, *, before: Any = None, method: str = "choose") -
 
 
 def linear_optimum(program: Program) -> Reals | None:
-    """Values of the variables at the optimum of a linear program; None if there is none."""
+    """Return values of the variables at the optimum of a linear program; None if there is none."""
     solver = run_highs(program)
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
@@ -145,7 +145,7 @@ def linear_optimum(program: Program) -> Reals | None:
 
 
 def _residual(program: Program, value: Reals, reduced: Reals, dual: Reals) -> float:
-    """How far values and multipliers are from the conditions of an optimum."""
+    """Tell how far values and multipliers are from the conditions of an optimum."""
     gradient = program.linear + 2 * program.quadratic * value
     return residual_of(
         gradient + program.matrix.T @ dual + reduced,
@@ -166,7 +166,7 @@ def _optima(
     found: Sequence[Reals],
     common: Optimum,
 ) -> list[Optimum]:
-    """The optimum of each snapshot.
+    """Return the optimum of each snapshot.
 
     Args:
         program: the program of all.

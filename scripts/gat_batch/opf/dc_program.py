@@ -77,7 +77,7 @@ class Program:
 
 
 def layout_of(dispatch: Dispatch) -> Layout:
-    """Where things lie in the program of a snapshot."""
+    """Tell where things lie in the program of a snapshot."""
     units = len(dispatch.units.row)
     lines = np.flatnonzero(dispatch.prices.unit < units)
     return Layout(
@@ -91,7 +91,7 @@ def layout_of(dispatch: Dispatch) -> Layout:
 
 
 def program_of(dispatch: Dispatch, layout: Layout) -> Program:
-    """The program of one snapshot."""
+    """Return the program of one snapshot."""
     admittances, units, prices = dispatch.admittances, dispatch.units, dispatch.prices
     at = np.arange(layout.units)
     angle = np.tile([-np.inf, np.inf], (layout.buses, 1))
@@ -119,7 +119,7 @@ def program_of(dispatch: Dispatch, layout: Layout) -> Program:
 
 
 def _kept_matrix(dispatch: Dispatch, layout: Layout) -> Any:
-    """The rows' matrix of the last program, where this one has the same."""
+    """Return the rows' matrix of the last program, where this one has the same."""
     prices = dispatch.prices
     parts = (
         dispatch.units.row,
@@ -171,7 +171,7 @@ def _matrix(dispatch: Dispatch, layout: Layout) -> Any:
 
 
 def tied(programs: list[Program]) -> Program:
-    """One program of several that don't touch each other."""
+    """Return one program of several that don't touch each other."""
     if len(programs) == 1:
         return programs[0]
     vectors = ("linear", "quadratic", "low", "high", "row_low", "row_high")

@@ -150,7 +150,7 @@ def dispatch_of(
 def _kept_prices(
     admittances: AdmittanceModel, units: Units, costs: Costs, lost_load: float
 ) -> Prices:
-    """The prices of the last state, where they hold for this one too."""
+    """Return the prices of the last state, where they hold for this one too."""
     key = (units.element.tobytes(), units.position.tobytes(), units.live.tobytes(), lost_load)
     last = admittances.solvers.get("prices")
     if last is None or last[0] is not costs or last[1] != key:
@@ -163,7 +163,7 @@ def _kept_prices(
 def _cost_of_the_fixed(
     admittances: AdmittanceModel, column: Columns, asked: Demand, units: Units, costs: Costs
 ) -> float:
-    """What static generators and loads cost that can't be chosen, in currency an hour."""
+    """Tell what static generators and loads cost that can't be chosen, in currency an hour."""
     total = 0.0
     power = {"sgen": asked.sgen, "load": asked.load}
     for element, values in power.items():
@@ -226,7 +226,7 @@ def _voltage_limits(admittances: AdmittanceModel, column: Columns, *, held: bool
 
 
 def _references(admittances: AdmittanceModel) -> Rows:
-    """The first reference of each island: more would fix what flows between them."""
+    """Return the first reference of each island: more would fix what flows between them."""
     if len(admittances.ref) == 1:
         return admittances.ref
     ends = admittances.ends[admittances.live][~admittances.open]
@@ -237,7 +237,7 @@ def _references(admittances: AdmittanceModel) -> Rows:
 
 
 def _ratings(model: GridModel, admittances: AdmittanceModel, column: Columns) -> Reals:
-    """Ratings of the live branches in p.u., as pandapower has them."""
+    """Return ratings of the live branches in p.u., as pandapower has them."""
     rating = np.full(len(admittances.ends), np.inf)
     for element in ("line", "trafo", "trafo3w"):
         if element in admittances.span:
@@ -251,7 +251,10 @@ def _ratings(model: GridModel, admittances: AdmittanceModel, column: Columns) ->
 
 
 def _sizes(net: pandapowerNet, element: str) -> Reals:
-    """Power at 100 % loading in MVA; a row for each winding of a three-winding transformer."""
+    """Return power at 100 % loading in MVA.
+
+    A row for each winding of a three-winding transformer.
+    """
     table = net[element]
     if element == "trafo3w":
         sides = [table[f"sn_{side}_mva"] for side in ("hv", "mv", "lv")]

@@ -63,7 +63,7 @@ class Violations:
 
 
 def least_violations(dispatch: Dispatch, *, dc: bool) -> Violations | None:
-    """The least violations of a snapshot; None if they couldn't be found either.
+    """Return the least violations of a snapshot; None if they couldn't be found either.
 
     Args:
         dispatch: the snapshot.
@@ -149,7 +149,7 @@ LOWEST_PU, HIGHEST_PU = 0.3, 2.0
 
 
 def _sizes(form: Form) -> dict[str, int]:
-    """Number of slacks of each kind."""
+    """Return the number of slacks of each kind."""
     buses = ("lack_p", "spare_p", "lack_q", "spare_q", "high", "low")
     spread = len(form.spread)
     return {
@@ -185,7 +185,7 @@ def _elastic_solver(form: Form) -> Any:
 
 
 def description(model: GridModel, dispatch: Dispatch, violations: Violations) -> str:
-    """The violations for people, the largest first.
+    """Return the violations for people, the largest first.
 
     Args:
         model: the model.
@@ -232,7 +232,7 @@ def description(model: GridModel, dispatch: Dispatch, violations: Violations) ->
 
 
 def branch_name(model: GridModel, dispatch: Dispatch, live: int) -> str:
-    """The element that a live branch belongs to, for people.
+    """Return the element that a live branch belongs to, for people.
 
     Args:
         model: the model.
@@ -249,7 +249,7 @@ def branch_name(model: GridModel, dispatch: Dispatch, live: int) -> str:
 
 
 def crossed(model: GridModel, dispatch: Dispatch) -> str:
-    """Limits that contradict each other, for people; empty if there are none."""
+    """Return limits that contradict each other, for people; empty if there are none."""
     units = dispatch.units
     texts = []
     for limits, power in ((units.p, "active"), (units.q, "reactive")):

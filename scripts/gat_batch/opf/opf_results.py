@@ -81,7 +81,7 @@ def solution_at(
 
 
 def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
-    """What elements draw and inject in MVA, and the load that isn't served in MW."""
+    """Tell what elements draw and inject in MVA, and the load that isn't served in MW."""
     admittances, asked, units = dispatch.admittances, dispatch.asked, dispatch.units
     reactive = np.zeros(len(units.row)) if optimum.q is None else optimum.q
     chosen = (optimum.p + 1j * reactive) * admittances.base_mva

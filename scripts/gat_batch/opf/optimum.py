@@ -71,7 +71,7 @@ def residual_of(
     *,
     objective: float,
 ) -> float:
-    """Largest relative residual of the Karush-Kuhn-Tucker conditions of a minimum.
+    """Return the largest relative residual of the Karush-Kuhn-Tucker conditions of a minimum.
 
     Stationarity is relative to the largest multiplier, feasibility is in the constraints' own
     units, which are p.u., and complementarity relative to the objective. The multiplier of a bound

@@ -85,7 +85,7 @@ def solve_by_pandapower(
 
 
 def _is_fixed(net: pandapowerNet, element: str, position: int) -> bool:
-    """Whether pandapower leaves an element as it is, and its cost out."""
+    """Tell whether pandapower leaves an element as it is, and its cost out."""
     if element not in ("sgen", "load", "storage"):
         return False
     table = net[element]
@@ -93,7 +93,7 @@ def _is_fixed(net: pandapowerNet, element: str, position: int) -> bool:
 
 
 def _cost_of_the_fixed(net: pandapowerNet, costs: Costs) -> float:
-    """What elements cost that can't be chosen, in currency an hour."""
+    """Tell what elements cost that can't be chosen, in currency an hour."""
     total = 0.0
     supplied = net.bus.index[net.res_bus["va_degree"].notna()]
     for (element, position, power), curve in costs.items():

@@ -51,12 +51,12 @@ class Units:
     ramp: Reals
 
     def of(self, element: str) -> Rows:
-        """The units of one kind."""
+        """Return the units of one kind."""
         return np.flatnonzero(self.element == element)
 
 
 def units_of(element: str, admittances: AdmittanceModel, column: Columns) -> Units:
-    """The units of one kind of element.
+    """Return the units of one kind of element.
 
     Args:
         element: one of :data:`DISPATCHED`.
@@ -133,7 +133,7 @@ def unserved(admittances: AdmittanceModel, asked: Demand, dispatched: Units) -> 
 
 
 def joined(parts: list[Units]) -> Units:
-    """Units one after the other."""
+    """Return units one after the other."""
     return Units(
         *(
             np.concatenate([getattr(part, column.name) for part in parts])
@@ -143,5 +143,5 @@ def joined(parts: list[Units]) -> Units:
 
 
 def given_or(values: Reals, default: float) -> Reals:
-    """Values, and the default where there are none."""
+    """Return values, and the default where there are none."""
     return np.where(np.isnan(values), default, values)

@@ -18,23 +18,23 @@ class BatchFiles(ABC):
         """The batch's folder, relative to the working directory."""
 
     def job_folder(self, scenario_id: str) -> Path:
-        """The folder of one scenario."""
+        """Return the folder of one scenario."""
         return self.folder / f"job_{scenario_id}"
 
     def result(self, scenario_id: str) -> Path:
-        """The result file of one scenario."""
+        """Return the result file of one scenario."""
         return self.job_folder(scenario_id) / "result.parquet"
 
     def error(self, scenario_id: str) -> Path:
-        """The file that says why the last run gave up on a scenario."""
+        """Return the file that says why the last run gave up on a scenario."""
         return self.job_folder(scenario_id) / "error.json"
 
     def log(self, stage: str) -> Path:
-        """The log of a shard or of another stage."""
+        """Return the log of a shard or of another stage."""
         return self.folder / "logs" / f"{stage}.log"
 
     def journal(self, shard: str) -> Path:
-        """The record of what happened to a shard's members, one JSON object a line."""
+        """Return the record of what happened to a shard's members, one JSON object a line."""
         return self.folder / "logs" / "journal" / f"{shard}.jsonl"
 
     @property
@@ -53,9 +53,9 @@ class BatchFiles(ABC):
         return self.folder / "logs" / "finished"
 
     def summary(self, name: str) -> Path:
-        """A file of the summary."""
+        """Return a file of the summary."""
         return self.folder / "summary" / name
 
     def analytics(self, name: str) -> Path:
-        """The table of an analysis."""
+        """Return the table of an analysis."""
         return self.summary("analytics") / f"{name}.parquet"

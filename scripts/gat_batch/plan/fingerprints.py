@@ -34,14 +34,14 @@ PROGRAM = 2
 
 
 def digest(facts: object) -> str:
-    """Hash of plain values: 64 hexadecimal digits."""
+    """Return the hash of plain values: 64 hexadecimal digits."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
 def solver_versions(solver: Solver) -> dict[str, str]:
-    """Versions of the packages that a result of a solver depends on."""
+    """Return versions of the packages that a result of a solver depends on."""
     optimisers = {"dc_opf": ("highspy",), "ac_opf": ("casadi",)}
     names = ("pandapower", "lightsim2grid", "numpy", "scipy", *optimisers.get(solver, ()))
     return {name: version(name) for name in names}
@@ -49,7 +49,7 @@ def solver_versions(solver: Solver) -> dict[str, str]:
 
 @cache
 def grid_hash(grid: GridRef) -> str:
-    """Hash of a grid's content, read once a process."""
+    """Return the hash of a grid's content, read once a process."""
     return grid.content_hash()
 
 
@@ -75,7 +75,7 @@ def scenario_facts(
     grid: GridRef,
     made: Mapping[Path, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """All that a scenario's result depends on, as plain values.
+    """Return all that a scenario's result depends on, as plain values.
 
     Args:
         scenario: the scenario.
@@ -109,7 +109,7 @@ def scenario_facts(
 def _injections_hash(
     kind: Kind, path: Path | None, rows: str | None, made: Mapping[Path, Mapping[str, str]]
 ) -> str | None:
-    """Hash of a table, or of the rows that the scenario has in a shared one."""
+    """Return the hash of a table, or of the rows that the scenario has in a shared one."""
     if path is None or rows is None:
         return _table_hash(path)
     digests = made.get(path)

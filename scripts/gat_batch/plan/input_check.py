@@ -45,7 +45,7 @@ def check_input(plan: Plan) -> list[Scenario]:
 
 
 def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Files that aren't there or are of an unknown kind. Cheap: none is read."""
+    """Return files that aren't there or are of an unknown kind. Cheap: none is read."""
     made = set(plan.made())
     for scenario in plan.batch.scenarios:
         if not {"{", "}"}.isdisjoint("".join(map(str, (scenario.grid, *scenario.tables)))):
@@ -71,7 +71,7 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
 
 
 def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Folders in the batch that are links, which could lead results anywhere.
+    """Return folders in the batch that are links, which could lead results anywhere.
 
     The batch's own folder, and those above it, may well be links.
     """
@@ -84,7 +84,7 @@ def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
 
 
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
-    """Grids and tables that can't be read, or don't fit together."""
+    """Return grids and tables that can't be read, or don't fit together."""
     for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
         members = list(group)
         if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
@@ -92,7 +92,7 @@ def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatc
 
 
 def _depends_on_elements(scenario: Scenario) -> bool:
-    """Whether a scenario may ask of its grid what isn't there; scaling all of it can't."""
+    """Tell whether a scenario may ask of its grid what isn't there; scaling all of it can't."""
     named = scenario.tables or scenario.outages or scenario.contingencies
     return bool(named) or scenario.solver in OPTIMAL
 

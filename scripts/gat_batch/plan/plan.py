@@ -61,7 +61,7 @@ class Plan(BatchFiles):
         return analyses_of(self.config.analytics)
 
     def analysis(self, name: str) -> Analysis:
-        """The analysis of that name."""
+        """Return the analysis of that name."""
         return next(analysis for analysis in self.analyses if analysis.name == name)
 
     @property
@@ -70,15 +70,15 @@ class Plan(BatchFiles):
         return min(ANALYSIS_WORKERS, self.batch.max_jobs or ANALYSIS_WORKERS)
 
     def analysis_fingerprint(self, analysis: Analysis) -> str:
-        """Hash of what an analysis is asked to do, beside the results that it reads."""
+        """Return the hash of what an analysis is asked to do, beside the results that it reads."""
         return digest([asdict(analysis), self.summary_fingerprint()])
 
     def grid(self, scenario: Scenario) -> GridRef:
-        """The grid of a scenario."""
+        """Return the grid of a scenario."""
         return grid_ref(scenario.grid, self.batch.folder)
 
     def connections(self, scenario: Scenario) -> Path:
-        """What the map of a scenario's grid is drawn from, kept by those who solve on it."""
+        """Tell what the map of a scenario's grid is drawn from, kept by those who solve on it."""
         return self.folder / "logs" / "wiring" / f"{grid_hash(self.grid(scenario))}.json"
 
     @cached_property
@@ -87,7 +87,7 @@ class Plan(BatchFiles):
         return shards_of(self.batch.scenarios, self.config)
 
     def shard(self, name: str) -> Shard:
-        """The shard of that name.
+        """Return the shard of that name.
 
         Raises:
             ManifestError: if there is none, as another run has begun with another manifest.
@@ -115,7 +115,7 @@ class Plan(BatchFiles):
         return job_minutes(shard, self.config, workers=self.workers, attempt=attempt)
 
     def inputs(self, shard: Shard) -> list[Path]:
-        """The grid that a shard reads, and of its tables the one that was changed last.
+        """Return the grid that a shard reads, and of its tables the one that was changed last.
 
         Snakemake keeps with each result the names of all inputs of its job: with a table for each
         scenario that grows with the square of their number. What tables hold is in the
@@ -140,7 +140,7 @@ class Plan(BatchFiles):
         return [self.product.manifest, *(path for path in self.product.outputs if path in read)]
 
     def fingerprint(self, scenario: Scenario) -> str:
-        """Hash of all that a scenario's result depends on.
+        """Return the hash of all that a scenario's result depends on.
 
         Returns:
             64 hexadecimal digits. Equal fingerprints mean equal results, whatever machine,
@@ -157,7 +157,7 @@ class Plan(BatchFiles):
         return digest({member.id: self.fingerprint(member) for member in shard.scenarios})
 
     def summary_fingerprint(self) -> str:
-        """Hash of what the summary says beside the results: weights, tags, limits."""
+        """Return the hash of what the summary says beside the results: weights, tags, limits."""
         facts = [
             [s.id, s.weight, s.tags, s.description, s.metadata, s.grid]
             for s in self.batch.scenarios
@@ -166,17 +166,17 @@ class Plan(BatchFiles):
         return digest([facts, limits])
 
     def unsolved(self) -> list[Scenario]:
-        """The scenarios without a right result."""
+        """Return the scenarios without a right result."""
         return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
 
     def is_solved(self, scenario: Scenario) -> bool:
-        """Whether a whole result with the right fingerprint is there already."""
+        """Tell whether a whole result with the right fingerprint is there already."""
         found = read_fingerprint(self.result(scenario.id))
         return found is not None and found == self.fingerprint(scenario)
 
 
 def _changed_at(path: Path) -> float:
-    """When a file, or a link to it, was changed last; a missing one comes after all others."""
+    """Tell when a file, or a link to it, was changed last; a missing one comes after all others."""
     try:
         return max(path.stat().st_mtime_ns, path.lstat().st_mtime_ns)
     except OSError:

@@ -104,7 +104,7 @@ def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> 
 
 
 def _cut(members: tuple[Scenario, ...], size: int) -> list[tuple[Scenario, ...]]:
-    """Pieces of even sizes, none larger than asked for."""
+    """Return pieces of even sizes, none larger than asked for."""
     pieces = -(-len(members) // size)
     even = -(-len(members) // pieces)
     return [members[start : start + even] for start in range(0, len(members), even)]

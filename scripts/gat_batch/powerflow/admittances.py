@@ -60,7 +60,7 @@ OFF: dict[str, Any] = {
 def cached_admittances(
     model: GridModel, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
 ) -> AdmittanceModel | str:
-    """The equations of the grid as given, made once for each set of options that shape them.
+    """Return the equations of the grid as given, made once for each set of options that shape them.
 
     Args:
         model: the model, with no state laid over its network.
@@ -86,7 +86,7 @@ def cached_admittances(
 def admittances_of_state(
     model: GridModel, state: State, solver: str, options: Mapping[str, Any]
 ) -> AdmittanceModel | str:
-    """The equations of a state's own topology, with nothing left to be taken out of them.
+    """Return the equations of a state's own topology, with nothing left to be taken out of them.
 
     Args:
         model: the model, with no state laid over its network.
@@ -122,7 +122,10 @@ def admittances_of_state(
 def admittances_of(
     net: pandapowerNet, solver: str, options: Mapping[str, Any], *, dispatched: bool = False
 ) -> AdmittanceModel | str:
-    """The equations of a network as it stands; arguments as in :func:`cached_admittances`."""
+    """Return the equations of a network as it stands.
+
+    Arguments as in :func:`cached_admittances`.
+    """
     if net["user_pf_options"]:
         return "its file holds options for power flows"
     dc, grids = solver == "dc", len(net.ext_grid)

@@ -30,7 +30,7 @@ def branches_of(admittances: AdmittanceModel, element: str) -> NDArray[np.int64]
 
 
 def loading_of(strength: Reals, percent: Reals) -> Reals:
-    """Loading of branches in percent, of the worse end.
+    """Return the loading of branches in percent, of the worse end.
 
     Args:
         strength: what flows at either end, in the unit that the ratings refer to.
@@ -47,7 +47,7 @@ def loading_of(strength: Reals, percent: Reals) -> Reals:
 def branch_quantities(
     element: str, flow: Complexes | Reals, current: Reals, loading: Reals
 ) -> Quantities:
-    """Quantities of branches.
+    """Return quantities of branches.
 
     Args:
         element: their kind.
@@ -74,7 +74,7 @@ def branch_quantities(
 
 
 def strongest(element: str, current: Reals) -> Reals:
-    """The current that stands for each element of a kind: pandapower names one of both ends.
+    """Return the current that stands for each element of a kind: pandapower names one of both ends.
 
     Args:
         element: their kind.
@@ -86,7 +86,7 @@ def strongest(element: str, current: Reals) -> Reals:
 
 
 def ac_flows(admittances: AdmittanceModel, voltage: Complexes) -> Complexes:
-    """Power into either end of each branch in MVA, shape (branches, 2)."""
+    """Return power into either end of each branch in MVA, shape (branches, 2)."""
     ends = admittances.ends[admittances.live]
     flows = np.zeros((len(admittances.ends), 2), complex)
     for side, matrix in enumerate((admittances.at_from, admittances.at_to)):
@@ -96,7 +96,7 @@ def ac_flows(admittances: AdmittanceModel, voltage: Complexes) -> Complexes:
 
 
 def dc_flows(admittances: AdmittanceModel, angle: Complexes) -> Complexes:
-    """Active power into either end of each branch in MW, shape (branches, 2)."""
+    """Return active power into either end of each branch in MW, shape (branches, 2)."""
     power = (admittances.at_from @ angle.real + admittances.branch_shift) * admittances.base_mva
     flows = np.zeros((len(admittances.ends), 2), complex)
     flows[admittances.live, 0] = np.where(admittances.open, 0.0, power)
@@ -111,7 +111,7 @@ def branch_results(
     vm: Reals,
     trafo_loading: str,
 ) -> dict[str, Quantities]:
-    """Quantities of lines and transformers, from the power into their ends in MVA."""
+    """Return quantities of lines and transformers, from the power into their ends in MVA."""
     apparent = np.abs(flows)
     elements: dict[str, Quantities] = {}
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -45,7 +45,7 @@ class Demand:
 
 
 def demand_of(model: GridModel, admittances: AdmittanceModel, column: Columns) -> Demand:
-    """What a state asks of some equations.
+    """Tell what a state asks of some equations.
 
     Args:
         model: the model.
@@ -91,7 +91,7 @@ def demand_of(model: GridModel, admittances: AdmittanceModel, column: Columns) -
 
 
 def injection_of(admittances: AdmittanceModel, demand: Demand) -> NDArray[np.complex128]:
-    """Power that is injected at each supplied bus, in p.u."""
+    """Return power that is injected at each supplied bus, in p.u."""
     power = -demand.bus
     np.add.at(power, admittances.row["gen"][demand.running], demand.gen[demand.running])
     return power / admittances.base_mva

@@ -114,7 +114,7 @@ def readings(
     dc: bool,
     trafo_loading: str,
 ) -> tuple[dict[str, Quantities], dict[str, float | int | str | None]]:
-    """The quantities of all elements, and the figures of the system, as pandapower has them.
+    """Return the quantities of all elements, and the figures of the system, as pandapower has them.
 
     Args:
         model: the model.
@@ -162,7 +162,7 @@ def readings(
 
 
 def _bus_power(admittances: AdmittanceModel, voltage: Complexes, *, dc: bool) -> Complexes:
-    """Power that flows from each supplied bus into branches and shunts, in MVA."""
+    """Return power that flows from each supplied bus into branches and shunts, in MVA."""
     power: Complexes
     if dc:
         power = (admittances.bus @ voltage.real + admittances.bus_shift) * admittances.base_mva + 0j
@@ -174,7 +174,7 @@ def _bus_power(admittances: AdmittanceModel, voltage: Complexes, *, dc: bool) ->
 def _held_power(
     admittances: AdmittanceModel, demand: Demand, net_power: Complexes
 ) -> tuple[Complexes, Complexes]:
-    """Power of generators and external grids in MVA; one of them at most holds a bus."""
+    """Return power of generators and external grids in MVA; one of them at most holds a bus."""
     gen = demand.gen.astype(np.complex128)
     running = np.flatnonzero(demand.running)
     rows = admittances.row["gen"][running]

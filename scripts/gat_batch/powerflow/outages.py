@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def without(admittances: AdmittanceModel, cut: Cut) -> AdmittanceModel:
-    """The equations without what a cut takes out.
+    """Return the equations without what a cut takes out.
 
     Args:
         admittances: the equations, with nothing taken out of them.
@@ -67,7 +67,7 @@ def without(admittances: AdmittanceModel, cut: Cut) -> AdmittanceModel:
 
 
 def branch_admittances(admittances: AdmittanceModel) -> NDArray[Any]:
-    """Admittances of each live branch between its ends in p.u., shape (live, 2, 2)."""
+    """Return admittances of each live branch between its ends in p.u., shape (live, 2, 2)."""
     ends = admittances.ends[admittances.live]
     every = np.arange(len(ends))
     own = [
@@ -78,7 +78,7 @@ def branch_admittances(admittances: AdmittanceModel) -> NDArray[Any]:
 
 
 def stub_admittances(admittances: AdmittanceModel, lines: Rows, sides: Rows) -> NDArray[Any]:
-    """Admittance of lines of which only one end is connected, seen from there, in p.u.
+    """Return the admittance of lines of which only one end is connected, seen from there, in p.u.
 
     Args:
         admittances: the equations; in those of a DC power flow nothing flows into such lines.
@@ -95,7 +95,7 @@ def stub_admittances(admittances: AdmittanceModel, lines: Rows, sides: Rows) -> 
 def _with_stubs(
     matrix: Any, lines: Rows, here: NDArray[np.bool_], rows: Rows, admittances: NDArray[Any]
 ) -> Any:
-    """A branch matrix in which lines have only their stubs' admittances."""
+    """Return a branch matrix in which lines have only their stubs' admittances."""
     kept = np.ones(matrix.shape[0])
     kept[lines] = 0.0
     stubs = (admittances[here], (lines[here], rows[here]))
@@ -103,7 +103,7 @@ def _with_stubs(
 
 
 def _blocks(matrix: Any, branches: Rows, rows: Rows, buses: int) -> Any:
-    """What rows of a branch matrix put into the rows of their buses."""
+    """Tell what rows of a branch matrix put into the rows of their buses."""
     ones = np.ones(len(branches))
     place = sparse.csr_matrix((ones, (rows, np.arange(len(branches)))), (buses, len(branches)))
     return place @ matrix[branches]

@@ -32,7 +32,7 @@ extended wards are none of these: generation = load + loss + what they draw."""
 
 
 def blackout(model: GridModel) -> Solution:
-    """The solution of a network that has lost every slack.
+    """Return the solution of a network that has lost every slack.
 
     Args:
         model: the model, with a state laid over its network.
@@ -91,7 +91,7 @@ def results_of_network(model: GridModel, *, dc: bool) -> Solution:
 
 
 def cut_off(buses: int) -> str:
-    """What is said of a solution in which buses are cut off."""
+    """Tell what is said of a solution in which buses are cut off."""
     return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
 
 
@@ -129,7 +129,7 @@ def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
 def worst_loading(
     model: GridModel, elements: dict[str, dict[str, NDArray[np.float64]]]
 ) -> dict[str, float | str]:
-    """The highest loading of a branch in percent, and which one it is."""
+    """Return the highest loading of a branch in percent, and which one it is."""
     worst: dict[str, float | str] = {}
     highest = -np.inf
     for element in BRANCHES:
@@ -145,7 +145,7 @@ def worst_loading(
 
 
 def voltage_extremes(model: GridModel, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
-    """The lowest and the highest voltage of a bus in p.u., and where they are."""
+    """Return the lowest and the highest voltage of a bus in p.u., and where they are."""
     rounded = np.round(vm_pu, DIGITS)
     low, high = int(np.nanargmin(rounded)), int(np.nanargmax(rounded))
     buses = model.ids["bus"]

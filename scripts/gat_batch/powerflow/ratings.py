@@ -22,7 +22,7 @@ lie one after the other, the high-voltage one turned the other way."""
 
 
 def ratings(net: pandapowerNet, admittances: AdmittanceModel, trafo_loading: str) -> Reals:
-    """Loading that a current means at either end of each branch.
+    """Return the loading that a current means at either end of each branch.
 
     Args:
         net: the network.
@@ -64,7 +64,7 @@ def _percent(net: pandapowerNet, admittances: AdmittanceModel, trafo_loading: st
 
 
 def by_power(admittances: AdmittanceModel, trafo_loading: str) -> NDArray[np.bool_]:
-    """Branches whose loading refers to power and not to current, shape (branches,)."""
+    """Return branches whose loading refers to power and not to current, shape (branches,)."""
     found = np.zeros(len(admittances.ends), bool)
     if trafo_loading == "power":
         for element in ("trafo", "trafo3w"):

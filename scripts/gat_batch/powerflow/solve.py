@@ -75,7 +75,7 @@ def solve_power_flow(
 def topology_of(
     admittances: AdmittanceModel, columns: Columns, *, held: bool = True
 ) -> AdmittanceModel | None:
-    """The equations of a state's topology.
+    """Return the equations of a state's topology.
 
     Args:
         admittances: the equations of the grid as given.

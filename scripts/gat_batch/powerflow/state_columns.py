@@ -36,7 +36,7 @@ class Columns:
         return values
 
     def numbers(self, element: str, name: str) -> NDArray[np.float64]:
-        """A column of numbers, NaN where there are none."""
+        """Return a column of numbers, NaN where there are none."""
         if (element, name) in self.changed:
             return self.changed[element, name].astype(np.float64)
         if (element, name, "numbers") not in self._given:
@@ -47,7 +47,7 @@ class Columns:
         return self._given[element, name, "numbers"]
 
     def flags(self, element: str, name: str, *, default: bool) -> NDArray[np.bool_]:
-        """A column of switches, at its default where there are none."""
+        """Return a column of switches, at its default where there are none."""
         if (element, name) in self.changed:
             return self.changed[element, name].astype(bool)
         if (element, name, default) not in self._given:

@@ -114,7 +114,7 @@ class Topology:
         }
 
     def cut(self, outages: Mapping[str, Sequence[int]]) -> Cut | None:
-        """What outages take out.
+        """Tell what outages take out.
 
         Args:
             outages: element -> positions in its table of what fails; elements that the equations
@@ -150,7 +150,7 @@ class Topology:
         return Cut(tuple(sorted(gone)), tuple(sorted(hanging.items())), dead, tuple(holders))
 
     def _stubs(self, rows: set[int], gone: set[int]) -> dict[int, int]:
-        """Lines that hang on one end when buses fail; other branches there are gone.
+        """Return lines that hang on one end when buses fail; other branches there are gone.
 
         pandapower leaves a line under voltage if only one of its buses is out of service.
         """
@@ -166,7 +166,7 @@ class Topology:
         return hanging
 
     def _cut_off(self, branches: Sequence[int]) -> Rows:
-        """Rows that are no longer supplied without some branches."""
+        """Return rows that are no longer supplied without some branches."""
         labels = [self._label[branch] for branch in branches]
         if len(labels) > 1 and not _independent([label for label in labels if label]):
             return self._searched(branches)
@@ -188,7 +188,7 @@ class Topology:
 
 
 def _independent(labels: Sequence[int]) -> bool:
-    """Whether no labels among these add up to zero modulo 2."""
+    """Tell whether no labels among these add up to zero modulo 2."""
     basis: list[int] = []
     for label in labels:
         rest = label
@@ -210,6 +210,6 @@ def _parts(count: int, ends: NDArray[np.int64]) -> Rows:
 
 
 def _tree(ends: NDArray[np.int64], root: int) -> tuple[Rows, Rows]:
-    """Rows in an order from the root outwards, and the row above each one."""
+    """Return rows in an order from the root outwards, and the row above each one."""
     order, above = csgraph.breadth_first_order(_links(root + 1, ends), root, directed=False)
     return order.astype(np.int64), above.astype(np.int64)

@@ -74,7 +74,10 @@ def write_report(plan: Plan) -> None:
 
 
 def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
-    """Maps of the grids that aren't too large to be looked at; the report goes without others."""
+    """Return maps of the grids that aren't too large to be looked at.
+
+    The report goes without others.
+    """
     maps = {}
     for grid, scenario in list(first.items())[:MOST_MAPS]:
         try:

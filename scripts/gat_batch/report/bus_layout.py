@@ -28,7 +28,7 @@ NEAR = 3
 
 
 def bus_positions(count: int, ends: NDArray[np.int64]) -> Reals:
-    """Positions for the nodes of a graph.
+    """Return positions for the nodes of a graph.
 
     Args:
         count: number of nodes.
@@ -58,7 +58,7 @@ def bus_positions(count: int, ends: NDArray[np.int64]) -> Reals:
 
 
 def _one_part(graph: Any) -> Reals:
-    """Positions for the nodes of a connected graph."""
+    """Return positions for the nodes of a connected graph."""
     count = graph.shape[0]
     if count <= 2:
         return np.column_stack([np.arange(count, dtype=float), np.zeros(count)])
@@ -71,7 +71,7 @@ def _one_part(graph: Any) -> Reals:
 
 
 def _pivots(graph: Any) -> tuple[NDArray[np.int64], Reals]:
-    """Nodes far from each other, and the steps from every node to them, (nodes, pivots)."""
+    """Return nodes far from each other, and the steps from every node to them, (nodes, pivots)."""
     count = graph.shape[0]
     pivots: list[int] = []
     nearest = np.full(count, np.inf)
@@ -87,7 +87,7 @@ def _pivots(graph: Any) -> tuple[NDArray[np.int64], Reals]:
 
 
 def _scaled(steps: Reals) -> Reals:
-    """Classical scaling of the distances to the pivots, the widest extent first."""
+    """Return the classical scaling of the distances to the pivots, the widest extent first."""
     square = steps**2
     centred = square - square.mean(axis=0) - square.mean(axis=1, keepdims=True) + square.mean()
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -101,7 +101,7 @@ def _scaled(steps: Reals) -> Reals:
 def _pairs(
     graph: Any, pivots: NDArray[np.int64], steps: Reals
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Reals]:
-    """Pairs of nodes that count, and the steps between them."""
+    """Return pairs of nodes that count, and the steps between them."""
     count = graph.shape[0]
     reached = sparse.identity(count, format="csr")
     first, second, apart = [], [], []
@@ -125,7 +125,7 @@ def _pairs(
 def _majorised(
     drawn: Reals, first: NDArray[np.int64], second: NDArray[np.int64], apart: Reals
 ) -> Reals:
-    """Positions with little stress; the first node stays where it is."""
+    """Return positions with little stress; the first node stays where it is."""
     count = len(drawn)
     weight = apart**-2
     links = sparse.coo_matrix((weight, (first, second)), (count, count))

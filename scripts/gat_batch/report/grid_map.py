@@ -25,7 +25,7 @@ SHARE_OF_LIMIT = (0.5, 0.8, 1.0)
 
 
 def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> Spec:
-    """The grid, its branches coloured by their highest loading."""
+    """Return the grid, its branches coloured by their highest loading."""
     known = elements.set_index(["element", "id"])
     low, high = drawn.position.min(axis=0), drawn.position.max(axis=0)
     size = np.maximum(high - low, (high - low).max() / 5)

@@ -39,7 +39,7 @@ class Histogram:
 
 
 def round_edges(low: float, high: float) -> NDArray[np.float64]:
-    """Edges of about :data:`BINS` bins at round numbers that enclose a range."""
+    """Return edges of about :data:`BINS` bins at round numbers that enclose a range."""
     # Values that are all the same still get bins that one can read.
     raw = max(high - low, 0.05 * abs(high), 1e-6) / BINS
     power = 10.0 ** np.floor(np.log10(raw))
@@ -51,7 +51,7 @@ def round_edges(low: float, high: float) -> NDArray[np.float64]:
 
 
 def histogram_of(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None:
-    """An empty histogram for the values of elements.
+    """Return an empty histogram for the values of elements.
 
     Args:
         elements: rows of the table of elements.

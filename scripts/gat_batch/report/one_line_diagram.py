@@ -59,7 +59,7 @@ def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
 
 
 def _usable(position: Reals) -> Reals | None:
-    """Coordinates to be drawn at, or None if all are the same or one isn't finite."""
+    """Return coordinates to be drawn at, or None if all are the same or one isn't finite."""
     if not np.isfinite(position).all() or (np.ptp(position, axis=0) == 0).all():
         return None
     latitude = position[:, 1]

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 
 def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], library: str) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Args:
         summary: of the batch.
@@ -47,14 +47,14 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
 
 
 def svg(spec: dict[str, Any]) -> str:
-    """A figure as an SVG file."""
+    """Return a figure as an SVG file."""
     fixed = {**spec, "width": 720} if spec["width"] == "container" else spec
     text: str = vl_convert.vegalite_to_svg({**fixed, "background": "white"})
     return text
 
 
 def _json(content: Any) -> markupsafe.Markup:
-    """JSON that can stand in a page: no text in it ends the element that it is in."""
+    """Return JSON that can stand in a page: no text in it ends the element that it is in."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return markupsafe.Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped here
 

@@ -35,7 +35,7 @@ def sections_of(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section]:
-    """All sections that have something to say, each as it is asked for.
+    """Return all sections that have something to say, each as it is asked for.
 
     Args:
         summary: the summary.

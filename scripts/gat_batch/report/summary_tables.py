@@ -165,14 +165,14 @@ def digest(
 
 
 def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[np.int64]]:
-    """Kind of branch -> those that were at their limit at least once."""
+    """Return the kind of branch -> those that were at their limit at least once."""
     least = AT_LIMIT * limits.loading_percent
     found = elements[(elements["quantity"] == "loading_percent") & (elements["max"] >= least)]
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
 
 
 def _base_rows(aggregated: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Rows of the base case, with scenarios and elements as categories, read ahead."""
+    """Return rows of the base case, with scenarios and elements as categories, read ahead."""
     with (
         pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
         ThreadPoolExecutor(1) as reader,
@@ -212,7 +212,7 @@ def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
 
 
 def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Sums and extremes of two tables, row by row of their index."""
+    """Return sums and extremes of two tables, row by row of their index."""
     if known.empty or new.empty:
         return new if known.empty else known
     both = pd.concat([known, new])
@@ -267,7 +267,7 @@ class _Congestion:
             self._settle()
 
     def shares(self) -> pd.DataFrame:
-        """How often each was; nothing can be added afterwards."""
+        """Tell how often each was; nothing can be added afterwards."""
         self._settle()
         return congestion_shares(self._sums) if len(self._sums) else self._sums
 
@@ -285,12 +285,12 @@ class _Congestion:
 
 
 def _plain(column: pd.Series) -> NDArray[Any]:
-    """A column of categories as text."""
+    """Return a column of categories as text."""
     text: NDArray[Any] = column.cat.categories.to_numpy()[column.cat.codes.to_numpy()]
     return text
 
 
 def _of_scenario(scenario: pd.Series, values: pd.Series) -> NDArray[Any]:
-    """What belongs to the scenario of each row."""
+    """Tell what belongs to the scenario of each row."""
     known: NDArray[Any] = values.reindex(scenario.cat.categories).to_numpy()
     return known[scenario.cat.codes.to_numpy()]

@@ -129,7 +129,7 @@ class Listing:
 def listing(
     name: str, table: pd.DataFrame, columns: dict[str, str], title: str = "", text: str = ""
 ) -> Listing:
-    """A table of the page, without columns that say nothing or the same everywhere.
+    """Return a table of the page, without columns that say nothing or the same everywhere.
 
     Args:
         name: its name.
@@ -164,7 +164,7 @@ def listing(
 
 
 def all_scenarios(scenarios: pd.DataFrame) -> Listing:
-    """The table of scenarios, to which everything else links."""
+    """Return the table of scenarios, to which everything else links."""
     table = scenarios
     text = "Links lead to result files. Click a heading to sort; filter by text or as > 90."
     if len(table) > MOST_ROWS:

@@ -54,7 +54,7 @@ class ContingencyRows:
         limits: Limits | None,
         bands: tuple[NDArray[np.float64], ...],
     ) -> ContingencyRows:
-        """What is kept of some contingencies.
+        """Tell what is kept of some contingencies.
 
         Args:
             model: the grid.
@@ -94,7 +94,7 @@ class ContingencyRows:
 def _block_rows(
     model: GridModel, keys: tuple[str, str | None, Sequence[str]], block_results: BlockResults
 ) -> tuple[pa.Table, Rows]:
-    """The rows of a block, and the contingency of each."""
+    """Return the rows of a block, and the contingency of each."""
     scenario, snapshot, names = keys
     count = len(names)
     first, offset = {}, 1
@@ -139,7 +139,7 @@ def _block_rows(
 
 
 def _column(values: Any, kind: pa.DataType) -> pa.Array:
-    """One column of the system rows; what has no value, or an empty text, is null."""
+    """Return one column of the system rows; what has no value, or an empty text, is null."""
     if isinstance(values, np.ndarray) and values.dtype != object:
         return pa.array(values, kind, from_pandas=True)
     return pa.array([value if value != "" else None for value in values], kind, from_pandas=True)

@@ -28,7 +28,7 @@ def rows_of(
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> pa.Table:
-    """The rows of a solution.
+    """Return the rows of a solution.
 
     Args:
         model: the grid that it is of.
@@ -43,7 +43,7 @@ def rows_of(
 def _all(
     model: GridModel, keys: tuple[str | None, str | None, str | None], solution: Solution
 ) -> pa.Table:
-    """The system row, followed by the rows of the elements."""
+    """Return the system row, followed by the rows of the elements."""
     rows = len(model.element) if solution.elements else 1
     labels = [column.slice(0, rows) for column in (model.element, model.id, model.name)]
     return _assembled(keys, labels, _quantities(model, solution, rows), solution)
@@ -55,7 +55,7 @@ def _part(
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]],
 ) -> pa.Table:
-    """The system row, followed by some rows of the elements."""
+    """Return the system row, followed by some rows of the elements."""
     places, first = [np.zeros(1, np.int64)], 1
     values = {name: [np.array([np.nan])] for name in QUANTITIES}
     for element, ids in model.ids.items():
@@ -103,7 +103,7 @@ def _assembled(
 
 
 def _quantities(model: GridModel, solution: Solution, rows: int) -> list[pa.Array]:
-    """A column a quantity; NaN becomes null."""
+    """Return a column a quantity; NaN becomes null."""
     columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
     first = 1
     for element, ids in model.ids.items():

@@ -123,7 +123,7 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
-    """A file that takes its name only when it is complete."""
+    """Return a file that takes its name only when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _remove_remains(path)

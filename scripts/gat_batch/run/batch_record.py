@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts by state, and the spread of durations, of records of scenarios.
+    """Return counts by state, and the spread of durations, of records of scenarios.
 
     Args:
         jobs: the records, as from :func:`job_record`.
@@ -31,7 +31,7 @@ def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def job_record(
     scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
 ) -> dict[str, Any]:
-    """What the status says of one scenario.
+    """Tell what the status says of one scenario.
 
     Args:
         scenario_id: the scenario.
@@ -98,7 +98,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 
 def progress_line(content: dict[str, Any], rate: float | None) -> str:
-    """One line on how far a batch is.
+    """Return one line on how far a batch is.
 
     Args:
         content: as from :meth:`StatusBoard.update`.
@@ -118,7 +118,7 @@ def progress_line(content: dict[str, Any], rate: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A time span in hours, minutes and seconds."""
+    """Return a time span in hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

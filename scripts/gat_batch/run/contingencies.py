@@ -80,7 +80,7 @@ class _Worker:
         self._states = run.states()
 
     def base(self, number: int) -> Solution:
-        """The solution of a state by its number."""
+        """Return the solution of a state by its number."""
         self._turn_to(number)
         return self._exact.base
 
@@ -237,7 +237,7 @@ def _first_parts(
 
 
 def _rows_of_part(run: Run, outcome: Outcome) -> pa.Table | Breakdown:
-    """The rows of a part, or why there are none."""
+    """Return the rows of a part, or why there are none."""
     if outcome.failed:
         failure = outcome.failures[-1]
         return Breakdown(f"{failure.verdict}: {failure.message}", failure.detail)
@@ -249,7 +249,7 @@ def _rows_of_part(run: Run, outcome: Outcome) -> pa.Table | Breakdown:
 def _given_up(
     run: Run, part: Part, outcome: Outcome, breakdown: Breakdown, report: Callable[[str], None]
 ) -> pa.Table:
-    """The row of a contingency that hung, died or failed; none if it is not possible."""
+    """Return the row of a contingency that hung, died or failed; none if it is not possible."""
     if outcome.failed and outcome.failures[-1].verdict == "memory":
         raise MemoryError(outcome.failures[-1].message)
     state = _state(run, part.state)

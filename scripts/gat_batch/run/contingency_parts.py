@@ -26,7 +26,7 @@ class Part:
 
     @classmethod
     def named(cls, name: str) -> Part:
-        """The part that has this name."""
+        """Return the part that has this name."""
         return cls(*map(int, name.split(":")))
 
     @property
@@ -35,7 +35,7 @@ class Part:
         return f"{self.state}:{self.start}:{self.stop}"
 
     def cut(self, pieces: int) -> list[Part]:
-        """Pieces of about the same size, at most this many."""
+        """Return pieces of about the same size, at most this many."""
         size = -(-(self.stop - self.start) // pieces)
         starts = range(self.start, self.stop, size) if size else ()
         return [Part(self.state, n, min(n + size, self.stop)) for n in starts]
@@ -62,7 +62,7 @@ class Order:
         self._waited.discard(part)
 
     def ready(self, failed: Sequence[Part]) -> Iterator[pa.Table]:
-        """Rows whose turn has come; those behind parts that failed have to wait."""
+        """Return rows whose turn has come; those behind parts that failed have to wait."""
         first = min((*self._waited, *failed), default=None)
         for part in sorted(self._there):
             if first is None or part < first:

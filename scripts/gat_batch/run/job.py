@@ -92,7 +92,7 @@ class ShardRun:
             self.board.update(force=True)
 
     def _skip(self, member: Scenario) -> bool:
-        """Whether a member is solved; if so, its result is made newer than its inputs."""
+        """Tell whether a member is solved; if so, its result is made newer than its inputs."""
         if not self.plan.is_solved(member):
             return False
         result = self.plan.result(member.id)

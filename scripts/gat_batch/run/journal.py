@@ -84,7 +84,7 @@ class JournalReader:
                 last[event["id"]] = event
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """Events that were not there at the last call, in the order of each file."""
+        """Return events that were not there at the last call, in the order of each file."""
         try:
             entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
         except FileNotFoundError:

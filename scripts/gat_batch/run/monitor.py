@@ -32,7 +32,7 @@ MOST_SHOWN = 5
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """The state of a batch.
+    """Return the state of a batch.
 
     Args:
         folder: the batch's folder.
@@ -104,7 +104,7 @@ def _rate(content: dict[str, Any]) -> float | None:
 
 
 def screen(status: dict[str, Any]) -> RenderableType:
-    """A batch on one screen.
+    """Return a batch on one screen.
 
     Args:
         status: as from :func:`read_status`.
@@ -141,7 +141,7 @@ def screen(status: dict[str, Any]) -> RenderableType:
 
 
 def watch(folder: Path, interval_secs: float = 0.5) -> Iterator[dict[str, Any]]:
-    """The state of a batch again and again, until no run is at work.
+    """Return the state of a batch again and again, until no run is at work.
 
     Args:
         folder: the batch's folder.

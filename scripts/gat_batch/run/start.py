@@ -100,7 +100,7 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 
 
 def _plan_again(config: Config) -> Plan:
-    """The plan of a run that has begun, so that its input has passed all checks."""
+    """Return the plan of a run that has begun, so that its input has passed all checks."""
     kept = config.manifest_as_begun
     document = read_document(kept if kept.is_file() else config.manifest)
     if not is_specification(document):
@@ -119,7 +119,7 @@ def keep_manifest(config: Config) -> None:
 
 
 def _product_folder(config: Config) -> Path:
-    """Where the manifest and the tables go that a specification is made into."""
+    """Tell where the manifest and the tables go that a specification is made into."""
     return config.output_dir / config.name / "scenarios"
 
 
@@ -133,7 +133,7 @@ def read_settings(values: Mapping[str, Any]) -> Config:
 
 
 def job_plan(settings: str) -> Plan:
-    """The plan as a job sees it.
+    """Return the plan as a job sees it.
 
     Args:
         settings: configuration values as JSON text, as the workflow hands them to its jobs.
@@ -206,7 +206,7 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
 
 
 def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
-    """What Snakemake can't know in a dry run, which takes no result away."""
+    """Tell what Snakemake can't know in a dry run, which takes no result away."""
     count = sum(plan.result(scenario.id).is_file() for scenario in unsolved)
     if count:
         _say(f"{count} of these have a result that is damaged or outdated, which a run replaces")

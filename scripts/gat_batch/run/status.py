@@ -61,7 +61,7 @@ class StatusBoard:
         self._commit = _git_commit(self.plan.config.manifest.parent)
 
     def last_event(self, scenario_id: str) -> dict[str, Any]:
-        """What the journals said of a scenario when they were first read; empty if nothing."""
+        """Tell what the journals said of a scenario when they were first read; empty if nothing."""
         if not self._last:
             self._read_news()
         return self._last.get(scenario_id, {})
@@ -123,7 +123,7 @@ class StatusBoard:
         return 0 <= age < SHORTEST_INTERVAL_SECS
 
     def content(self) -> dict[str, Any]:
-        """The state of the batch as it is now."""
+        """Return the state of the batch as it is now."""
         self._read_news()
         now = _timestamp(time.time())
         jobs = [
@@ -161,7 +161,7 @@ class StatusBoard:
             return {}
 
     def _manifest_sha256(self) -> str | None:
-        """Hash of the manifest that the run goes by; None before it has been made."""
+        """Return the hash of the manifest that the run goes by; None before it has been made."""
         made = self.plan.product is not None
         path = self.plan.batch.file if made else self.plan.config.manifest_as_begun
         try:
@@ -170,7 +170,7 @@ class StatusBoard:
             return None
 
     def _verified(self) -> dict[str, float]:
-        """Over all scenarios: states solved twice, and how far their solutions differ."""
+        """The over all scenarios: states solved twice, and how far their solutions differ."""
         found = [event["verified"] for event in self._last.values() if event.get("verified")]
         return {
             "states": sum(one["states"] for one in found),
@@ -179,7 +179,7 @@ class StatusBoard:
         }
 
     def _optimality(self) -> dict[str, float]:
-        """Over all scenarios: optima proved, and how far they are from their conditions."""
+        """The over all scenarios: optima proved, and how far they are from their conditions."""
         residuals = [event.get("residual") for event in self._last.values()]
         found = [residual for residual in residuals if residual is not None]
         return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
@@ -215,7 +215,7 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _git_commit(folder: Path) -> str | None:
-    """The commit of the manifest's repository, if it lies in one."""
+    """Return the commit of the manifest's repository, if it lies in one."""
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603

@@ -113,7 +113,7 @@ class _Draws:
 
 
 def _drawn(variant: Variant, numbers: range) -> _Draws:
-    """What the random quantities are in some draws."""
+    """Tell what the random quantities are in some draws."""
     points = variant.design.points(numbers.start, numbers.stop) if variant.design else {}
     factors: dict[str, list[Factors]] = {}
     parameters: dict[str, NDArray[np.float64]] = {}
@@ -143,7 +143,7 @@ def _drawn(variant: Variant, numbers: range) -> _Draws:
 
 
 def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict[str, Any]]:
-    """The manifest's entries, one a member."""
+    """Return the manifest's entries, one a member."""
     common = _common(variant, out)
     count = variant.design.count if variant.design else 1
     sets = [
@@ -241,7 +241,7 @@ def _check_id(variant: Variant, ident: str) -> None:
 
 
 def _common(variant: Variant, out: Path) -> dict[str, Any]:
-    """What all members of a variant have in the manifest."""
+    """Tell what all members of a variant have in the manifest."""
     values = variant.values
     common = {key: values[key] for key in CARRIED if key in values}
     for key in PATHS:
@@ -262,7 +262,10 @@ def _common(variant: Variant, out: Path) -> dict[str, Any]:
 
 
 def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> Any:
-    """A path of the specification as it reads from another folder; other values as they are."""
+    """Return a path of the specification as it reads from another folder.
+
+    Other values as they are.
+    """
     if key not in PATHS or not isinstance(name, str):
         return name
     if name.startswith("pandapower:") or (

@@ -124,7 +124,7 @@ def forecast(file: Path) -> Forecast:
 
 
 def _snapshots(table: pa.Table) -> dict[str, int]:
-    """Snapshots of each scenario of a table."""
+    """Return snapshots of each scenario of a table."""
     if "snapshot" not in table.column_names:
         return {}
     pairs = table.group_by(["scenario", "snapshot"]).aggregate([])
@@ -132,7 +132,7 @@ def _snapshots(table: pa.Table) -> dict[str, int]:
 
 
 def _more_load(table: pa.Table, elements: Elements) -> dict[str, float]:
-    """Load of each scenario beyond the grid's own, in its worst snapshot, MW."""
+    """Return load of each scenario beyond the grid's own, in its worst snapshot, MW."""
     ids = elements.ids("load")
     order = np.argsort(ids)
     at = order[np.searchsorted(ids, table["load"].to_numpy(), sorter=order)]
@@ -203,7 +203,7 @@ def _balance_warnings(
 def _outages_on(
     scenarios: Iterable[Scenario], elements: Elements, file: Path
 ) -> dict[OutageSet, list[str]]:
-    """Scenarios by the set of elements that are out in them.
+    """Return scenarios by the set of elements that are out in them.
 
     Raises:
         InputErrors: if elements aren't there: all faults.
@@ -224,7 +224,7 @@ def _outages_on(
 
 
 def _island_warnings(sets: dict[OutageSet, list[str]], elements: Elements) -> Iterator[str]:
-    """Scenarios whose outages cut buses off."""
+    """Return scenarios whose outages cut buses off."""
     supply = Supply(elements)
     lost = [
         (supply.buses_lost(out), names) for out, names in list(sets.items())[:MOST_CHECKED] if out

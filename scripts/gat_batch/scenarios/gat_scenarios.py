@@ -25,7 +25,7 @@ LAID_OVER = ("load_scale", "renewable_scale", "time_slices")
 
 
 def translated(document: Any) -> Any:
-    """A document of the namesake's in our form.
+    """Return a document of the namesake's in our form.
 
     Args:
         document: any document.
@@ -56,7 +56,7 @@ def _is_namesakes(document: dict[str, Any]) -> bool:
 
 
 def _renamed(entry: Any, names: dict[str, str] = RENAMED) -> Any:
-    """The same under our names; what is null there was left out."""
+    """Return the same under our names; what is null there was left out."""
     if not isinstance(entry, dict):
         return entry
     return {names.get(key, key): value for key, value in entry.items() if value is not None}

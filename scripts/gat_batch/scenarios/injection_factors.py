@@ -62,7 +62,7 @@ class Block:
     q_mvar: NDArray[np.float64] | None
 
     def by_scenario(self) -> Block:
-        """The same with each time as a draw of its own."""
+        """Return the same with each time as a draw of its own."""
         shape = (-1, 1, len(self.ids))
         q_mvar = None if self.q_mvar is None else self.q_mvar.reshape(shape)
         return Block(self.element, self.ids, self.p_mw.reshape(shape), q_mvar)
@@ -77,7 +77,7 @@ def changed(
     gen_scale: NDArray[np.float64],
     times: int,
 ) -> Block:
-    """Injections of a kind after all factors.
+    """Return injections of a kind after all factors.
 
     Args:
         elements: the grid's elements.

@@ -31,7 +31,7 @@ MOST_SETS = 5_000_000
 def outage_sets(
     elements: Elements, entry: Mapping[str, Any], folder: Path
 ) -> Iterator[tuple[str, OutageSet]]:
-    """The sets that an ``each_outage`` stands for.
+    """Return the sets that an ``each_outage`` stands for.
 
     Args:
         elements: the grid's elements.
@@ -76,7 +76,7 @@ def _sets(elements: Elements, entry: Mapping[str, Any], folder: Path) -> Iterabl
 
 
 def found(elements: Elements, outages: Iterable[Mapping[str, Any]]) -> OutageSet:
-    """Outages as specified, held against the grid; each element once.
+    """Return outages as specified, held against the grid; each element once.
 
     Raises:
         GatBatchError: if an element isn't there.
@@ -127,7 +127,7 @@ class Supply:
         self._before = self._supplied(np.ones(len(self._edges), dtype=bool))
 
     def _supplied(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether each bus has a path to a slack over the edges that are kept."""
+        """Tell whether each bus has a path to a slack over the edges that are kept."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -138,7 +138,7 @@ class Supply:
         return np.isin(part, part[self._slack])
 
     def buses_lost(self, outages: Iterable[tuple[str, int]]) -> int:
-        """Buses that have no path to a slack after outages, but had one before.
+        """Return buses that have no path to a slack after outages, but had one before.
 
         Args:
             outages: type and position of each element that is out. A bus that is itself out is

@@ -80,7 +80,7 @@ def is_specification(document: Any) -> bool:
 
 
 def read_product(specification: Path, folder: Path) -> Product:
-    """The product as a job of a run finds it: made, and right when the run began.
+    """Return the product as a job of a run finds it: made, and right when the run began.
 
     Args:
         specification: what it was made from.
@@ -98,7 +98,7 @@ def read_product(specification: Path, folder: Path) -> Product:
 
 
 def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]:
-    """The manifest that a specification stands for; nothing is written.
+    """Return the manifest that a specification stands for; nothing is written.
 
     Args:
         document: the specification's content.
@@ -183,7 +183,7 @@ def _write(folder: Path, manifest: Any, record: dict[str, Any]) -> None:
 
 
 def specified(document: Any, file: Path) -> Specification:
-    """A specification, checked.
+    """Return a specification, checked.
 
     Raises:
         InputErrors: if it has faults: all of them.
@@ -196,7 +196,7 @@ def specified(document: Any, file: Path) -> Specification:
 def expanded(
     specification: Specification, folder: Path, keep: Callable[[str, Kind, pa.Table], None]
 ) -> Any:
-    """The manifest of a specification, checked as one that people write.
+    """Return the manifest of a specification, checked as one that people write.
 
     Args:
         specification: what to make.
@@ -216,7 +216,7 @@ def expanded(
 
 
 def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]:
-    """Names of the files that a product is made from, and a hash over all of their contents.
+    """Return names of the files that a product is made from, and a hash over all of their contents.
 
     Raises:
         GatBatchError: if a file can't be read.
@@ -234,7 +234,7 @@ def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
-    """What a product was made from; None if it isn't there."""
+    """Tell what a product was made from; None if it isn't there."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return {key: record[key] for key in ("digest", "inputs", "tables")}
@@ -243,7 +243,7 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 
 def _as_text(manifest: Mapping[str, Any]) -> str:
-    """A manifest with one scenario a line."""
+    """Return a manifest with one scenario a line."""
     head = "".join(
         f" {json.dumps(key)}: {json.dumps(value)},\n"
         for key, value in manifest.items()
@@ -255,7 +255,7 @@ def _as_text(manifest: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """A temporary name for a file, which gets its own when it is whole."""
+    """Return a temporary name for a file, which gets its own when it is whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -50,7 +50,7 @@ class Profiles:
         return {time: position for position, time in enumerate(self.times)}
 
     def rows(self, times: tuple[str, ...]) -> NDArray[np.int64]:
-        """Positions of some times.
+        """Return positions of some times.
 
         Raises:
             TableError: if one isn't there.
@@ -62,7 +62,7 @@ class Profiles:
         return np.array([self._position[time] for time in times], dtype=np.int64)
 
     def factors(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Factors of active and of reactive power, each of shape (times,).
+        """Return factors of active and of reactive power, each of shape (times,).
 
         Raises:
             TableError: if there is no such profile.
@@ -129,7 +129,7 @@ def _factors(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float
 
 
 def time_name(value: Any) -> str:
-    """A time as it names a snapshot: dates in ISO form and UTC, anything else as it is."""
+    """Return a time as it names a snapshot: dates in ISO form and UTC, anything else as it is."""
     if isinstance(value, datetime):
         return _iso(value)
     text = str(value).strip()
@@ -156,7 +156,7 @@ def profile_factors(
     profiles: Profiles,
     times: tuple[str, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Factors that a profile of the specification gives to elements.
+    """Return factors that a profile of the specification gives to elements.
 
     Args:
         elements: the grid's elements.

@@ -39,7 +39,7 @@ _Fault = tuple[str, str | None, str | None]
 
 
 def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> Iterator[_Fault]:
-    """What is wrong with a quantity of the right form.
+    """Tell what is wrong with a quantity of the right form.
 
     Args:
         quantity: its keys.
@@ -104,7 +104,7 @@ def _distribution_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
 
 
 def values_of(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Numbers from the unit interval made into values of a distribution.
+    """Return numbers from the unit interval made into values of a distribution.
 
     Args:
         quantity: the distribution and its parameters.
@@ -156,6 +156,6 @@ def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np
 
 
 def uniform_of(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal numbers as numbers above 0 and below 1: the margins of a Gaussian copula."""
+    """Return standard normal numbers as numbers between 0 and 1: margins of a Gaussian copula."""
     uniform: NDArray[np.float64] = np.clip(ndtr(normal), np.finfo(float).tiny, 1 - 2**-53)
     return uniform

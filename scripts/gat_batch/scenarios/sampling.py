@@ -63,7 +63,7 @@ class Quantity:
         return max(len(self.positions), 1) + isinstance(self.root, float)
 
     def values(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Factors.
+        """Return factors.
 
         Args:
             uniform: points of the unit cube, shape (draws, dimensions).
@@ -88,7 +88,7 @@ class Quantity:
     def outages(
         self, uniform: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Forced outages.
+        """Return forced outages.
 
         Args:
             uniform: points of the unit cube, shape (draws, dimensions).
@@ -123,7 +123,7 @@ class Design:
     _cubes: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
 
     def fault(self) -> str | None:
-        """Why such points can't be made, if they can't."""
+        """Tell why such points can't be made, if they can't."""
         total = sum(self.dimensions.values())
         if self.method == "sobol" and total > qmc.Sobol.MAXDIM:
             return f"Sobol points have {qmc.Sobol.MAXDIM} dimensions at most, not {total}"
@@ -132,7 +132,7 @@ class Design:
         return None
 
     def points(self, first: int, last: int) -> dict[str, NDArray[np.float64]]:
-        """Numbers for some draws.
+        """Return numbers for some draws.
 
         Args:
             first: the first draw, from 0.
@@ -190,7 +190,7 @@ def _generator(seed: int, name: str, *draw: int) -> np.random.Generator:
 def quantity_on(
     elements: Elements | None, name: str, entry: Mapping[str, Any], folder: Path
 ) -> Quantity:
-    """A random quantity held against a grid.
+    """Return a random quantity held against a grid.
 
     Args:
         elements: the grid's elements; None will do for parameters.
@@ -229,7 +229,7 @@ def quantity_on(
 
 
 def _root(matrix: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    """A matrix whose product with its transpose is the one given."""
+    """Return a matrix whose product with its transpose is the one given."""
     root: NDArray[np.float64]
     try:
         root = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)

@@ -44,11 +44,11 @@ class Elements:
         self.index = ElementIndex(self.net)
 
     def count(self, element: str) -> int:
-        """Number of elements in a table."""
+        """Return the number of elements in a table."""
         return len(self.net[element])
 
     def column(self, element: str, name: str) -> NDArray[np.float64]:
-        """A column of numbers, NaN where there is none, shape (elements,)."""
+        """Return a column of numbers, NaN where there is none, shape (elements,)."""
         table = self.net[element]
         if name not in table:
             return np.full(len(table), np.nan)
@@ -56,12 +56,12 @@ class Elements:
         return values
 
     def ids(self, element: str) -> NDArray[np.int64]:
-        """Indices of the elements, shape (elements,)."""
+        """Return indices of the elements, shape (elements,)."""
         ids: NDArray[np.int64] = self.net[element].index.to_numpy(np.int64)
         return ids
 
     def live(self, element: str) -> NDArray[np.bool_]:
-        """Whether each element is in service, shape (elements,)."""
+        """Tell whether each element is in service, shape (elements,)."""
         live: NDArray[np.bool_] = self.net[element]["in_service"].to_numpy(bool)
         return live
 
@@ -96,7 +96,7 @@ class Elements:
     def chosen(
         self, element: str, where: Mapping[str, Any] | None, *, may_be_none: bool = False
     ) -> NDArray[np.int64]:
-        """Positions of the elements that meet all conditions.
+        """Return positions of the elements that meet all conditions.
 
         Args:
             element: name of the table.
@@ -157,7 +157,7 @@ class Elements:
 
 
 def read_tags(path: Path) -> dict[str, dict[str, list[int | str]]]:
-    """Elements by tag and type from a CSV file with the columns tag, type, id.
+    """Return elements by tag and type from a CSV file with the columns tag, type, id.
 
     Raises:
         TableError: if it can't be read.
@@ -171,7 +171,7 @@ def read_tags(path: Path) -> dict[str, dict[str, list[int | str]]]:
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
-    """Rows of a CSV file with known columns, as text.
+    """Return rows of a CSV file with known columns, as text.
 
     Raises:
         TableError: if it can't be read or has other columns.
@@ -192,7 +192,7 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
 def read_matrix(
     path: Path, elements: Elements, element: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A symmetric matrix from a CSV file whose first line names the elements.
+    """Return a symmetric matrix from a CSV file whose first line names the elements.
 
     Args:
         path: the file; its rows are in the order of its columns.
@@ -228,7 +228,7 @@ def _many(value: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> str:
-    """A value as text, so that zone 1, 1.0 and "1" are the same."""
+    """Return a value as text, so that zone 1, 1.0 and "1" are the same."""
     if isinstance(value, (int, float, np.number)) and float(value).is_integer():
         return str(int(value))
     return str(value)

@@ -69,11 +69,11 @@ class Specification:
     families: tuple[Family, ...]
 
     def path(self, name: str) -> Path:
-        """A file that the specification names."""
+        """Return a file that the specification names."""
         return self.file.parent / name
 
     def grids(self) -> list[str]:
-        """References of all grids, as written, each once."""
+        """Return references of all grids, as written, each once."""
         found = []
         for family in self.families:
             swept = [family.values.get(key, {}).get("grid", []) for key in ("sweep", "zip")]
@@ -98,7 +98,7 @@ class Specification:
         field: str | None = None,
         hint: str | None = None,
     ) -> SpecificationError:
-        """A fault of this specification."""
+        """Return a fault of this specification."""
         return SpecificationError(what, file=self.file, scenario=scenario, field=field, hint=hint)
 
 
@@ -229,7 +229,7 @@ def _parameter_faults(
 
 
 def _may_be(name: str, value: Any) -> bool:
-    """Whether a parameter can have a value, as far as that follows from its kind."""
+    """Tell whether a parameter can have a value, as far as that follows from its kind."""
     if name == "solver":
         return value in SOLVERS
     if name == "grid":
@@ -256,7 +256,7 @@ def _time_faults(
 
 
 def _changes(specification: Specification, family: Family, kinds: tuple[str, ...]) -> bool:
-    """Whether a family changes injections of these kinds by a table of its own."""
+    """Tell whether a family changes injections of these kinds by a table of its own."""
     values = family.values
     named = [*values.get("scale", {}).values()]
     named += values.get("draws", {}).get("random", {}).values()

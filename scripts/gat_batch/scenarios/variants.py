@@ -48,7 +48,7 @@ class Sources:
         return read_tags(self.specification.path(tags)) if isinstance(tags, str) else tags
 
     def elements(self, grid: str) -> Elements:
-        """The elements of a grid."""
+        """Return the elements of a grid."""
         if grid not in self._elements:
             try:
                 net = read_grid(grid_ref(grid, self.specification.file.parent))
@@ -58,7 +58,7 @@ class Sources:
         return self._elements[grid]
 
     def profiles(self, name: str) -> Profiles:
-        """A file of profiles."""
+        """Return a file of profiles."""
         if name not in self._profiles:
             self._profiles[name] = read_profiles(self.specification.path(name))
         return self._profiles[name]
@@ -239,7 +239,7 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def safe(value: Any) -> str:
-    """A value as a part of a scenario's name."""
+    """Return a value as a part of a scenario's name."""
     return "".join(
         sign if sign.isascii() and (sign.isalnum() or sign in "._+-") else "."
         for sign in str(value)

@@ -50,7 +50,7 @@ class Deviation:
 
 
 def chosen(share: float, *names: str | None) -> bool:
-    """Whether a state belongs to the share that is solved twice; the same in every run."""
+    """Tell whether a state belongs to the share that is solved twice; the same in every run."""
     return share > 0 and crc32(repr(names).encode()) < share * 2**32
 
 

@@ -62,7 +62,7 @@ class Config:
         return self.output_dir / self.name / "logs" / f"manifest{self.manifest.suffix}"
 
     def values(self) -> dict[str, Any]:
-        """The values as plain ones, from which the same configuration can be read again."""
+        """Return the values as plain ones, from which the same configuration can be read again."""
         return {
             name: str(value) if isinstance(value, Path) else value
             for name, value in asdict(self).items()

@@ -67,7 +67,7 @@ class InjectionTable:
         return f"row {(position if self.numbers is None else int(self.numbers[position])) + 2}"
 
     def part(self, rows: NDArray[np.int64]) -> InjectionTable:
-        """Some of the rows as a table of their own."""
+        """Return some of the rows as a table of their own."""
         labels, label = _renumbered(self.labels, self.label[rows])
         snapshots, snapshot = _renumbered(self.snapshots, self.snapshot[rows])
         values = {name: column[rows] for name, column in self.values.items()}
@@ -97,7 +97,7 @@ class SharedTable:
         return dict(zip(self.scenarios, np.split(order, ends[:-1]), strict=True))
 
     def rows_of(self, name: str) -> InjectionTable:
-        """The rows of one scenario.
+        """Return the rows of one scenario.
 
         Raises:
             TableError: if there are none.
@@ -109,7 +109,7 @@ class SharedTable:
         return self.table.part(self._rows[name])
 
     def digests(self) -> dict[str, str]:
-        """Hash of what each scenario's rows say, whatever else the file holds.
+        """Return the hash of what each scenario's rows say, whatever else the file holds.
 
         Returns:
             64 hexadecimal digits a scenario.
@@ -181,7 +181,7 @@ def _read_shared(path: Path, kind: Kind, state: tuple[int, int]) -> SharedTable:
 
 
 def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
-    """A shared table from its columns.
+    """Return a shared table from its columns.
 
     Args:
         raw: the columns.
@@ -232,7 +232,7 @@ def _renumbered(
 
 
 def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
-    """The column that names the elements; faults of the header are raised here."""
+    """Return the column that names the elements; faults of the header are raised here."""
     elements, values = ELEMENT_COLUMNS[kind], VALUE_COLUMNS[kind]
     known = [*elements, *values, "snapshot", "scenario"]
     faults: list[GatBatchError] = [

@@ -38,7 +38,7 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
 
 
 def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
-    """The batch that a manifest's content stands for.
+    """Return the batch that a manifest's content stands for.
 
     Args:
         document: the content.

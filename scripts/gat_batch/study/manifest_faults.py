@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
-    """What is wrong with a manifest of the right form.
+    """Tell what is wrong with a manifest of the right form.
 
     Args:
         document: the content, which keeps to the schema.
@@ -98,7 +98,7 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
 def _needless(
     entry: Mapping[str, Any], document: Mapping[str, Any], file: Path
 ) -> Iterator[GatBatchError]:
-    """Keys that say nothing to the scenario's solver, or contradict each other."""
+    """Return keys that say nothing to the scenario's solver, or contradict each other."""
     solver = solver_of(entry, document)
     for key in ("costs", "limits"):
         if key in entry and solver not in OPTIMAL:
@@ -139,18 +139,18 @@ def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[G
 
 
 def solver_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
-    """The solver of a scenario: its own, or that of all."""
+    """Return the solver of a scenario: its own, or that of all."""
     solver: Solver = entry.get("solver", document.get("solver", "dc"))
     return solver
 
 
 def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a scenario: its own, and those of all that its solver knows."""
+    """Return the options of a scenario: its own, and those of all that its solver knows."""
     known = OPTIONS.get(solver_of(entry, document), {})
     common = {name: value for name, value in document.get("options", {}).items() if name in known}
     return {**common, **entry.get("options", {})}
 
 
 def contingencies_of_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
-    """The contingencies of a scenario as written: its own, or those of all."""
+    """Return the contingencies of a scenario as written: its own, or those of all."""
     return entry.get("contingencies", document.get("contingencies"))

@@ -87,7 +87,7 @@ class ElementTable:
         return self.elements[self.element[row]], self.labels[self.label[row]]
 
     def fault(self, row: int, what: str, field: str, hint: str | None = None) -> TableError:
-        """A fault of a row; the first one below the header is row 2."""
+        """Return a fault of a row; the first one below the header is row 2."""
         return TableError(f"row {row + 2}: {what}", file=self.file, field=field, hint=hint)
 
 
@@ -161,7 +161,7 @@ def _unfitting(table: ElementTable, known: dict[str, tuple[str, ...]]) -> list[G
 
 
 def _repeated(table: ElementTable, kind: Kind) -> list[GatBatchError]:
-    """Elements named twice; the points of a curve are as many rows."""
+    """Return elements named twice; the points of a curve are as many rows."""
     faults: list[GatBatchError] = []
     first: dict[tuple[int, ...], int] = {}
     points = np.isfinite(table.values.get(POINT[0], np.full(len(table.label), np.nan)))

@@ -54,7 +54,7 @@ class Option:
         return " or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
 
     def allows(self, value: Any) -> bool:
-        """Whether it may have a value."""
+        """Tell whether it may have a value."""
         if isinstance(value, bool):
             return self.boolean
         if isinstance(value, str):
@@ -189,7 +189,7 @@ def check_options(solver: str, options: Mapping[str, Any]) -> list[GatBatchError
 def rungs(
     options: Mapping[str, Any], ladder: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The ways to try one after the other, the options as given first.
+    """Return the ways to try one after the other, the options as given first.
 
     Args:
         options: options of an AC power flow.

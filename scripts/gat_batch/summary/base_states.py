@@ -45,18 +45,18 @@ class BaseStates:
         return kinds.dictionary.to_pylist(), kinds.indices.to_numpy()
 
     def are(self, *elements: str) -> NDArray[np.bool_]:
-        """Which rows are of some kinds of elements, shape (rows,)."""
+        """Tell which rows are of some kinds of elements, shape (rows,)."""
         names, codes = self._kinds
         told: NDArray[np.bool_] = np.array([name in elements for name in names], bool)[codes]
         return told
 
     def values(self, quantity: str) -> NDArray[np.float64]:
-        """A quantity of all rows, NaN where there is none, shape (rows,)."""
+        """Return a quantity of all rows, NaN where there is none, shape (rows,)."""
         column: NDArray[np.float64] = self.table[quantity].to_numpy()
         return column
 
     def count(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """How many of some rows each scenario has, shape (scenarios,)."""
+        """Tell how many of some rows each scenario has, shape (scenarios,)."""
         return np.bincount(self.owner[rows], minlength=len(self.scenarios))
 
 
@@ -70,7 +70,7 @@ class Gathering:
     _rows: int = 0
 
     def takes(self, scenario: Scenario) -> bool:
-        """Whether a part of this scenario may be added before the states are handed on."""
+        """Tell whether a part of this scenario may be added before the states are handed on."""
         return self._rows < MOST_ROWS and (
             not self._scenarios or self._scenarios[-1].grid == scenario.grid
         )
@@ -84,7 +84,7 @@ class Gathering:
         self._rows += len(part)
 
     def states(self) -> BaseStates | None:
-        """What was gathered, if anything; the next gathering begins."""
+        """Tell what was gathered, if anything; the next gathering begins."""
         if not self._parts:
             return None
         owner = np.repeat(self._owners, [len(part) for part in self._parts])

@@ -174,7 +174,7 @@ def _parts(
 
 
 def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Results that are read together; large ones by themselves."""
+    """Return results that are read together; large ones by themselves."""
     group: list[Path] = []
     size = 0
     for path in paths:
@@ -190,7 +190,7 @@ def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _begun(paths: Sequence[Path]) -> list[Iterator[tuple[dict[str, Any], pa.Table]]]:
-    """The parts of results, the first two of each read: hardly any has more."""
+    """Return the parts of results, the first two of each read: hardly any has more."""
     found = [read_parts(path) for path in paths]
     return [chain(list(islice(parts, 2)), parts) for parts in found]
 

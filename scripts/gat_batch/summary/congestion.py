@@ -19,7 +19,7 @@ BRANCH = ["grid", "element", "id"]
 def congestion_sums(
     branches: pd.DataFrame, grid: Any, weight: NDArray[np.float64], threshold_percent: float
 ) -> pd.DataFrame:
-    """Weights of states by branch.
+    """Return weights of states by branch.
 
     Args:
         branches: rows of branches with ``element``, ``id`` and ``loading_percent``.
@@ -46,7 +46,7 @@ def congestion_sums(
 
 
 def congestion_shares(sums: pd.DataFrame) -> pd.DataFrame:
-    """Probability of being congested, for each branch that ever was.
+    """Return the probability of being congested, for each branch that ever was.
 
     Args:
         sums: as from :func:`congestion_sums`.

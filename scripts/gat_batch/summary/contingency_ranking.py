@@ -85,7 +85,7 @@ class ContingencyRanking:
         return bad.fill_null(fill_value=False)
 
     def table(self) -> pa.Table:
-        """All contingencies, the worst first."""
+        """Return all contingencies, the worst first."""
         if not self._parts:
             return _SCHEMA.empty_table()
         table = pa.concat_tables(self._parts)

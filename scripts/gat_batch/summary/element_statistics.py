@@ -148,7 +148,7 @@ class ElementStatistics:
         return _Grid(element, index, name, places, file)
 
     def table(self) -> pa.Table:
-        """The statistics of all elements seen."""
+        """Return the statistics of all elements seen."""
         schema = pa.schema([(name, kind) for name, (kind, _) in ELEMENT_COLUMNS.items()])
         parts = [self._summed_up(name, grid).cast(schema) for name, grid in self._grids.items()]
         return pa.concat_tables(parts) if parts else schema.empty_table()
@@ -197,7 +197,7 @@ class ElementStatistics:
     def _block(
         self, values: NDArray[np.float64], weights: NDArray[np.float64], kinds: NDArray[np.str_]
     ) -> dict[str, NDArray[Any]]:
-        """Statistics of some elements; values has the shape (states, elements)."""
+        """Return statistics of some elements; values has the shape (states, elements)."""
         there = np.isfinite(values)
         badness = np.where(kinds == "bus", np.abs(values - 1), values)
         worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
@@ -227,7 +227,7 @@ class ElementStatistics:
 def _quantile(
     values: NDArray[np.float64], there: NDArray[np.bool_], share: float
 ) -> NDArray[np.float64]:
-    """Quantile of each column's values that are there, shape (columns,)."""
+    """Return the quantile of each column's values that are there, shape (columns,)."""
     whole = there.all(axis=0)
     quantile = np.empty(values.shape[1])
     quantile[whole] = np.quantile(values[:, whole], share, axis=0)

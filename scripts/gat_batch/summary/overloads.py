@@ -66,7 +66,7 @@ class Overloads:
             self._merge()
 
     def table(self) -> pa.Table:
-        """The branches, those most often overloaded first."""
+        """Return the branches, those most often overloaded first."""
         if not self._branches:
             return _SCHEMA.empty_table()
         self._merge()
@@ -128,7 +128,7 @@ class Overloads:
 
 
 def _codes(column: pa.ChunkedArray, known: dict[Hashable, int]) -> Codes:
-    """Numbers for texts, the same for the same text each time."""
+    """Return numbers for texts, the same for the same text each time."""
     encoded = column.combine_chunks().dictionary_encode()
     texts: Iterable[str] = encoded.dictionary.to_pylist()
     numbers = np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
@@ -139,7 +139,7 @@ def _codes(column: pa.ChunkedArray, known: dict[Hashable, int]) -> Codes:
 def _merged(
     keys: Codes, times: NDArray[np.int32] | None, loadings: Reals
 ) -> tuple[Codes, NDArray[np.int32], Reals]:
-    """Equal keys made one: how often they occur, and their highest loading."""
+    """Return equal keys made one: how often they occur, and their highest loading."""
     order = np.argsort(keys, kind="stable")
     keys, loadings = keys[order], loadings[order]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))

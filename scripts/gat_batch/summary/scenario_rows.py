@@ -144,7 +144,7 @@ class ScenarioTable:
         }
 
     def table(self) -> pa.Table:
-        """The table; nothing can be added afterwards."""
+        """Return the table; nothing can be added afterwards."""
         self._settle(keep=0)
         return pa.Table.from_pylist(list(self._rows.values()), _SCHEMA)
 
@@ -165,7 +165,7 @@ class ScenarioTable:
 
 
 def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
-    """What a row says of a scenario and of its result file before that is read."""
+    """Tell what a row says of a scenario and of its result file before that is read."""
     return {
         "scenario": scenario.id,
         "solver": scenario.solver,
@@ -179,7 +179,7 @@ def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
 
 
 def _figures(system: pa.Table, owner: Rows) -> dict[str, list[Any]]:
-    """What states come to, one entry a scenario.
+    """Tell what states come to, one entry a scenario.
 
     Args:
         system: the ``system`` rows of the states.
@@ -221,7 +221,7 @@ def _figures(system: pa.Table, owner: Rows) -> dict[str, list[Any]]:
 
 
 def _sums(system: pa.Table, name: str, starts: Rows, *, mean: bool) -> Reals:
-    """Sums or means of a column over each scenario's states, NaN where none has a value."""
+    """Return sums or means of a column over each scenario's states, NaN where none has a value."""
     values: Reals = system[name].to_numpy()
     known = np.isfinite(values)
     count = np.add.reduceat(known, starts, dtype=np.int64)
@@ -230,7 +230,7 @@ def _sums(system: pa.Table, name: str, starts: Rows, *, mean: bool) -> Reals:
 
 
 def _extreme(values: Reals, starts: Rows) -> pa.Array:
-    """First row of each scenario with its highest value, null where it has none."""
+    """Return the first row of each scenario with its highest value, null where it has none."""
     highest = np.fmax.reduceat(values, starts)
     rows = np.arange(len(values))
     sizes = np.diff(starts, append=len(values))

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def klu_newton() -> Any:
-    """A solver of AC equations with one slack, by KLU.
+    """Return a solver of AC equations with one slack, by KLU.
 
     Its method ``compute_pf`` takes admittances, starting voltages, injections, and the rows of
     slack, voltage-controlled and load buses; ``get_V`` and ``get_nb_iter`` tell what came of it.

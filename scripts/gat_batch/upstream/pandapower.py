@@ -36,13 +36,13 @@ def _is_not_about_numba(record: logging.LogRecord) -> bool:
 
 
 def solved_arrays(net: pandapowerNet) -> dict[str, Any]:
-    """PYPOWER's arrays of a network that pandapower has just solved, or begun to."""
+    """Return PYPOWER's arrays of a network that pandapower has just solved, or begun to."""
     arrays: dict[str, Any] = net["_ppc"]
     return arrays
 
 
 def array_rows(net: pandapowerNet) -> dict[str, Any]:
-    """Which rows of :func:`solved_arrays` are whose.
+    """Tell which rows of :func:`solved_arrays` are whose.
 
     Returns:
         ``bus``: index of a bus -> its row, shape (highest index + 1,). ``branch``: kind of branch
@@ -53,14 +53,14 @@ def array_rows(net: pandapowerNet) -> dict[str, Any]:
 
 
 def branch_columns() -> ModuleType:
-    """Names of the columns of PYPOWER's table of branches."""
+    """Return names of the columns of PYPOWER's table of branches."""
     from pandapower.pypower import idx_brch
 
     return idx_brch  # type: ignore[no-any-return] # pandapower has no types
 
 
 def bus_columns() -> ModuleType:
-    """Names of the columns of PYPOWER's table of buses."""
+    """Return names of the columns of PYPOWER's table of buses."""
     from pandapower.pypower import idx_bus
 
     return idx_bus  # type: ignore[no-any-return] # pandapower has no types

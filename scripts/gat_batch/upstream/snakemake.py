@@ -10,23 +10,23 @@ from typing import Any
 
 
 def is_main_process(workflow: Any) -> bool:
-    """Whether this is the process that the user started, and not one of its jobs."""
+    """Tell whether this is the process that the user started, and not one of its jobs."""
     return bool(workflow.is_main_process)
 
 
 def is_dry_run(workflow: Any) -> bool:
-    """Whether the user only asked what would be done."""
+    """Tell whether the user only asked what would be done."""
     return bool(workflow.output_settings.dryrun)
 
 
 def will_run(workflow: Any) -> bool:
-    """Whether jobs will be run: not for a dry run, nor for ``--summary`` or ``--lint``."""
+    """Tell whether jobs will be run: not for a dry run, nor for ``--summary`` or ``--lint``."""
     asked = is_main_process(workflow) and workflow.execution_settings is not None
     return asked and not is_dry_run(workflow)
 
 
 def deploys_environments(workflow: Any) -> bool:
-    """Whether Snakemake makes the environments of jobs itself."""
+    """Tell whether Snakemake makes the environments of jobs itself."""
     return bool(workflow.deployment_settings.deployment_method)
 
 

@@ -87,7 +87,10 @@ def _read_table(path: Path, name: str, listed: dict[str, Any]) -> pa.Table:
 
 
 def _typed(table: pa.Table, schema: pa.Schema, file: Path) -> pa.Table:
-    """The columns of a schema, in its types; a writer may use other types of the same meaning."""
+    """Return the columns of a schema, in its types.
+
+    A writer may use other types of the same meaning.
+    """
     columns = []
     for wanted in schema:
         if wanted.name not in table.column_names:

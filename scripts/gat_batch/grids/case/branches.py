@@ -22,7 +22,7 @@ NO_RATING_KA = 9e4
 
 
 def branches_of(source: Source) -> pd.DataFrame:
-    """The table of branches; what doesn't fit goes to the shunts at their ends."""
+    """Return the table of branches; what doesn't fit goes to the shunts at their ends."""
     net, rows = source.net, []
     lines = source.lookups["branch"].get("line", (0, 0))[0]
     for n, index in enumerate(net.line.index):
@@ -62,7 +62,7 @@ def _status(
 
 
 def _other_branches(source: Source, last: int) -> list[dict[str, object]]:
-    """Windings, impedances and whatever else became a branch."""
+    """Return windings, impedances and whatever else became a branch."""
     rows: list[dict[str, object]] = []
     next_index = int(source.net.trafo.index.max()) + 1 if len(source.net.trafo) else 0
     for kind, (start, end) in source.lookups["branch"].items():

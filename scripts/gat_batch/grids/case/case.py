@@ -90,7 +90,7 @@ class Case:
 
 
 def frame(table: str, rows: list[dict[str, object]]) -> pd.DataFrame:
-    """A table from its rows, with all columns in their types."""
+    """Return a table from its rows, with all columns in their types."""
     columns = COLUMNS[table]
     index = [row.get("index", position) for position, row in enumerate(rows)]
     data = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def generators_of(source: Source) -> pd.DataFrame:
-    """The table of generators, external grids among them."""
+    """Return the table of generators, external grids among them."""
     net, rows = source.net, []
     for index, gen in net.gen.iterrows():
         rows.append(_generator(source, index, gen, "gen") | {"p_mw": gen["p_mw"] * gen["scaling"]})
@@ -35,7 +35,7 @@ def generators_of(source: Source) -> pd.DataFrame:
 
 
 def dispatchable_sgens(source: Source) -> pd.DataFrame:
-    """The static generators that a case holds as generators at buses of type PQ.
+    """Return the static generators that a case holds as generators at buses of type PQ.
 
     They are in service, an optimal power flow may choose them within limits of their own, and
     nothing holds the voltage of their bus.
@@ -50,7 +50,7 @@ def dispatchable_sgens(source: Source) -> pd.DataFrame:
 
 
 def _inner_voltages(source: Source, last: int) -> list[dict[str, object]]:
-    """The voltage sources inside extended wards, each at a bus of its own."""
+    """Return the voltage sources inside extended wards, each at a bus of its own."""
     xward = source.net.xward
     buses = source.lookups["bus"][source.lookups["aux"].get("xward", [])]
     first = int(source.net.gen.index.max()) + 1 if len(source.net.gen) else 0

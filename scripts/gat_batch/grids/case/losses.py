@@ -78,7 +78,10 @@ def _differ(values: pd.Series, table: pd.DataFrame, name: str) -> bool:
 
 
 def _same(one: Any, two: Any) -> bool:
-    """Equal, as texts or as numbers to a billionth; nothing and an empty text are the same."""
+    """Return equal, as texts or as numbers to a billionth.
+
+    Nothing and an empty text are the same.
+    """
     texts = [
         "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
         for value in (one, two)

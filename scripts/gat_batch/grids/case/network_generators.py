@@ -84,7 +84,7 @@ def add_generators(net: pandapowerNet, case: Case) -> None:
 
 
 def _external(case: Case, slack: set[int]) -> list[bool]:
-    """Which generators become external grids."""
+    """Tell which generators become external grids."""
     marked = set(case.gen["bus"][case.gen["external"].astype(bool)])
     taken: set[int] = set()
     result = []

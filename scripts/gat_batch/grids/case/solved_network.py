@@ -78,12 +78,12 @@ class Source:
         return held | {self.bus_id[row] for row in np.flatnonzero(np.isin(kinds, (bi.PV, bi.REF)))}
 
     def at(self, bus: int) -> int:
-        """Id of the bus that a pandapower bus became."""
+        """Return the id of the bus that a pandapower bus became."""
         return self.bus_id[int(self.row_of_bus[bus])]
 
 
 def _internal_model(net: pandapowerNet) -> pandapowerNet:
-    """A copy of the network with the arrays that its power flow starts from."""
+    """Return a copy of the network with the arrays that its power flow starts from."""
     copy = deepcopy(net)
     copy.user_pf_options = {}
     # Loads at constant impedance or current would be left out of the buses' power.
@@ -100,7 +100,7 @@ def _internal_model(net: pandapowerNet) -> pandapowerNet:
 
 
 def number(value: object, missing: float = float("nan")) -> float:
-    """A cell as a number, or what stands for a missing one."""
+    """Return a cell as a number, or what stands for a missing one."""
     try:
         number = float(value)  # type: ignore[arg-type] # anything may stand in a column
     except (TypeError, ValueError):
@@ -109,5 +109,5 @@ def number(value: object, missing: float = float("nan")) -> float:
 
 
 def name_or(value: Any, missing: str) -> str:
-    """A cell as a name, or what stands for a missing one."""
+    """Return a cell as a name, or what stands for a missing one."""
     return missing if pd.isna(value) else str(value)

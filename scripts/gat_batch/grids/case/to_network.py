@@ -57,7 +57,10 @@ def network_of(case: Case, source: str) -> pandapowerNet:
 
 
 def _leave_nameless(net: pandapowerNet) -> None:
-    """Empty names and zones become none; pandapower's creators write empty texts for none."""
+    """Return the empty names and zones become none.
+
+    Pandapower's creators write empty texts for none.
+    """
     texts = [("bus", "zone"), *((element, "name") for element in CREATED)]
     for element, column in texts:
         values = net[element][column].astype(object)
@@ -115,7 +118,7 @@ def _add_shunts(net: pandapowerNet, case: Case, shunt: pd.DataFrame) -> None:
 
 
 def _plain(case: Case) -> pd.Series:
-    """Branches without a ratio or a shift: those can be lines."""
+    """Return branches without a ratio or a shift: those can be lines."""
     branch = case.branch
     return ~branch["transformer"] & branch["tap"].isin([0.0, 1.0]) & (branch["shift_degree"] == 0)
 
@@ -225,7 +228,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
 
 
 def _t_circuit(z_pi: np.ndarray, y_end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The T circuit with equal arms that is equivalent to a symmetric pi circuit.
+    """Return the T circuit with equal arms that is equivalent to a symmetric pi circuit.
 
     pandapower's default transformer is a T circuit with arms z/2 and the magnetisation y between
     them; by the star-delta transformation its pi circuit has the series impedance

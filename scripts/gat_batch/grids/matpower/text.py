@@ -59,7 +59,7 @@ def read_text(text: str, path: Path) -> dict[str, Value]:
 
 
 def _code(text: str, path: Path) -> str:
-    """The text without comments, as long in lines as it was."""
+    """Return the text without comments, as long in lines as it was."""
     lines: list[str] = []
     opened: list[int] = []
     for number, line in enumerate(text.replace("\f", " ").replace(JOINT, " ").split("\n"), 1):
@@ -90,7 +90,7 @@ class _Reader:
         self.path = path
 
     def fields(self) -> dict[str, Value]:
-        """The fields of the struct."""
+        """Return the fields of the struct."""
         found: dict[str, Value] = {}
         position, struct = self._after_space(0), "mpc"
         header = FUNCTION.match(self.code, position)
@@ -115,7 +115,7 @@ class _Reader:
         return match.end() if match else position
 
     def _end(self, start: int, position: int) -> int:
-        """Where the next statement starts, if this one is over."""
+        """Tell where the next statement starts, if this one is over."""
         match = END.match(self.code, position)
         if not match:
             raise self._refusal(start)

@@ -58,7 +58,10 @@ def write_matpower(net: pandapowerNet, path: Path) -> list[str]:
 
 
 def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
-    """The case as MATPOWER's tables; what has no column there is noted in ``case.dropped``."""
+    """Return the case as MATPOWER's tables.
+
+    What has no column there is noted in ``case.dropped``.
+    """
     shift = 1 if case.bus["id"].min() < 1 else 0
     if shift:
         case.dropped.append("bus numbers are one higher than indices: MATPOWER's start at 1")
@@ -105,7 +108,7 @@ def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
 
 
 def _named(case: Case, table: str, shift: int) -> bool:
-    """Whether any element has another name than its number."""
+    """Tell whether any element has another name than its number."""
     data: pd.DataFrame = getattr(case, table)
     number = data["id"] + (shift if table == "bus" else 0)
     return bool((data["name"].ne("") & data["name"].ne(number.astype(str))).any())
