@@ -1,6 +1,6 @@
 """Tells what the newest versions of all packages would break: python .ci/upgrade_check.py.
 
-Makes an environment in .venv-upgrade from the names in pyproject.toml, without their pins, so that
+Makes an environment in .venv-upgrade from what pyproject.toml pins, that or newer, so that
 pip picks the newest ones that go together. Says which differ from requirements.txt, then runs the
 tests of inner names, whose failures are sentences, and all others.
 """
@@ -23,7 +23,7 @@ def main() -> int:
     """Make the environment, compare and test."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    names = sorted({re.split(r"[<>=! ]", one)[0] for one in asked})
+    names = sorted({one.replace("==", ">=") for one in asked})
     subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
     python = HOME / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *names], check=True)
