@@ -36,7 +36,7 @@ def found(schema: Mapping[str, Any], pointer: str) -> dict[str, Any]:
     """The part of a schema at a pointer, as ``#/$defs/scenario``."""
     part: Any = schema
     for step in pointer.lstrip("#/").split("/") if pointer != "#" else ():
-        part = part[step]
+        part = part[int(step)] if isinstance(part, list) else part[step]
     result: dict[str, Any] = part
     return result
 
