@@ -1,0 +1,46 @@
+"""What the reference is made from: the one place that knows where it is in the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gat_batch import errors
+from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
+from gat_batch.element_statistics import ELEMENT_COLUMNS
+from gat_batch.overloads import OVERLOAD_COLUMNS
+from gat_batch.results import RESULT_SCHEMA
+from gat_batch.scenario_row import SCENARIO_COLUMNS
+from gat_batch.solvers.options import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+__all__ = ["ERRORS", "OPTIONS", "RESULT_SCHEMA", "ROOT", "SUMMARY_TABLES", "schema"]
+
+ROOT = Path(__file__).parents[2]
+
+SUMMARY_TABLES: Mapping[str, Mapping[str, tuple[pa.DataType, str]]] = {
+    "scenarios": SCENARIO_COLUMNS,
+    "elements": ELEMENT_COLUMNS,
+    "contingencies": CONTINGENCY_COLUMNS,
+    "overloads": OVERLOAD_COLUMNS,
+}
+"""Table under ``summary`` -> its columns, with type and meaning."""
+
+ERRORS = (errors.GatBatchError, errors.ManifestError, errors.ResultError)
+"""Exceptions that the Python API raises."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """A JSON Schema of the workflow.
+
+    Args:
+        name: ``config``, ``manifest`` or ``scenario_specification``.
+    """
+    path = ROOT / "workflow" / "schemas" / f"{name}.schema.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
