@@ -1,7 +1,8 @@
 # make run    the environment, then the example batch
 # make test   the environment, then all tests
 # make check  what matters while one writes: format, lint, types, unit tests; a minute
-# make lint   the environment, then all linters
+# make lint   the environment, then all linters, and the documentation built strictly
+# make docs   the documentation as a site in build/docs
 # make upgrade-check  what the newest versions of all packages would break
 # make slurm-profile   makes `snakemake --profile slurm` find profiles/slurm
 # make clean  removes the environment and the example's results
@@ -9,8 +10,9 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
+SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
-.PHONY: run test check lint upgrade-check slurm-profile clean
+.PHONY: run test check lint docs upgrade-check slurm-profile clean
 
 run: .venv/ready
 	@echo "==> Solving the example batch (examples/ieee118) on $(CORES) cores"
@@ -34,6 +36,11 @@ lint: .venv/ready
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+	$(SITE)
+
+docs: .venv/ready
+	$(SITE)
+	@echo "==> The documentation is in build/docs/index.html"
 
 upgrade-check:
 	$(PYTHON) .ci/upgrade_check.py

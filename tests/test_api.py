@@ -1,9 +1,8 @@
-"""The calls that README promises, run as README has them."""
+"""The calls that the page on Python promises, run as it has them."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,31 +10,24 @@ import time
 
 import pytest
 from conftest import ROOT
+from pages import blocks
 
 from gat_batch.api import BatchJob
 from gat_batch.errors import GatBatchError, ManifestError, ResultError
-
-README = (ROOT / "README.md").read_text()
-
-
-def code_blocks(indent=""):
-    """README's blocks of code, those in a list with its indent."""
-    pattern = rf"^{indent}```\w*\n(.*?)^{indent}```"
-    blocks = re.findall(pattern, README, re.MULTILINE | re.DOTALL)
-    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for block in blocks]
 
 
 @pytest.fixture
 def study(workspace):
     """The files of README's chapter about a batch of one's own."""
-    manifest, table = code_blocks("   ")[:2]
-    workspace.write("study/study.json", manifest)
-    workspace.write("study/loads_peak.csv", table)
+    manifest, table = blocks("README.md", "   ")[:2]
+    workspace.write("study/study.json", manifest.text)
+    workspace.write("study/loads_peak.csv", table.text)
     return workspace
 
 
-def test_the_calls_in_the_readme_do_what_it_says(study):
-    (script,) = [block for block in code_blocks() if "import BatchJob" in block]
+def test_the_calls_on_the_page_do_what_it_says(study):
+    (block,) = [one for one in blocks("docs/howto/python.md") if one.language == "python"]
+    script = block.text
     run = subprocess.run(
         [sys.executable, "-c", script],
         cwd=study.path,

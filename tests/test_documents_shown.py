@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import os
+import subprocess
+import sys
 
 import nbformat
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, Workspace
 from nbclient import NotebookClient
+from pages import blocks
 
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.study.solver_options import OPTIONS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
@@ -33,14 +38,12 @@ def batch(tmp_path_factory):
     return space
 
 
-def test_queries_of_the_readme(batch, monkeypatch):
-    page = (ROOT / "README.md").read_text()
-    section = page.split("## Asking the results")[1].split("\n## ")[0]
-    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    assert len(blocks) == 3
+def test_queries_of_the_page_on_results(batch, monkeypatch):
+    shown = [one.text for one in blocks("docs/howto/results.md") if one.language == "python"]
+    assert len(shown) == 3
     monkeypatch.chdir(batch.path)
     found = {}
-    for block in blocks:
+    for block in shown:
         exec(block, found)  # noqa: S102 - our own page
     rows = pq.ParquetFile("runs/batch/study/summary/aggregated_results.parquet").read().to_pandas()
     assert len(found["one"]) == (rows["scenario"] == "base").sum()
@@ -81,16 +84,17 @@ def test_snakemakes_own_report_has_the_figures(batch):
     assert '"Figures"' in text
 
 
-def test_page_of_tables_is_true():
-    page = (ROOT / "docs" / "tables.md").read_text()
-    sections = re.split(r"^## ", page, flags=re.MULTILINE)
-    for name, columns in (
-        ("scenarios.parquet", SCENARIO_COLUMNS),
-        ("elements.parquet", ELEMENT_COLUMNS),
-        ("contingencies.parquet", CONTINGENCY_COLUMNS),
-        ("overloads.parquet", OVERLOAD_COLUMNS),
-    ):
-        (section,) = (text for text in sections if text.startswith(name))
-        lines = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", section, re.MULTILINE)
-        expected = [(column, str(kind), what) for column, (kind, what) in columns.items()]
-        assert lines == expected
+def test_reference_shows_every_option_and_column(tmp_path):
+    """The site, built strictly from pages and sources."""
+    build = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    subprocess.run([*build, ROOT / "docs", tmp_path], env=environment, check=True)
+    options = (tmp_path / "reference" / "solver-options.html").read_text()
+    for name in {name for known in OPTIONS.values() for name in known}:
+        assert f">{name}<" in options, name
+    results = (tmp_path / "reference" / "results.html").read_text()
+    for table in (SCENARIO_COLUMNS, ELEMENT_COLUMNS, CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS):
+        for name in table:
+            assert f">{name}<" in results, name
+    for name in RESULT_SCHEMA.names:
+        assert f">{name}<" in results, name

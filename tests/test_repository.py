@@ -18,7 +18,6 @@ from conftest import ROOT
 from gat_batch import __version__
 from gat_batch.files.workflow_files import SCHEMAS
 from gat_batch.scenarios.product import make
-from gat_batch.study.solver_options import OPTIONS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -70,13 +69,6 @@ def test_configuration_file_page_and_schema_agree():
     page = (ROOT / "config" / "README.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(schema)
     assert all("description" in entry for entry in schema.values())
-
-
-def test_readme_lists_every_solver_option():
-    page = (ROOT / "README.md").read_text()
-    for solver, options in OPTIONS.items():
-        for name in options:
-            assert f"`{name}`" in page, f"{solver}: {name}"
 
 
 def test_example_is_what_its_script_writes(tmp_path):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gat_batch import errors
-from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
-from gat_batch.element_statistics import ELEMENT_COLUMNS
-from gat_batch.overloads import OVERLOAD_COLUMNS
-from gat_batch.results import RESULT_SCHEMA
-from gat_batch.scenario_row import SCENARIO_COLUMNS
-from gat_batch.solvers.options import OPTIONS
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.study.solver_options import OPTIONS
+from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
+from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
+from gat_batch.summary.overloads import OVERLOAD_COLUMNS
+from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
