@@ -10,6 +10,10 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
+# Tests that need no batch to run, seconds each file.
+QUICK := tests/files tests/study tests/model tests/results tests/summary tests/upstream \
+  tests/contingency/test_partitioned_inverse.py tests/contingency/test_block_results.py \
+  tests/grids/test_matpower.py tests/opf/test_opf_dc.py tests/run/test_supervision.py
 SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 .PHONY: run test check lint docs upgrade-check slurm-profile clean
@@ -27,7 +31,7 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m "not workflow and not slurm and not browser and not slow"
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(QUICK)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -17,12 +17,17 @@ from gat_batch.process import set_up_solving
 # Before any test imports pandapower: what is tested here runs as it does in jobs.
 set_up_solving()
 
+import hypothesis
 import pytest
 import yaml
 
 from gat_batch.results.reader import read_metadata
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes is no matter of right or wrong.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Shells let what they start in the background ignore Ctrl-C, and so would the runs that tests
 # start and interrupt.
