@@ -1,6 +1,7 @@
 # make run    the environment, then the example batch
 # make test   the environment, then all tests
 # make lint   the environment, then all linters
+# make docs   the environment, then the site in build/docs; a broken link fails it
 # make slurm-profile   makes `snakemake --profile slurm` find profiles/slurm
 # make clean  removes the environment and the example's results
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
 
-.PHONY: run test lint slurm-profile clean
+.PHONY: run test lint docs slurm-profile clean
 
 run: .venv/ready
 	@echo "==> Solving the example batch (examples/ieee118) on $(CORES) cores"
@@ -18,12 +19,15 @@ test: .venv/ready
 	@echo "==> Running all tests"
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest
 
-lint: .venv/ready
+lint: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+
+docs: .venv/ready
+	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 .venv/ready: requirements.txt pyproject.toml
 	@echo "==> Making the environment in .venv (a few minutes the first time)"

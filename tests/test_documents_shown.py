@@ -10,11 +10,6 @@ import pytest
 from conftest import ROOT, Workspace
 from nbclient import NotebookClient
 
-from gat_batch.contingency_ranking import CONTINGENCY_COLUMNS
-from gat_batch.element_statistics import ELEMENT_COLUMNS
-from gat_batch.overloads import OVERLOAD_COLUMNS
-from gat_batch.scenario_row import SCENARIO_COLUMNS
-
 # One worker makes the batch for all of them.
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("documents")]
 
@@ -33,10 +28,9 @@ def batch(tmp_path_factory):
     return space
 
 
-def test_queries_of_the_readme(batch, monkeypatch):
-    page = (ROOT / "README.md").read_text()
-    section = page.split("## Asking the results")[1].split("\n## ")[0]
-    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def test_queries_of_the_page_of_results(batch, monkeypatch):
+    page = (ROOT / "docs" / "howto" / "results.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 3
     monkeypatch.chdir(batch.path)
     found = {}
@@ -81,16 +75,7 @@ def test_snakemakes_own_report_has_the_figures(batch):
     assert '"Figures"' in text
 
 
-def test_page_of_tables_is_true():
-    page = (ROOT / "docs" / "tables.md").read_text()
-    sections = re.split(r"^## ", page, flags=re.MULTILINE)
-    for name, columns in (
-        ("scenarios.parquet", SCENARIO_COLUMNS),
-        ("elements.parquet", ELEMENT_COLUMNS),
-        ("contingencies.parquet", CONTINGENCY_COLUMNS),
-        ("overloads.parquet", OVERLOAD_COLUMNS),
-    ):
-        (section,) = (text for text in sections if text.startswith(name))
-        lines = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", section, re.MULTILINE)
-        expected = [(column, str(kind), what) for column, (kind, what) in columns.items()]
-        assert lines == expected
+def test_page_of_results_shows_every_table_of_the_summary():
+    page = (ROOT / "docs" / "reference" / "results.md").read_text()
+    shown = re.findall(r"^```{summary-table} (\w+)$", page, re.MULTILINE)
+    assert shown == ["scenarios", "elements", "contingencies", "overloads"]
