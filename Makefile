@@ -49,9 +49,6 @@ docs: .venv/ready
 upgrade-check:
 	$(PYTHON) .ci/upgrade_check.py
 
-docs: .venv/ready
-	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
-
 .venv/ready: requirements.txt pyproject.toml
 	@echo "==> Making the environment in .venv (a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
