@@ -2,7 +2,7 @@
 
 When a worker opens loads_FAULT.csv or loads_FAULT-once.csv, the fault strikes: in C code, by
 signals and by real allocations, the way it does in the field. The environment variable BROKEN names
-a step in which workers have a bug, for line 3 or snapshot b alone.
+steps, with commas between them, in which jobs have a bug: mostly for line 3 or snapshot b alone.
 """
 
 import ctypes
@@ -61,41 +61,119 @@ def hook(event, arguments):
 sys.addaudithook(hook)
 
 
-def is_broken(step, arguments):
-    """Whether a call of a step is the one that has the bug."""
-    if step == "state":
-        return arguments[2].snapshot == "b"
-    if step == "contingency":
-        return ("line", 3) in tuple(arguments[0])
-    if step == "reduction":
-        return any(3 in one.failing.get("line", ()) for one in arguments[1])
-    return "line:3" in arguments[0].names
+def is_in_state_b(arguments):
+    """Whether a solver is made for snapshot b; or a state solved that is it."""
+    return arguments[2].snapshot == "b"
+
+
+def is_first_in_state_b(arguments):
+    """The same, but no more than once in a process."""
+    return is_in_state_b(arguments) and not struck and not struck.append(True)
+
+
+def is_without_line_3(arguments):
+    """Whether a state is solved in which line 3 is out of service."""
+    return any(
+        (change.element, change.column) == ("line", "in_service") and not change.values[3]
+        for change in arguments[2].changes
+    )
+
+
+def is_reduced_with_line_3(arguments):
+    return any(3 in one.failing.get("line", ()) for one in arguments[1])
+
+
+struck = []
+
+STEPS = {
+    "state": [("solvers.study:Study.solve", is_in_state_b)],
+    "state's rows": [
+        (
+            "run.state:rows_of",
+            lambda arguments: arguments[1][1:] == ("b", None) and arguments[2].status == "ok",
+        )
+    ],
+    "ramps": [
+        (
+            "run.worker:solve_together",
+            lambda arguments: any(state.snapshot == "b" for state in arguments[1]),
+        )
+    ],
+    "contingency": [
+        (
+            "contingency.blocks:effect_of",
+            lambda arguments: ("line", 3) in tuple(arguments[0]),
+        )
+    ],
+    "contingency alone": [("solvers.study:Study.solve", is_without_line_3)],
+    "reduction": [
+        ("contingency.blocks:DcReduction.of", is_reduced_with_line_3),
+        ("contingency.blocks:AcReduction.of", is_reduced_with_line_3),
+    ],
+    "rows": [
+        (
+            "results.contingency_rows:ContingencyRows.rows",
+            lambda arguments: "line:3" in arguments[0].names,
+        ),
+    ],
+    "blocks": [("contingency.blocks:Blocks.of", lambda _: True)],
+    "blocks of DC": [
+        ("contingency.blocks:Blocks.of", lambda arguments: arguments[2].solver == "dc")
+    ],
+    "base of DC": [("solvers.study:Study.solve", lambda arguments: arguments[0].solver == "dc")],
+    "screening": [
+        (
+            "contingency.screening:ScreenedSolver.solve",
+            lambda arguments: any(one.name == "line:3" for one in arguments[1]),
+        )
+    ],
+    "preparing": [("contingency.solver:ContingencySolver.__init__", is_in_state_b)],
+    "preparing once": [("contingency.solver:ContingencySolver.__init__", is_first_in_state_b)],
+    "preparing to screen": [("contingency.screening:ScreenedSolver.__init__", is_in_state_b)],
+    "preparing to screen once": [
+        ("contingency.screening:ScreenedSolver.__init__", is_first_in_state_b)
+    ],
+    "grid": [("run.worker:prepare_model", lambda arguments: len(arguments[0].bus) == 14)],
+}
+"""Steps, functions that have a bug in them, and whether a call of one is hit."""
 
 
 def break_down():
-    """Have the bug, in a process that was forked with all its imports."""
-    step = os.environ["BROKEN"]
-    blocks = sys.modules.get("gat_batch.contingency.blocks")
-    if blocks is None:
+    """Have the bugs, in a process that has all its imports behind it."""
+    struck.clear()
+    if "gat_batch.run.worker" not in sys.modules:
         return
-    owner, name = {
-        "state": (sys.modules["gat_batch.solvers.study"].Study, "solve"),
-        "contingency": (blocks, "effect_of"),
-        "reduction": (blocks.DcReduction, "of"),
-        "rows": (sys.modules["gat_batch.results.contingency_rows"].ContingencyRows, "rows"),
-    }[step]
+    for step in os.environ["BROKEN"].split(","):
+        for function, is_hit in STEPS[step]:
+            module, _, path = function.partition(":")
+            owner = sys.modules[f"gat_batch.{module}"]
+            *outer, name = path.split(".")
+            for one in outer:
+                owner = getattr(owner, one)
+            put_bug_into(owner, name, is_hit)
+
+
+def put_bug_into(owner, name, is_hit):
     sound = getattr(owner, name)
-    if getattr(sound, "broken", False):
+    if getattr(sound, "hits", None) is is_hit:
         return
 
     def broken(*arguments, **keywords):
-        if is_broken(step, arguments):
+        if is_hit(arguments):
             raise KeyError("broken on purpose")
         return sound(*arguments, **keywords)
 
-    broken.broken = True
+    broken.hits = is_hit
     setattr(owner, name, broken)
+
+
+def break_down_on_import(event, _):
+    """A grid is prepared before any worker is forked, but not without imports."""
+    if event == "import" and hasattr(sys.modules.get("gat_batch.run.worker"), "solve_member"):
+        break_down()
 
 
 if "BROKEN" in os.environ:
     os.register_at_fork(after_in_child=break_down)
+    if os.environ["BROKEN"] == "grid":
+        sys.addaudithook(break_down_on_import)
