@@ -24,6 +24,7 @@ import yaml
 from gat_batch.results.reader import read_metadata
 
 ROOT = Path(__file__).parents[1]
+SHARED_GRIDS = ROOT.parent / "shared" / "grids"
 
 # How long an example takes is no matter of right or wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)

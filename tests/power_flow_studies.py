@@ -36,6 +36,35 @@ def grid(name):
         return getattr(pandapower.networks, name)()
 
 
+def every_element(*, wards=True):
+    """A meshed grid with several generators at a bus, and a few of every other element."""
+    net = grid("case30")
+    holder, slack = net.gen.iloc[0], net.ext_grid.iloc[0]
+    vm_pu = float(holder["vm_pu"])
+    pandapower.create_gen(net, holder["bus"], 1.0, vm_pu=vm_pu, min_q_mvar=-4, max_q_mvar=9)
+    pandapower.create_gen(net, holder["bus"], 2.0, vm_pu=vm_pu, max_q_mvar=3, scaling=0.5)
+    vm_pu = float(slack["vm_pu"])
+    pandapower.create_gen(net, slack["bus"], 3.0, vm_pu=vm_pu, min_q_mvar=-4, max_q_mvar=9)
+    pandapower.create_ext_grid(net, slack["bus"], vm_pu=vm_pu)
+    if wards:
+        pandapower.create_xward(net, 5, 1, 1, 1, 1, 0.1, 0.5, 1.0)
+        pandapower.create_xward(net, 12, 1, 0.3, 0.2, -1, 0.2, 0.7, 1.01, in_service=False)
+    pandapower.create_ward(net, 7, 1, 1, 1, 1, index=4)
+    pandapower.create_ward(net, 7, 1, 0.5, 1, 1, in_service=False)
+    pandapower.create_dcline(net, 4, 5, 10, 1, 0.1, 1.0, 1.0, index=2)
+    pandapower.create_dcline(
+        net, 14, 20, -3, 2, 0.05, 1.0, 1.01, min_q_from_mvar=-5, max_q_from_mvar=5
+    )
+    pandapower.create_dcline(net, 14, 21, 3, 2, 0.05, 1.0, 1.01, in_service=False)
+    pandapower.create_storage(net, 8, 1.2, 5, q_mvar=0.1, scaling=0.8)
+    pandapower.create_storage(net, 8, -0.5, 5, index=7)
+    pandapower.create_motor(net, 10, 1.0, 0.9, efficiency_percent=90, loading_percent=80)
+    pandapower.create_shunt(net, 13, 1.0, 0.2, vn_kv=130, step=2)
+    pandapower.create_impedance(net, 3, 9, 0.01, 0.1, 100.0)
+    pandapower.create_impedance(net, 3, 8, 0.01, 0.1, 100.0, in_service=False)
+    return net
+
+
 def plain_solution(net, study, solver, **options):
     """The same by hand, on a copy of the network."""
     net = deepcopy(net)

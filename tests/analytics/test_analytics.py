@@ -68,7 +68,8 @@ def test_outages_that_split_the_grid_have_no_factors():
 
 
 def test_grid_without_shift_factors_says_why():
-    net = pandapower.networks.example_multivoltage()
+    net = pandapower.networks.case9()
+    pandapower.create_svc(net, 4, 5, -15, 1.0, 150)
     with pytest.raises(SolverError, match="no shift factors: it has elements of type"):
         ptdf(prepare(net), 0.0)
 

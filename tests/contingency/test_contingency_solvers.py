@@ -15,7 +15,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import solved_without
-from power_flow_studies import AS_GIVEN, Study, assert_same, grid
+from power_flow_studies import AS_GIVEN, Study, assert_same, every_element, grid
 
 from gat_batch.contingency.screening import ScreenedSolver
 from gat_batch.contingency.solver import ContingencySolver
@@ -255,9 +255,27 @@ def test_a_bus_that_fails_where_nothing_was_supplied_is_not_cut_off_too(solver):
         assert told[whole.names[number]] == (solution.detail or None)
 
 
-def test_what_blocks_cannot_represent_goes_to_pandapower_one_by_one():
-    limited = case("case14", "ac", ("line",), enforce_q_lims=True)
-    system, _ = assert_equal_to_pandapower(limited)
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_outages_among_every_element_are_solved_as_by_pandapower(solver):
+    rich = case(every_element(), solver, ("line", "trafo", "gen", "load"))
+    system, _ = assert_equal_to_pandapower(rich)
+    assert set(system["engine"]) == {"scipy"}
+    used = system["load_mw"] + system["loss_mw"]
+    if solver == "ac":
+        np.testing.assert_allclose(system["generation_mw"], used, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"enforce_q_lims": True}, {"distributed_slack": True}])
+def test_options_that_follow_the_solution_solve_contingencies_one_by_one(options):
+    net = grid("case14")
+    net.gen["slack_weight"] = 1.0
+    system, _ = assert_equal_to_pandapower(case(net, "ac", ("line", "gen"), **options))
+    assert set(system.loc[system["status"] == "ok", "engine"]) == {"lightsim2grid"}
+
+
+def test_what_the_equations_cannot_represent_goes_to_pandapower_one_by_one():
+    decoupled = case("case14", "ac", ("line",), algorithm="iwamoto_nr")
+    system, _ = assert_equal_to_pandapower(decoupled)
     assert set(system["engine"]) == {"pandapower"}
 
 

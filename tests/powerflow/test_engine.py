@@ -110,20 +110,20 @@ def test_setpoints_of_generators_reach_both_engines():
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-def with_xward(net):
-    pandapower.create_xward(net, 5, 1, 1, 1, 1, 0.1, 0.1, 1.0)
+def with_a_compensator(net):
+    pandapower.create_svc(net, 6, 5, -15, 1.0, 150)
 
 
-def with_shared_bus(net):
-    pandapower.create_gen(net, int(net.gen["bus"].iloc[0]), 1.0)
+def with_slacks_of_two_kinds(net):
+    slack = net.ext_grid.iloc[0]
+    pandapower.create_gen(net, slack["bus"], 1.0, vm_pu=slack["vm_pu"], slack=True)
 
 
-def with_voltage_dependence(net):
+def with_voltage_dependence_across_a_switch(net):
     net.load["const_z_p_percent"] = 20.0
-
-
-def with_dc_line(net):
-    pandapower.create_dcline(net, 4, 5, 10, 1, 0.1, 1.0, 1.0)
+    bus = pandapower.create_bus(net, 135)
+    pandapower.create_switch(net, net.load["bus"].iloc[0], bus, et="b")
+    pandapower.create_load(net, bus, 1.0)
 
 
 def as_given(_net):
@@ -133,12 +133,9 @@ def as_given(_net):
 @pytest.mark.parametrize(
     ("change", "options"),
     [
-        (with_xward, {}),
-        (with_shared_bus, {}),
-        (with_voltage_dependence, {}),
-        (with_dc_line, {}),
-        (as_given, {"enforce_q_lims": True}),
-        (as_given, {"distributed_slack": True}),
+        (with_a_compensator, {}),
+        (with_slacks_of_two_kinds, {}),
+        (with_voltage_dependence_across_a_switch, {}),
         (as_given, {"algorithm": "iwamoto_nr"}),
     ],
 )

@@ -98,7 +98,7 @@ def test_elements_equal_pandas(batch, tmp_path):
     summarise(results, files, LIMITS)
     table = pd.read_parquet(files.elements)
     assert list(table.columns) == list(ELEMENT_COLUMNS)
-    assert len(table) == 2 * 7
+    assert len(table) == 2 * 8
     for row in table.itertuples():
         own = rows[(rows["grid"] == row.grid) & (rows["element"] == row.element)]
         own = own[own["id"] == row.id].dropna(subset=[row.quantity])
@@ -117,7 +117,7 @@ def test_elements_equal_pandas(batch, tmp_path):
         assert row.worst_snapshot == own["snapshot"][worst]
         violated = (values > 80) if row.quantity != "vm_pu" else (values < 0.95) | (values > 1.05)
         share = own["weight"][violated].sum() / own["weight"].sum()
-        if row.element == "gen":
+        if row.element in ("gen", "load"):
             assert np.isnan(row.violation_probability)
         else:
             assert row.violation_probability == pytest.approx(share, rel=1e-12)

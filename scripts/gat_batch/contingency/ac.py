@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
-from ..powerflow.demand import injection_of
+from ..powerflow.injections.demand import injection_of
 from ..powerflow.outages import branch_admittances, stub_admittances
 from .jacobian import Changes, jacobian, slots
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
-    from ..powerflow.demand import Demand
+    from ..powerflow.injections.demand import Demand
     from .outage_effect import OutageEffect
 
     Rows = NDArray[np.int64]

@@ -88,8 +88,11 @@ class AcReduction(Reduction):
         peak = np.fmax.reduce(loading, axis=0)
         figures, over = self._branch_figures(len(block), peak, lambda places: loading[:, places])
         loss = power[0] @ self._counted[:, 0] + power[1] @ self._counted[:, 1]
-        drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + vm**2 @ self._shunt_mw
-        figures |= self._sums(block, lost, loss, drawn)
+        square = vm**2
+        drawn = power[0].sum(axis=1) + power[1].sum(axis=1) + square @ self._shunt_mw
+        wards = slice(*self._admittances.span.get("xward", (0, 0)))
+        load = square @ self._shunt_load + power[0][:, wards].sum(axis=1)
+        figures |= self._sums(block, lost, loss, (drawn, load))
         found = {element: described(element, *rows) for element, rows in over.items()}
         seen = self._seen_voltages(block, lost, vm)
         figures |= self._extremes(seen)

@@ -9,11 +9,13 @@ import numpy as np
 from ..model.contingencies import after, service_of
 from ..model.violations import voltage_bands
 from ..powerflow.admittances import admittances_of_state
-from ..powerflow.demand import demand_of, injection_of
 from ..powerflow.element_results import solution_of
+from ..powerflow.injections.demand import demand_of, injection_of
+from ..powerflow.injections.state_columns import Columns
 from ..powerflow.newton import newton
 from ..powerflow.outages import without
-from ..powerflow.state_columns import Columns
+from ..powerflow.settled import follows_solution
+from ..powerflow.solve import ac_powers, dc_powers, reactive_limits_of
 from ..powerflow.topology import Topology
 from ..study.scenario import OPTIMAL
 from .ac import MOST_STEPS, AcContingencies
@@ -79,10 +81,15 @@ class Blocks:
         self._model = model
         self._admittances = equations
         self._dc = study.solver == "dc"
+        self._options = study.options
         self._service = service_of(model.net, state)
         self._state = state
         self._column = Columns(model, state)
-        self._demand = demand_of(model, equations, self._column)
+        if not self._dc and follows_solution(equations, self._column, study.options):
+            raise ArithmeticError("what the state asks of the equations follows their solution")
+        self._demand = demand_of(model, equations, self._column, study.options)
+        if self._demand.contradictory:
+            raise ArithmeticError("units at one bus ask for different voltages")
         self._topology = Topology(equations, model.net)
         self._loading = str(study.options.get("trafo_loading", "current"))
         reduced = (model, equations, self._demand, limits, self._loading)
@@ -164,15 +171,21 @@ class Blocks:
     ) -> Solution:
         own = without(self._admittances, one.cut)
         state = after(contingency, self._state, self._service)
-        demand = demand_of(self._model, own, Columns(self._model, state))
+        column = Columns(self._model, state)
+        demand = demand_of(self._model, own, column, self._options)
         voltage = solved.voltage(number).copy()
         voltage[own.dead] = 0.0
+        if self._dc:
+            injected = dc_powers(own, demand, voltage)
+        else:
+            limits = reactive_limits_of(own, column, self._options)
+            injected = ac_powers(own, demand, voltage, limits)
         return solution_of(
             self._model,
             own,
             demand,
             voltage,
-            dc=self._dc,
+            injected,
             engine="scipy",
             iterations=solved.iterations(number),
             trafo_loading=self._loading,

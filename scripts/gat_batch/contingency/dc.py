@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from ..powerflow.demand import injection_of
+from ..powerflow.injections.demand import injection_of
 from .partitioned_inverse import PartitionedInverse
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
-    from ..powerflow.demand import Demand
+    from ..powerflow.injections.demand import Demand
     from .outage_effect import OutageEffect
 
     Rows = NDArray[np.int64]

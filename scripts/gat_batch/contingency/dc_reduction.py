@@ -127,9 +127,18 @@ class DcReduction(Reduction):
             loading = self._loading(flow, np.arange(len(peak)), rises)
             raised = np.where(loading > self._above, loading, np.nan)
             figures["max_raised_percent"] = np.fmax.reduce(raised, axis=1)
-        sums = self._sums(block, lost, loss, 0.0)
+        sums = self._sums(block, lost, loss, (0.0, self._shunts(block, lost)))
         found = {element: described(element, *rows) for element, rows in over.items()}
         return BlockResults({**sums, **figures}, found)
+
+    def _shunts(self, block: Sequence[OutageEffect], lost: tuple[Rows, Rows]) -> Reals:
+        """Return what shunts draw by the voltages that are assumed, in MW."""
+        drawn = self._shunt_load * self._demand.vm[: len(self._shunt_load)] ** 2
+        total: Reals = drawn.sum() - np.bincount(lost[0], drawn[lost[1]], minlength=len(block))
+        for number, one in enumerate(block):
+            freed = list(one.cut.holders)
+            total[number] += (self._shunt_load[freed] - drawn[freed]).sum()
+        return total
 
     def _loading(self, flow: Reals, places: Rows, rises: Mapping[int, Reals]) -> Reals:
         """Return the loading of some branches in percent, shape (contingencies, branches).

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from ..model.admittance_model import AdmittanceModel
-    from ..powerflow.demand import Demand
+    from ..powerflow.injections.demand import Demand
     from ..powerflow.topology import Cut, Topology
 
 
@@ -29,6 +33,14 @@ class OutageEffect(NamedTuple):
     lost_rows: frozenset[int]
     failing: Mapping[str, Sequence[int]]
     injected: Sequence[tuple[int, complex]]
+
+
+def failing_power(
+    admittances: AdmittanceModel, demand: Demand
+) -> dict[str, NDArray[np.complex128]]:
+    """Return the power in MVA of elements at a bus that may fail, in their table's sign."""
+    generators = demand.unit_mw[admittances.units.span["gen"]].astype(np.complex128)
+    return {"load": demand.power["load"], "sgen": demand.power["sgen"], "gen": generators}
 
 
 def effect_of(
@@ -56,7 +68,7 @@ def effect_of(
     if cut is None:
         return None
     lost = frozenset(cut.dead.tolist())
-    power = {"load": demand.load, "sgen": demand.sgen, "gen": demand.gen}
+    power = failing_power(admittances, demand)
     injected = []
     for element in failing.keys() & power.keys():
         sign = 1.0 if element == "load" else -1.0

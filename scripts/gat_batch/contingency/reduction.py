@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..model.nodal_power import UNSERVED
 from ..powerflow.branch_flows import branches_of
-from ..powerflow.pandapower_results import DIGITS, cut_off
+from ..powerflow.nodal_results import shunt_powers
+from ..powerflow.plain.results import CONSUMPTION, DIGITS, cut_off
 from ..powerflow.ratings import SQRT3, WINDINGS, by_power, ratings
 from ..study.scenario import BRANCHES
+from .outage_effect import failing_power
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from ..model.admittance_model import AdmittanceModel
     from ..model.grid_model import GridModel
     from ..model.violations import Limits
-    from ..powerflow.demand import Demand
+    from ..powerflow.injections.demand import Demand
     from .outage_effect import OutageEffect
 
     Rows = NDArray[np.integer[Any]]
@@ -60,15 +63,13 @@ class Reduction:
         self._simple = np.concatenate(own)
         # Whether power into an end of a branch counts as loss.
         self._counted = np.zeros((len(admittances.ends), 2))
-        for element in ("line", "trafo", "impedance"):
+        for element in ("line", "trafo", "impedance", "switch"):
             self._counted[slice(*admittances.span.get(element, (0, 0)))] = 1.0
         for winding, (_, end) in enumerate(WINDINGS):
             if len(self._places["trafo3w"]):
                 self._counted[self._places["trafo3w"][:, winding], end] = 1.0
-        self._load = self._at_rows("load", demand.load.real)
-        sgen = self._at_rows("sgen", demand.sgen.real)
-        self._generation = self._at_rows("gen", demand.gen) + sgen
-        self._need = demand.bus.real + sgen
+        self._failing = failing_power(admittances, demand)
+        self._sum_at_rows()
         self._could_be_lost = demand.bus_in & ~model.cut_off
         rows = admittances.row["bus"][self._could_be_lost]
         self._buses = np.bincount(rows[rows < admittances.buses], minlength=admittances.buses)
@@ -76,6 +77,38 @@ class Reduction:
         row, branch = admittances.ends.T.ravel(), np.tile(np.arange(len(admittances.ends)), 2)
         begin = np.searchsorted(np.sort(row), np.arange(len(admittances.kv) + 1))
         self._incident = begin, branch[np.argsort(row, kind="stable")]
+
+    def _sum_at_rows(self) -> None:
+        """Sum up what elements draw and inject at each row, in MW, all shape (buses,)."""
+        admittances, demand = self._admittances, self._demand
+        count = admittances.buses
+        # Load that is given, shunts at 1 p.u., what all draw net, what can be cut off, DC lines.
+        self._load, self._shunt_load, self._unserved, self._generation, self._sent = np.zeros(
+            (5, count)
+        )
+        self._need = demand.bus.real.copy()
+        for element, power in demand.power.items():
+            own = self._at_rows(element, power.real)
+            if element in CONSUMPTION:
+                self._load += own
+            else:
+                self._need += own
+                self._generation += own
+            if element in UNSERVED:
+                self._unserved += own
+        if "storage" in demand.power:
+            stored = demand.power["storage"].real
+            self._unserved += self._at_rows("storage", np.maximum(stored, 0.0))
+            self._generation -= self._at_rows("storage", np.minimum(stored, 0.0))
+        self._generation += self._at_rows("gen", self._failing["gen"].real)
+        for element in ("shunt", "ward", "xward"):
+            if element in admittances.row:
+                fixed = shunt_powers(self._model, admittances, element)
+                self._shunt_load += self._at_rows(element, fixed.real)
+        lines = admittances.units.span["dcline"]
+        rows = admittances.units.row[lines]
+        here = rows < count
+        np.add.at(self._sent, rows[here], demand.unit_mw[lines][here])
 
     def _at_rows(self, element: str, power: Reals) -> Reals:
         rows = self._admittances.row[element]
@@ -167,7 +200,7 @@ class Reduction:
         block: Sequence[OutageEffect],
         lost: tuple[Rows, Rows],
         loss: Reals,
-        drawn: Reals | float,
+        drawn: tuple[Reals | float, Reals | float],
     ) -> dict[str, Any]:
         """Return sums over what is still supplied, in MW, and the statuses that follow.
 
@@ -175,38 +208,47 @@ class Reduction:
             block: the contingencies.
             lost: rows that they cut off, as from :meth:`_lost`.
             loss: losses of branches.
-            drawn: what branches and shunts draw in all.
+            drawn: what branches and shunts draw in all, and how much of it is load.
         """
         demand, admittances = self._demand, self._admittances
         off = [
             np.bincount(lost[0], values[lost[1]], minlength=len(block))
-            for values in (self._load, self._need, self._generation, self._buses)
+            for values in (
+                self._load,
+                self._need,
+                self._sent,
+                self._unserved,
+                self._generation,
+                self._buses,
+            )
         ]
-        load = float(demand.load.real.sum()) - off[0]
-        need = float(self._need.sum()) - off[1]
-        unserved = demand.unserved_mw + off[0]
-        lost_generation = demand.lost_generation_mw + off[2]
-        buses = self._lost_before + off[3].astype(np.int64)
+        load, need, sent = (
+            float(values.sum()) - gone
+            for values, gone in zip((self._load, self._need, self._sent), off[:3], strict=True)
+        )
+        unserved = demand.unserved_mw + off[3]
+        lost_generation = demand.lost_generation_mw + off[4]
+        buses = self._lost_before + off[5].astype(np.int64)
         for number, one in enumerate(block):
             for position in one.failing.get("bus", ()):
                 buses[number] -= int(self._could_be_lost[position])
             for position in one.failing.get("load", ()):
-                power = float(demand.load[position].real)
+                power = float(self._failing["load"][position].real)
                 if int(admittances.row["load"][position]) in one.lost_rows:
                     unserved[number] -= power
                 else:
                     load[number] -= power
                     need[number] -= power
-            for element, power_of in (("gen", demand.gen), ("sgen", demand.sgen)):
+            for element in ("gen", "sgen"):
                 for position in one.failing.get(element, ()):
                     if int(admittances.row[element][position]) in one.lost_rows:
-                        lost_generation[number] -= float(power_of[position].real)
+                        lost_generation[number] -= float(self._failing[element][position].real)
         return {
             "status": ["islanded" if cut else "ok" for cut in buses],
             "detail": [cut_off(int(cut)) for cut in buses],
-            "load_mw": load,
-            "generation_mw": need + drawn,
-            "loss_mw": loss,
+            "load_mw": load + drawn[1],
+            "generation_mw": need + drawn[0] - sent,
+            "loss_mw": loss - sent,
             "unserved_mw": unserved,
             "lost_generation_mw": lost_generation,
         }

@@ -8,7 +8,7 @@ do: those in service first.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from ..upstream.pandapower import array_rows, branch_columns, bus_columns, solved_arrays
+from .nodal_power import AC_ONLY, SIGN, given_power
+from .voltage_units import voltage_units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +25,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
+    from .voltage_units import VoltageUnits
+
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
 
 br = branch_columns()
 bi = bus_columns()
 
-AT_BUSES = ("bus", "load", "sgen", "gen", "ext_grid", "shunt")
-KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch"}
+AT_BUSES = ("bus", "gen", "ext_grid", "shunt", *SIGN)
+KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch", "dcline"}
 """Elements whose results these equations give; whatever else a grid has, pandapower solves."""
+
+DISPATCHED = {
+    "bus", "gen", "ext_grid", "shunt", "load", "sgen",
+    "line", "trafo", "trafo3w", "impedance", "switch",
+}  # fmt: skip
+"""Elements that the programs of an optimal power flow hold."""
+
+EXPLAINED_MW = 1e-6
+"""By how much the demand of a bus may differ from what its elements draw."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +52,13 @@ class AdmittanceModel:
     """The equations of one topology.
 
     Attributes:
+        dc: whether the equations are those of a DC power flow.
         base_mva: system base in MVA.
         buses: number of buses that are supplied; their rows come first.
         kv: nominal voltage of each row in kV.
         start: complex voltage that solvers start from, p.u., shape (buses,).
-        row: element -> row of each one's bus.
-        rest: demand of each row beyond loads and static generators in MVA, shape (buses,).
+        row: element -> row of each one's bus; ``dcline_from`` and ``dcline_to`` for DC lines.
+        units: what holds voltages.
         ref, pv, pq: rows by what is given there.
         ends: row at either end of each branch, shape (branches, 2).
         live: branches that the equations have, among all.
@@ -58,12 +72,13 @@ class AdmittanceModel:
         shared: what solvers keep for every topology of the grid.
     """
 
+    dc: bool
     base_mva: float
     buses: int
     kv: Reals
     start: NDArray[np.complex128]
     row: dict[str, Rows]
-    rest: NDArray[np.complex128]
+    units: VoltageUnits
     ref: Rows
     pv: Rows
     pq: Rows
@@ -106,24 +121,58 @@ def obstacle(net: pandapowerNet, *, dc: bool, dispatched: bool = False) -> str:
 
 def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[str]:
     for element in _tables(net):
-        if element not in KNOWN and len(net[element]):
+        if element not in (DISPATCHED if dispatched else KNOWN) and len(net[element]):
             yield f"it has elements of type {element}"
-    rows = array_rows(net)["bus"]
-    held = np.concatenate(
-        [
-            rows[table["bus"].to_numpy(np.int64)][table["in_service"].to_numpy(bool)]
-            for table in (net.gen, net.ext_grid)
-        ]
-    )
-    if not dispatched and len(np.unique(held)) < len(held):
-        yield "several generators hold the voltage of one bus"
     const = [name for name in net.load if str(name).startswith("const_")]
     if not dc and (net.load[const].to_numpy(float) != 0).any():
-        yield "it has loads that depend on the voltage"
+        if dispatched:
+            yield "it has loads that depend on the voltage"
+        elif _loads_of_joined_buses(net):
+            yield "loads that depend on the voltage are at buses that switches join"
     if "step_dependency_table" in net.shunt and net.shunt["step_dependency_table"].any():
         yield "it has shunts with a table of steps"
     if dc and (solved_arrays(net)["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():
         yield "it has impedances that differ by direction"
+    if not dispatched:
+        if not dc and _mixed_slacks(voltage_units_of(net)):
+            yield "slacks of different kinds or weights share a bus"
+        if np.abs(_unexplained(net, dc=dc)).max(initial=0.0) > EXPLAINED_MW:
+            yield "its buses draw more than their elements do"
+
+
+def _loads_of_joined_buses(net: pandapowerNet) -> bool:
+    """Tell whether loads of several buses are at one row: which one's shares count is in doubt."""
+    buses = np.unique(_bus_of(net, "load"))
+    return len(np.unique(array_rows(net)["bus"][buses])) < len(buses)
+
+
+def _mixed_slacks(units: VoltageUnits) -> bool:
+    """Tell whether slacks at one bus share their power by more than their number.
+
+    pandapower then shares it by what a DC power flow before gave to each.
+    """
+    slack = np.flatnonzero(units.on & units.slack)
+    external = np.arange(len(units.row)) < units.count["ext_grid"]
+    alike = np.column_stack([units.row, external, np.where(external, units.weight, 0.0)])[slack]
+    return len(np.unique(alike, axis=0)) > len(np.unique(units.row[slack]))
+
+
+def _unexplained(net: pandapowerNet, *, dc: bool) -> NDArray[np.complex128]:
+    """Return demand of supplied buses in MVA that no element accounts for, shape (buses,)."""
+    bus = solved_arrays(net)["internal"]["bus"]
+    rest: NDArray[np.complex128] = bus[:, bi.PD] + 1j * bus[:, bi.QD]
+    for element, sign in SIGN.items():
+        if len(net[element]) and not (dc and element in AC_ONLY):
+            rows = array_rows(net)["bus"][_bus_of(net, element)]
+            power = given_power(element, partial(_column, net), {})
+            live = rows < len(bus)
+            np.subtract.at(rest, rows[live], sign * power[live])
+    return rest
+
+
+def _column(net: pandapowerNet, element: str, name: str) -> Reals:
+    values: Reals = net[element][name].to_numpy(np.float64)
+    return values
 
 
 def _tables(net: pandapowerNet) -> list[str]:
@@ -149,14 +198,14 @@ def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
     internal = ppc["internal"]
     bus = internal["bus"]
     buses = len(bus)
-    row = {name: lookups["bus"][_bus_of(net, name)].astype(np.int64) for name in AT_BUSES}
-    rest = bus[:, bi.PD] + 1j * bus[:, bi.QD]
-    for element, sign in (("load", 1.0), ("sgen", -1.0)):
-        table = net[element]
-        power = table["p_mw"].to_numpy(float) + 1j * table["q_mvar"].to_numpy(float)
-        power = power * table["scaling"].to_numpy(float) * sign
-        live = table["in_service"].to_numpy(bool) & (row[element] < buses)
-        np.subtract.at(rest, row[element][live], power[live])
+    row = {
+        name: lookups["bus"][_bus_of(net, name)].astype(np.int64)
+        for name in AT_BUSES
+        if len(net[name]) or name in ("load", "sgen", "gen", "ext_grid", "shunt")
+    }
+    for end in ("from", "to"):
+        ends = lookups["bus"][net.dcline[f"{end}_bus"].to_numpy(np.int64)]
+        row[f"dcline_{end}"] = ends.astype(np.int64)
     live = np.flatnonzero(internal["branch_is"])
     if dc:
         matrices = {
@@ -178,12 +227,13 @@ def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
         # Where Newton's method failed, its last iterate is as far off as anything can be.
         start = internal["V"] if ppc["success"] else _no_load(internal)
     return AdmittanceModel(
+        dc=dc,
         base_mva=float(ppc["baseMVA"]),
         buses=buses,
         kv=ppc["bus"][:, bi.BASE_KV].real.copy(),
         start=start.astype(complex),
         row=row,
-        rest=rest,
+        units=voltage_units_of(net),
         ref=internal["ref"].astype(np.int64),
         pv=internal["pv"].astype(np.int64),
         pq=internal["pq"].astype(np.int64),

@@ -15,6 +15,7 @@ from pandapower.topology import unsupplied_buses
 from ..errors import SolverError
 from ..grids.slack import referenced
 from .costs import grid_costs
+from .nodal_power import SIGN
 from .quantities import COLUMNS
 from .unharmed import unharmed
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 ELEMENTS = tuple(COLUMNS)
 """The elements that results tell of, in the order of their rows."""
 
+ALWAYS = ("bus", "line", "trafo", "trafo3w", "gen", "sgen", "ext_grid", "load")
+"""Those that every model has, if none of them; others only if the grid has any."""
+
 STALE_OPTIONS = ("recycle", "lightsim2grid", "numba")
 
 
@@ -37,12 +41,14 @@ class GridModel:
 
     Attributes:
         net: the network; scenarios are laid over it and taken off again.
-        ids: pandapower index of every element, shape (elements,), by element.
+        ids: pandapower index of every element, shape (elements,), by element; of those beyond
+            :data:`ALWAYS` only what the grid has.
         element: element of each row of a result, the ``system`` row first.
         id: index of each row, null for the ``system`` row.
         name: name of each row, null where it has none.
         cut_off: buses that the grid as given doesn't supply, shape (buses,).
-        position: element -> position of each one's bus among the buses.
+        position: element -> position of each one's bus among the buses; ``dcline_from`` and
+            ``dcline_to`` for DC lines.
         equations: admittance models, or why there are none; filled as they are needed.
         columns: columns of the grid's tables as given, likewise.
     """
@@ -76,21 +82,31 @@ def prepare(net: pandapowerNet) -> GridModel:
     """
     _forget_stale_options(net)
     cut_off = _cut_off(net)
-    ids = {element: net[element].index.to_numpy(np.int64) for element in ELEMENTS}
+    ids = {
+        element: net[element].index.to_numpy(np.int64)
+        for element in ELEMENTS
+        if element in ALWAYS or len(net.get(element, ()))
+    }
     sizes = [len(rows) for rows in ids.values()]
-    names = chain.from_iterable(_names(net, element) for element in ELEMENTS)
+    names = chain.from_iterable(_names(net, element) for element in ids)
     return GridModel(
         net=net,
         ids=ids,
-        element=pa.array(["system", *np.repeat(ELEMENTS, sizes).tolist()], pa.string()),
+        element=pa.array(["system", *np.repeat(list(ids), sizes).tolist()], pa.string()),
         id=pa.array([None, *np.concatenate(list(ids.values())).tolist()], pa.int64()),
         name=pa.array([None, *names], pa.string()),
         cut_off=cut_off,
-        position={
-            element: net.bus.index.get_indexer(net[element]["bus"]).astype(np.int64)
-            for element in ("load", "sgen", "gen", "ext_grid", "shunt")
-        },
+        position=_positions(net),
     )
+
+
+def _positions(net: pandapowerNet) -> dict[str, NDArray[np.int64]]:
+    where = {element: net[element]["bus"] for element in ("gen", "ext_grid", "shunt", *SIGN)}
+    where |= {f"dcline_{end}": net.dcline[f"{end}_bus"] for end in ("from", "to")}
+    return {
+        element: net.bus.index.get_indexer(buses).astype(np.int64)
+        for element, buses in where.items()
+    }
 
 
 def _cut_off(net: pandapowerNet) -> NDArray[np.bool_]:

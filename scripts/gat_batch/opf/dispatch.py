@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..powerflow.demand import demand_of
-from ..powerflow.state_columns import Columns
+from ..powerflow.injections.demand import demand_of
+from ..powerflow.injections.state_columns import Columns
 from .units import DISPATCHED, UNSERVED, given_or, joined, units_of, unserved
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..model.costs import Costs
     from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..powerflow.demand import Demand
+    from ..powerflow.injections.demand import Demand
     from .units import Units
 
     Rows = NDArray[np.int64]
@@ -122,7 +122,7 @@ def dispatch_of(
     asked = demand_of(model, admittances, column)
     parts = {element: units_of(element, admittances, column) for element in DISPATCHED}
     demand = asked.bus[: admittances.buses] / admittances.base_mva
-    for element, given in (("sgen", -asked.sgen), ("load", asked.load)):
+    for element, given in (("sgen", -asked.power["sgen"]), ("load", asked.power["load"])):
         chosen = parts[element]
         np.subtract.at(demand, chosen.row, given[chosen.position] / admittances.base_mva)
     lost_load = options.get("value_of_lost_load")
@@ -165,8 +165,8 @@ def _cost_of_the_fixed(
 ) -> float:
     """Tell what static generators and loads cost that can't be chosen, in currency an hour."""
     total = 0.0
-    power = {"sgen": asked.sgen, "load": asked.load}
-    for element, values in power.items():
+    for element in ("sgen", "load"):
+        values = asked.power[element]
         live = column(element, "in_service").astype(bool) & (
             admittances.row[element] < admittances.buses
         )

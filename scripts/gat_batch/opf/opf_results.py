@@ -8,7 +8,7 @@ import numpy as np
 
 from ..model.solution import Solution
 from ..powerflow.element_results import Powers, readings
-from ..powerflow.pandapower_results import cut_off, cut_off_mw
+from ..powerflow.plain.results import cut_off, cut_off_mw
 from .units import UNSERVED
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
     reactive = np.zeros(len(units.row)) if optimum.q is None else optimum.q
     chosen = (optimum.p + 1j * reactive) * admittances.base_mva
     power = {
-        "load": asked.load.copy(),
-        "sgen": asked.sgen.copy(),
+        "load": asked.power["load"].copy(),
+        "sgen": asked.power["sgen"].copy(),
         "gen": np.zeros(len(admittances.row["gen"]), complex),
         "ext_grid": np.zeros(len(admittances.row["ext_grid"]), complex),
     }
@@ -99,13 +99,14 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
         share[units.row[lost]] = np.divide(
             optimum.p[lost], most, out=np.zeros(len(lost)), where=most > 0
         )
-        short = (asked.load.real > 0) & (admittances.row["load"] < admittances.buses)
+        short = (asked.power["load"].real > 0) & (admittances.row["load"] < admittances.buses)
         short[units.position[units.of("load")]] = False
         power["load"][short] *= 1 - share[admittances.row["load"][short]]
     for element, values in power.items():
         own = units.of(element)
         values[units.position[own]] = -chosen[own] if element == "load" else chosen[own]
-    return Powers(**power, running=asked.running), float(chosen[lost].real.sum())
+    running = asked.running[admittances.units.span["gen"]]
+    return Powers(power, running), float(chosen[lost].real.sum())
 
 
 def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> None:

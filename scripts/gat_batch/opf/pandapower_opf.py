@@ -15,7 +15,7 @@ from pandapower.auxiliary import OPFNotConverged
 from ..errors import SolverError
 from ..model.solution import Solution
 from ..model.unharmed import ENGINE, unharmed
-from ..powerflow.pandapower_results import results_of_network
+from ..powerflow.plain.results import results_of_network
 from ..upstream.pandapower import power_limits_on_new_scipy
 
 if TYPE_CHECKING:

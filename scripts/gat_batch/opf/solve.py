@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..powerflow.admittances import SHAPING, admittances_of, cached_admittances
-from ..powerflow.pandapower_results import blackout
+from ..powerflow.injections.state_columns import Columns
+from ..powerflow.plain.results import blackout
 from ..powerflow.solve import topology_of
-from ..powerflow.state_columns import Columns
 from .dispatch import dispatch_of
 from .opf_results import solution_at
 from .optimum import Optimum

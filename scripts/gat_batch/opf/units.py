@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
-    from ..powerflow.demand import Demand
-    from ..powerflow.state_columns import Columns
+    from ..powerflow.injections.demand import Demand
+    from ..powerflow.injections.state_columns import Columns
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
@@ -108,7 +108,8 @@ def units_of(element: str, admittances: AdmittanceModel, column: Columns) -> Uni
 
 def unserved(admittances: AdmittanceModel, asked: Demand, dispatched: Units) -> Units:
     """The load of each bus as an injection: what consumes power and can't be chosen anyway."""
-    power = np.where(asked.load.real > 0, asked.load, 0.0)
+    load = asked.power["load"]
+    power = np.where(load.real > 0, load, 0.0)
     power[dispatched.position] = 0.0
     total = np.zeros(admittances.buses, complex)
     rows = admittances.row["load"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..study.injection_tables import Kind
     from ..study.scenario import Contingencies, Scenario
 
-RESULT_FORMAT = 3
+RESULT_FORMAT = 4
 """Raised when the same study would be written differently; old results are then solved again."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandapower
@@ -40,18 +39,18 @@ SOLVING = (
     "init_va_degree",
     "max_iteration",
     "tolerance_mva",
+    "enforce_p_lims",
+    "enforce_q_lims",
     "delta_q",
+    "distributed_slack",
     "voltage_depend_loads",
     "tdpf_delay_s",
     "tdpf_update_r_theta",
 )
-"""Options that have no influence on them, or none where nothing is an :func:`obstacle`."""
+"""Options that have no influence on them: on their solution, or on what is asked of them."""
 
 OFF: dict[str, Any] = {
     "algorithm": "nr",
-    "enforce_p_lims": False,
-    "enforce_q_lims": False,
-    "distributed_slack": False,
     "tdpf": False,
 }
 """Options that leave a study to pandapower, unless they have these values."""
@@ -128,16 +127,14 @@ def admittances_of(
     """
     if net["user_pf_options"]:
         return "its file holds options for power flows"
-    dc, grids = solver == "dc", len(net.ext_grid)
+    dc = solver == "dc"
     with referenced(net) if dispatched else nullcontext():
         _solve_once(net, options, dc=dc)
         why = obstacle(net, dc=dc, dispatched=dispatched)
         if why:
             return why
-        admittances = admittance_model_of(net, dc=dc)
-    # A reference without a generator is no external grid.
-    row = {**admittances.row, "ext_grid": admittances.row["ext_grid"][:grids]}
-    return replace(admittances, row=row)
+    # Read with the tables as they were: a reference without a generator is no external grid.
+    return admittance_model_of(net, dc=dc)
 
 
 def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> None:

@@ -67,7 +67,12 @@ class _Posed:
 
 
 def newton(
-    admittances: AdmittanceModel, injection: Complexes, vm: Reals, options: Mapping[str, Any]
+    admittances: AdmittanceModel,
+    injection: Complexes,
+    vm: Reals,
+    options: Mapping[str, Any],
+    *,
+    start: Complexes | None = None,
 ) -> tuple[Complexes, int] | None:
     """Solve AC equations by Newton's method.
 
@@ -76,12 +81,13 @@ def newton(
         injection: power that is injected at each bus in p.u.
         vm: setpoint of each row's voltage in p.u.
         options: solver options.
+        start: complex voltages in p.u. to start from, or None for those of the equations.
 
     Returns:
         Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
         converge.
     """
-    start = admittances.start.copy()
+    start = (admittances.start if start is None else start).copy()
     held = np.concatenate([admittances.ref, admittances.pv])
     start[held] *= vm[held] / np.abs(start[held])
     ratio = start[admittances.ref[1:]] / start[admittances.ref[0]]

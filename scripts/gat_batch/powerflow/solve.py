@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import linalg
 
-from .demand import demand_of, injection_of
-from .element_results import solution_of
-from .newton import newton
+from ..model.voltage_units import reactive_limits
+from .element_results import bus_power, solution_of
+from .injections.demand import demand_of, injection_of
+from .injections.state_columns import Columns
+from .injections.unit_powers import active_powers, reactive_shares
 from .outages import without
-from .state_columns import Columns
+from .settled import settled
 from .topology import Topology
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
+    from .injections.demand import Demand
 
 
 def solve_power_flow(
@@ -53,22 +56,72 @@ def solve_power_flow(
     own = topology_of(admittances, column)
     if own is None:
         return None
-    demand = demand_of(model, own, column)
-    power = injection_of(own, demand)
-    solved = _angles(own, power) if dc else newton(own, power, demand.vm, options)
-    if solved is None:
+    demand = demand_of(model, own, column, options)
+    if demand.contradictory:
         return None
-    voltage, iterations = solved
     loading = str(options.get("trafo_loading", "current"))
+    if not dc:
+        limits = reactive_limits_of(own, column, options)
+        found = settled(own, demand, column, limits, options)
+        if found is None:
+            return None
+        return solution_of(
+            model,
+            found.admittances,
+            found.demand,
+            found.voltage,
+            found.injected,
+            engine="lightsim2grid",
+            iterations=found.iterations,
+            trafo_loading=loading,
+        )
+    angle = _angles(own, injection_of(own, demand))
+    if angle is None:
+        return None
+    injected = dc_powers(own, demand, angle)
     return solution_of(
-        model,
-        own,
-        demand,
-        voltage,
-        dc=dc,
-        engine="scipy" if dc else "lightsim2grid",
-        iterations=iterations,
-        trafo_loading=loading,
+        model, own, demand, angle, injected, engine="scipy", iterations=None, trafo_loading=loading
+    )
+
+
+def dc_powers(
+    admittances: AdmittanceModel, demand: Demand, angle: NDArray[np.complex128]
+) -> NDArray[np.complex128]:
+    """Return power of units in MW by the angles of a DC power flow, shape (units,)."""
+    given = demand.running, demand.unit_mw
+    needed = bus_power(admittances, angle).real + demand.bus.real
+    power = active_powers(admittances.units, given, needed, admittances.ref, dc=True)
+    return power.astype(np.complex128)
+
+
+def ac_powers(
+    admittances: AdmittanceModel,
+    demand: Demand,
+    voltage: NDArray[np.complex128],
+    limits: NDArray[np.float64] | None,
+) -> NDArray[np.complex128]:
+    """Return power of units in MVA by the voltages of an AC power flow, shape (units,)."""
+    needed = bus_power(admittances, voltage) + demand.bus
+    units, on = admittances.units, np.flatnonzero(demand.running)
+    power = active_powers(
+        units, (demand.running, demand.unit_mw), needed.real, admittances.ref
+    ).astype(np.complex128)
+    power[on] += 1j * reactive_shares(units.row[on], limits, on, needed.imag)
+    return power
+
+
+def reactive_limits_of(
+    admittances: AdmittanceModel, columns: Columns, options: Mapping[str, Any]
+) -> NDArray[np.float64] | None:
+    """Return limits of reactive power in MVAr, None if none share a bus and none is enforced."""
+    units = admittances.units
+    if not units.shared and not options.get("enforce_q_lims"):
+        return None
+    delta = float(options.get("delta_q", 0.0))
+    if columns.changes("gen") or columns.changes("dcline"):
+        return reactive_limits(units, columns.numbers, delta)
+    return columns.once(
+        ("reactive limits", delta), lambda: reactive_limits(units, columns.numbers, delta)
     )
 
 
@@ -125,7 +178,7 @@ def _outages_of(columns: Columns) -> dict[str, tuple[int, ...]]:
 
 def _angles(
     admittances: AdmittanceModel, injection: NDArray[np.complex128]
-) -> tuple[NDArray[np.complex128], None] | None:
+) -> NDArray[np.complex128] | None:
     free = np.concatenate([admittances.pv, admittances.pq])
     angle = np.angle(admittances.start)
     kept = admittances.solvers
@@ -140,4 +193,4 @@ def _angles(
     if not np.isfinite(angle).all():
         return None
     # An angle may turn more than once: magnitudes carry the setpoints, angles stay as they are.
-    return angle.astype(complex), None
+    return angle.astype(complex)

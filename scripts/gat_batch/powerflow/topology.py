@@ -9,6 +9,7 @@ and does no harm, as the islands are then looked up in the graph.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,10 @@ class Topology:
         self._ends = admittances.ends[admittances.live]
         self._lines = admittances.span.get("line", (0, 0))
         self._refs = set(admittances.ref.tolist())
+        units = admittances.units
+        self._first_gen = units.span["gen"].start
+        self._units_at = Counter(units.row[units.on].tolist())
+        self._slacks_at = Counter(units.row[units.on & units.slack].tolist())
         in_service = net.bus["in_service"].to_numpy(bool)
         self._buses_at = np.bincount(
             admittances.row["bus"][in_service], minlength=len(admittances.kv)
@@ -125,21 +130,20 @@ class Topology:
         """
         admittances = self._admittances
         gone: set[int] = set()
-        holders: list[int] = []
+        holders: list[int] | None = []
         hanging: dict[int, int] = {}
         for element, positions in outages.items():
             if element in self._live:
                 for position in positions:
                     gone.update(self._live[element][position])
             elif element == "gen":
-                held = admittances.row["gen"][list(positions)].tolist()
-                holders = [row for row in held if row < admittances.buses]
+                holders = self._freed(positions)
         if outages.get("bus"):
             rows = {int(row) for row in admittances.row["bus"][list(outages["bus"])]}
             if rows & self._refs or any(self._buses_at[row] > 1 for row in rows):
                 return None
             hanging = self._stubs(rows, gone)
-        if not self._refs.isdisjoint(holders):
+        if holders is None:
             return None
         out = (*gone, *hanging)
         dead = self._cut_off(out) if out else NONE
@@ -148,6 +152,19 @@ class Topology:
             holders = [row for row in holders if row not in lost]
             hanging = {n: side for n, side in hanging.items() if self._ends[n, side] not in lost}
         return Cut(tuple(sorted(gone)), tuple(sorted(hanging.items())), dead, tuple(holders))
+
+    def _freed(self, generators: Sequence[int]) -> list[int] | None:
+        """Return rows that nothing holds any more without some generators.
+
+        None if a reference is lost, be it that other generators hold its voltage still.
+        """
+        units = self._admittances.units
+        failing = [self._first_gen + n for n in generators if units.on[self._first_gen + n]]
+        rows = units.row[failing].tolist()
+        slacks = Counter(units.row[[n for n in failing if units.slack[n]]].tolist())
+        if any(self._slacks_at[row] == lost for row, lost in slacks.items()):
+            return None
+        return [row for row, lost in Counter(rows).items() if self._units_at[row] == lost]
 
     def _stubs(self, rows: set[int], gone: set[int]) -> dict[int, int]:
         """Return lines that hang on one end when buses fail; other branches there are gone.

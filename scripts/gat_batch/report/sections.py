@@ -169,7 +169,7 @@ def _voltages(summary: Summary) -> Section | None:
         "Voltages of all buses in all states, contingencies left out. "
         f"Dashed, where in sight: the band of {low:g} to {high:g} p.u.",
     )
-    table = summary.elements[summary.elements["quantity"] == "vm_pu"]
+    table = summary.elements[summary.elements["element"] == "bus"]
     table = table.assign(off=(table["worst"] - 1).abs())
     return Section("voltages", "Voltages", "", (drawn,), (_elements("buses", table, "off"),))
 

@@ -55,9 +55,9 @@ def solve(
     """
     from ..grids.slack import has_slack
     from ..model.state import applied
-    from ..powerflow.pandapower_ac import solve_ac
-    from ..powerflow.pandapower_dc import solve_dc
-    from ..powerflow.pandapower_results import blackout
+    from ..powerflow.plain.ac import solve_ac
+    from ..powerflow.plain.dc import solve_dc
+    from ..powerflow.plain.results import blackout
 
     if solver in OPTIMAL:
         return solve_together(model, (state,), solver, options, engine=engine, before=before)[0]
@@ -107,7 +107,7 @@ def solve_together(
     from ..model.state import applied
     from ..opf.pandapower_opf import solve_by_pandapower
     from ..opf.solve import solve_opf
-    from ..powerflow.pandapower_results import blackout
+    from ..powerflow.plain.results import blackout
 
     if engine != "pandapower":
         found = solve_opf(model, states, solver, options, before=before)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from ..study.scenario import Scenario
 
-COLUMNS = ("snapshot", "element", "id", "name", "vm_pu", "loading_percent", "p_mw", *SYSTEM)
+QUANTITIES = ("vm_pu", "loading_percent", "p_mw", "q_mvar", "p_from_mw")
+
+COLUMNS = ("snapshot", "element", "id", "name", *QUANTITIES, *SYSTEM)
 """What is told of states; of other columns nothing is."""
 
 MOST_ROWS = 50_000

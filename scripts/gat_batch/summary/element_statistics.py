@@ -30,17 +30,28 @@ QUANTITY = {
     "line": "loading_percent",
     "trafo": "loading_percent",
     "trafo3w": "loading_percent",
-    "gen": "p_mw",
-    "ext_grid": "p_mw",
+    **dict.fromkeys(("gen", "ext_grid", "sgen", "load", "storage", "ward", "xward"), "p_mw"),
+    **dict.fromkeys(("motor", "asymmetric_load", "asymmetric_sgen", "vsc"), "p_mw"),
+    **dict.fromkeys(("shunt", "svc", "ssc"), "q_mvar"),
+    **dict.fromkeys(("dcline", "impedance", "tcsc"), "p_from_mw"),
+    "bus_dc": "vm_pu",
+    "line_dc": "loading_percent",
+    **dict.fromkeys(("load_dc", "source_dc"), "p_mw"),
 }
 """The quantity that the statistics of an element are about."""
+
+LIMITED = ("bus", "line", "trafo", "trafo3w", "line_dc")
+"""Elements that a batch's limits hold for."""
 
 ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "grid": (pa.string(), "grid as named in the manifest"),
     "element": (pa.string(), "kind of element"),
     "id": (pa.int64(), "its index"),
     "name": (pa.string(), "its name"),
-    "quantity": (pa.string(), "what the statistics are about: vm_pu, loading_percent or p_mw"),
+    "quantity": (
+        pa.string(),
+        "what the statistics are about: vm_pu, loading_percent, p_mw, q_mvar or p_from_mw",
+    ),
     "count": (pa.int64(), "scenarios and snapshots in which the quantity was computed"),
     "min": (pa.float64(), "lowest value"),
     "mean": (pa.float64(), "mean value, by the weights of the states"),
@@ -199,14 +210,15 @@ class ElementStatistics:
     ) -> dict[str, NDArray[Any]]:
         """Return statistics of some elements; values has the shape (states, elements)."""
         there = np.isfinite(values)
-        badness = np.where(kinds == "bus", np.abs(values - 1), values)
+        voltages = np.isin(kinds, ("bus", "bus_dc"))
+        badness = np.where(voltages, np.abs(values - 1), values)
         worst = np.argmax(np.where(there, badness, -np.inf), axis=0)
         low, high = self._limits.band_pu
         violated = np.where(
             kinds == "bus", (values < low) | (values > high), values > self._limits.most_percent
         )
         weight = (weights[:, None] * there).sum(axis=0)
-        unlimited = np.isin(kinds, ("gen", "ext_grid")) | (weight == 0)
+        unlimited = ~np.isin(kinds, LIMITED) | (weight == 0)
         share = (weights[:, None] * violated).sum(axis=0) / np.where(unlimited, 1.0, weight)
         total = (weights[:, None] * np.where(there, values, 0.0)).sum(axis=0)
         with warnings.catch_warnings():

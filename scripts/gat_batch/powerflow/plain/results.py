@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.grid_model import supplied_buses
-from ..model.quantities import COLUMNS, REACTIVE
-from ..model.solution import Solution
-from ..model.unharmed import ENGINE
-from ..study.scenario import BRANCHES
+from ...model.grid_model import supplied_buses
+from ...model.nodal_power import UNSERVED, given_power
+from ...model.quantities import COLUMNS, REACTIVE
+from ...model.solution import Solution
+from ...model.unharmed import ENGINE
+from ...study.scenario import BRANCHES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.grid_model import GridModel
+    from ...model.grid_model import GridModel
 
 
 DIGITS = 9
@@ -25,10 +26,12 @@ setpoint, and the last digits are noise."""
 
 
 GENERATION = ("ext_grid", "gen", "sgen", "asymmetric_sgen")
-CONSUMPTION = ("load", "asymmetric_load", "motor", "storage")
+CONSUMPTION = (
+    "load", "asymmetric_load", "motor", "storage", "shunt", "ward", "xward", "vsc",
+)  # fmt: skip
 LOSSY = ("line", "trafo", "trafo3w", "impedance", "tcsc", "dcline")
-"""What the totals count. Storage is a load, negative while it discharges. Shunts, wards and
-extended wards are none of these: generation = load + loss + what they draw."""
+"""What the totals count, so that generation = load + loss. A storage is a load, negative while it
+discharges; a converter to DC buses draws what its DC grid takes."""
 
 
 def blackout(model: GridModel) -> Solution:
@@ -67,7 +70,7 @@ def results_of_network(model: GridModel, *, dc: bool) -> Solution:
             if not (dc and quantity in REACTIVE)
         }
         for element, columns in COLUMNS.items()
-        if len(model.ids[element])
+        if len(model.ids.get(element, ()))
     }
     supplied = supplied_buses(net)
     if not np.isfinite(elements["bus"]["va_degree"][supplied]).all():
@@ -81,7 +84,7 @@ def results_of_network(model: GridModel, *, dc: bool) -> Solution:
         system={
             "load_mw": _total(net, CONSUMPTION, "p_mw"),
             "generation_mw": _total(net, GENERATION, "p_mw"),
-            "loss_mw": _total(net, LOSSY, "pl_mw"),
+            "loss_mw": _total(net, LOSSY, "pl_mw") + _total(net, ("switch",), *THROUGH),
             **cut_off_mw(model, supplied),
             **worst_loading(model, elements),
             **({} if dc else voltage_extremes(model, elements["bus"]["vm_pu"])),
@@ -93,6 +96,10 @@ def results_of_network(model: GridModel, *, dc: bool) -> Solution:
 def cut_off(buses: int) -> str:
     """Tell what is said of a solution in which buses are cut off."""
     return f"{buses} {'bus is' if buses == 1 else 'buses are'} cut off" if buses else ""
+
+
+THROUGH = ("p_from_mw", "p_to_mw")
+"""What goes into the ends of an element between two buses."""
 
 
 def cut_off_mw(model: GridModel, supplied: NDArray[np.bool_]) -> dict[str, float]:
@@ -108,22 +115,35 @@ def cut_off_mw(model: GridModel, supplied: NDArray[np.bool_]) -> dict[str, float
     """
     lost = ~supplied & ~model.cut_off
 
-    def at_lost(element: str) -> float:
-        table = model.net[element]
-        out = lost[model.position[element]] & table["in_service"].to_numpy(bool)
-        power = table["p_mw"].to_numpy(np.float64) * table["scaling"].to_numpy(np.float64)
-        return float(power[out].sum())
+    net = model.net
 
+    def read(element: str, column: str) -> NDArray[Any]:
+        values: NDArray[np.float64] = net[element][column].to_numpy(np.float64)
+        return values
+
+    def at_lost(element: str) -> NDArray[np.float64]:
+        out = lost[model.position[element]]
+        if element == "gen":
+            live = read(element, "in_service").astype(bool)
+            power = (read(element, "p_mw") * read(element, "scaling"))[out & live]
+        else:
+            power = given_power(element, read, {}).real[out]
+        return np.asarray(power, np.float64)
+
+    stored = at_lost("storage")
+    load = sum(at_lost(element).sum() for element in UNSERVED)
+    generation = sum(at_lost(element).sum() for element in ("gen", "sgen", "asymmetric_sgen"))
     return {
-        "unserved_mw": at_lost("load"),
-        "lost_generation_mw": at_lost("gen") + at_lost("sgen"),
+        "unserved_mw": float(load + np.maximum(stored, 0.0).sum()),
+        "lost_generation_mw": float(generation - np.minimum(stored, 0.0).sum()),
     }
 
 
-def _total(net: pandapowerNet, elements: tuple[str, ...], column: str) -> float:
+def _total(net: pandapowerNet, elements: tuple[str, ...], *columns: str) -> float:
     """Sum over elements in MW; pandapower has 0 or no value for those that aren't supplied."""
-    parts = (net[f"res_{element}"][column] for element in elements if len(net[element]))
-    return float(sum(np.nansum(part.to_numpy(np.float64)) for part in parts))
+    tables = [net[f"res_{element}"] for element in elements if len(net[element])]
+    parts = (table[column].to_numpy(np.float64) for table in tables for column in columns)
+    return float(sum(np.nansum(part) for part in parts))
 
 
 def worst_loading(

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pandapower
 from pandapower.auxiliary import LoadflowNotConverged
 
-from ..model.solution import Solution
-from ..model.unharmed import ENGINE, unharmed
-from ..study.solver_options import rungs
-from ..upstream.pandapower import solved_arrays
-from .pandapower_results import results_of_network
+from ...model.solution import Solution
+from ...model.unharmed import ENGINE, unharmed
+from ...study.solver_options import rungs
+from ...upstream.pandapower import solved_arrays
+from .results import results_of_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pandapower.auxiliary import pandapowerNet
 
-    from ..model.grid_model import GridModel
+    from ...model.grid_model import GridModel
 
 
 def solve_ac(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandapower
 
-from ..model.unharmed import unharmed
-from .pandapower_results import results_of_network
+from ...model.unharmed import unharmed
+from .results import results_of_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model.grid_model import GridModel
-    from ..model.solution import Solution
+    from ...model.grid_model import GridModel
+    from ...model.solution import Solution
 
 
 def solve_dc(model: GridModel, options: Mapping[str, Any]) -> Solution:

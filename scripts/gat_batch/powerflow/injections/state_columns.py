@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from ..model.grid_model import GridModel
-    from ..model.state import State
+    from ...model.grid_model import GridModel
+    from ...model.state import State
 
 
 class Columns:
@@ -22,9 +24,20 @@ class Columns:
     """
 
     def __init__(self, model: GridModel, state: State) -> None:
-        self.net = model.net
+        self.model, self.net = model, model.net
         self.changed = {(change.element, change.column): change.values for change in state.changes}
+        self._elements = {change.element for change in state.changes}
         self._given = model.columns
+
+    def changes(self, element: str) -> bool:
+        """Tell whether the state changes anything of an element."""
+        return element in self._elements
+
+    def once(self, key: object, computed: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return what follows from columns of the grid as given, computed the first time."""
+        if key not in self._given:
+            self._given[key] = computed()
+        return self._given[key]
 
     def __call__(self, element: str, name: str) -> NDArray[Any]:
         """A column that every network has."""
@@ -38,7 +51,7 @@ class Columns:
     def numbers(self, element: str, name: str) -> NDArray[np.float64]:
         """Return a column of numbers, NaN where there are none."""
         if (element, name) in self.changed:
-            return self.changed[element, name].astype(np.float64)
+            return np.asarray(self.changed[element, name], np.float64)
         if (element, name, "numbers") not in self._given:
             table = self.net[element]
             known = name in table
