@@ -160,7 +160,8 @@ def solved_in_parts(
         workers.
 
     Raises:
-        GatBatchError: if the data are at fault, or a solution deviates from pandapower's.
+        GatBatchError: if the data of a state without contingency are at fault, or any solution
+            deviates from pandapower's.
         MemoryError: if a contingency alone needs more memory.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve

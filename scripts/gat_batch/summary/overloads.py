@@ -73,7 +73,7 @@ class Overloads:
         ((key, times, loading),) = self._pairs
         branch = key >> 32
         overloads = np.bincount(branch, times, minlength=len(self._branches)).astype(np.int64)
-        # Among contingencies that overload a branch equally often, the worse comes first.
+        # Of those that overload a branch equally often the worse comes first, then the earlier.
         order = np.lexsort((key, -loading, -times, branch))
         begins = np.searchsorted(branch[order], np.arange(len(self._branches)))
         names = list(self._contingencies)
