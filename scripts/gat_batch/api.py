@@ -68,7 +68,7 @@ class BatchJob:
 
     @classmethod
     def powerflow(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """Return a batch of DC or AC power flows.
+        """Prepare a batch of DC or AC power flows.
 
         Args:
             manifest: the manifest, relative to the working directory.
@@ -80,18 +80,18 @@ class BatchJob:
 
         Raises:
             GatBatchError: if the manifest or the settings are at fault.
-            ManifestError: if the manifest asks for something else than power flows.
+            ManifestError: if the manifest asks for anything but power flows.
         """
         return cls._of_kind({"dc", "ac"}, "powerflow", manifest, max_workers, settings)
 
     @classmethod
     def opf(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """Return a batch of optimal power flows; as :meth:`powerflow` in everything else."""
+        """Prepare a batch of optimal power flows; otherwise as :meth:`powerflow`."""
         return cls._of_kind({"dc_opf", "ac_opf"}, "opf", manifest, max_workers, settings)
 
     @classmethod
     def contingency(cls, manifest: str | Path, max_workers: int = 1, **settings: Any) -> Self:
-        """Return a batch whose scenarios all have contingencies; else as :meth:`powerflow`."""
+        """Prepare a batch whose scenarios all have contingencies; else as :meth:`powerflow`."""
         job = cls.powerflow(manifest, max_workers, **settings)
         for scenario in job._plan().batch.scenarios:
             if scenario.contingencies is None:
@@ -106,14 +106,14 @@ class BatchJob:
 
     @classmethod
     def resume(cls, job: BatchJob | str | Path, max_workers: int | None = None) -> Self:
-        """Return a job that goes on where an earlier run ended.
+        """Prepare a job that goes on where an earlier run ended.
 
         Args:
             job: the job, or the folder of a batch.
-            max_workers: cores to use; those of the job, or one, if left out.
+            max_workers: cores to use; if None those of the job, or one for a folder.
 
         Returns:
-            The job; its :meth:`run` solves what is missing or has changed.
+            The job; :meth:`run` solves what is missing or has changed.
 
         Raises:
             ResultError: if the folder holds no batch.
@@ -186,7 +186,7 @@ class BatchJob:
         return self.status()
 
     def status(self) -> BatchStatus:
-        """Tell how far the batch is, from any thread or process.
+        """Return how far the batch is; may be called from any thread or process.
 
         Raises:
             ResultError: if it has never run.
@@ -203,10 +203,10 @@ class BatchJob:
     def to_arrow(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
     ) -> pa.Table:
-        """Return a table of the summary.
+        """Read a table of the summary.
 
         Args:
-            table: every row of every result, or one row a scenario, an element, a contingency, a
+            table: every row of every result, or one row per scenario, element, contingency, or
                 branch that contingencies overload.
             filters: as in :func:`pyarrow.parquet.read_table`.
             columns: names of the columns to read.
@@ -223,20 +223,20 @@ class BatchJob:
     def to_pandas(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
     ) -> pd.DataFrame:
-        """Return the same as :meth:`to_arrow`, as a data frame."""
+        """Read the same as :meth:`to_arrow`, as a data frame."""
         frame: pd.DataFrame = self.to_arrow(table, filters=filters, columns=columns).to_pandas()
         return frame
 
 
 def execute(settings: dict[str, Any], cores: int) -> bool:
-    """Run the workflow in this process, by the settings of ``profiles/default``.
+    """Run the workflow in this process, with the settings of ``profiles/default``.
 
     Args:
         settings: configuration values.
         cores: cores to use.
 
     Returns:
-        Whether it came to a good end; why not has been told on stderr.
+        Whether it succeeded; if not, stderr says why.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings

@@ -30,7 +30,7 @@ class Breakdown:
     trace: str = ""
 
     def line(self, *place: str | None) -> str:
-        """Tell what the log says of it.
+        """Return the text for the log: the place and what happened, then the traceback, if any.
 
         Args:
             place: names of what it happened in; those that are None are left out.
@@ -42,9 +42,15 @@ class Breakdown:
 def contained(work: Callable[[], Result]) -> Result | Breakdown:
     """Do some work, and catch exceptions that only a bug can raise.
 
+    Args:
+        work: a function without arguments.
+
+    Returns:
+        What the function returns, or a breakdown if a bug ended it.
+
     Raises:
         GatBatchError: if the data are at fault.
-        MemoryError, OSError: for want of memory, or if a file can't be read or written.
+        MemoryError, OSError: if memory runs out, or if a file can't be read or written.
     """
     try:
         return work()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 MOST_LISTED = 100
-"""Faults that one message lists; nobody reads more before mending some."""
+"""Most faults that one message lists; nobody reads more before mending some."""
 
 
 class GatBatchError(Exception):
@@ -53,7 +53,7 @@ class GatBatchError(Exception):
         return f"{message} ({self.hint})" if self.hint else message
 
     def at(self, *, scenario: str | None = None, field: str | None = None) -> Self:
-        """The same fault, with the scenario or field filled in where it was not known yet."""
+        """Fill in the scenario or the field where it isn't known yet; return the same fault."""
         if self.scenario is None:
             self.scenario = scenario
         if self.field is None:
@@ -92,7 +92,7 @@ class UnreadableError(GatBatchError):
 
 
 class GridError(GatBatchError):
-    """A grid that can't be read, written or does not hold what a scenario names."""
+    """A grid that can't be read or written, or that lacks what a scenario names."""
 
 
 class SolverError(GatBatchError):
@@ -129,7 +129,7 @@ class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
 
 
 def described(error: BaseException) -> str:
-    """Name and message of any exception, on one line."""
+    """Return the type and message of any exception, on one line."""
     return f"{type(error).__name__}: {_one_line(str(error))}"
 
 

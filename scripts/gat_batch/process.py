@@ -1,7 +1,7 @@
 """How a process is set up before it imports pandapower; jobs, tests and benchmarks share it.
 
-A process that was set up otherwise than a job would tell nothing of what jobs do. Nothing here
-imports more than the standard library.
+A test in a process that was set up differently would say nothing about jobs. Nothing here imports
+more than the standard library.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def set_up_analysing() -> None:
 def _use_one_thread() -> None:
     """Let linear algebra use the thread that calls it, and no other.
 
-    Snakemake gives each process the threads of the whole job. Linear algebra would start as many in
-    every worker, and they would wait for each other.
+    Snakemake gives each process the threads of the whole job. Linear algebra would start that many
+    in every worker, and they would wait for each other.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"

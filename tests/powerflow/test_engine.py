@@ -17,9 +17,11 @@ from gat_batch.errors import SolverError
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import Change, State, scenario_states
+from gat_batch.powerflow.admittances import OFF, SHAPING, SOLVING
 from gat_batch.solvers.study import solve
 from gat_batch.solvers.verification import chosen, verified
 from gat_batch.study.scenario import Outage
+from gat_batch.study.solver_options import OPTIONS
 
 FAST = {"dc": "scipy", "ac": "lightsim2grid"}
 
@@ -201,3 +203,10 @@ def test_one_state_leaves_no_trace_in_the_next():
     for element, quantities in first.elements.items():
         for quantity, values in quantities.items():
             np.testing.assert_array_equal(values, again.elements[element][quantity])
+
+
+def test_every_option_is_one_that_the_equations_know():
+    known = {*SHAPING, *SOLVING, *OFF}
+    for solver in ("dc", "ac"):
+        # An option that is in none of these sends every scenario that has it to pandapower.
+        assert set(OPTIONS[solver]) <= known

@@ -1,4 +1,4 @@
 """Analyses across scenarios and batches.
 
-In: the results of a batch, or its grids. Out: one table an analysis under ``summary/analytics``.
+In: the results of a batch, or its grids. Out: a table for each analysis, in ``summary/analytics``.
 """

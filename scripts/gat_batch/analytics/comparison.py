@@ -31,24 +31,24 @@ CHANGES = pa.schema(
         ("there_text", pa.string()),
     ]
 )
-"""One row a value that changed; ``change`` is ``value``, or ``only here`` or ``only there`` for
-rows and for scenarios without a result on the other side."""
+"""Schema of a table with a row for each value that changed. ``change`` is ``value``; for a row or a
+scenario that only one side has it is ``only here`` or ``only there``."""
 
 TEXTS = ("status", "max_loading_element")
 NUMBERS = [*QUANTITIES, *(n for n, kind in SYSTEM.items() if pa.types.is_floating(kind))]
 
 
 def compare_results(scenario: str, here: Path, there: Path, tolerance: float) -> pa.Table:
-    """Compare two results of a scenario.
+    """Compare the results of a scenario in two batches.
 
     Args:
         scenario: its id.
         here: result file of the batch at hand.
         there: result file of the other batch.
-        tolerance: largest difference that doesn't count, in the unit of each quantity.
+        tolerance: largest difference that is no change, in the unit of each quantity.
 
     Returns:
-        What changed, as :data:`CHANGES`.
+        What changed, with the schema :data:`CHANGES`.
 
     Raises:
         ResultError: if a result is damaged.

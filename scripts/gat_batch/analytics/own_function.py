@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def source_hash(function: str, folders: Sequence[Path]) -> str | None:
-    """The hash of a function's module, or None where it isn't a file in one of the folders."""
+    """Return a hash of a function's module, or None if it is no file in one of the folders."""
     path = "/".join(function.partition(":")[0].split("."))
     for folder in folders:
         for file in (folder / f"{path}.py", folder / path / "__init__.py"):
@@ -35,15 +35,15 @@ def call(
     Args:
         function: ``module:function``.
         folders: where modules are looked for first.
-        table: what it gets.
-        options: keyword arguments.
+        table: the table to call it with.
+        options: keyword arguments to call it with.
 
     Returns:
         The table that it returned.
 
     Raises:
         ConfigError: if there is no such function.
-        SolverError: if it returned something else than a table.
+        SolverError: if it returned anything but a table.
     """
     module, _, name = function.partition(":")
     for folder in reversed([str(folder.resolve()) for folder in folders]):

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def concatenated(parts: dict[str, pa.Table]) -> pa.Table:
-    """Return tables below each other; a column may be missing or empty in some."""
+    """Put tables below each other; a column may be missing or empty in some.
+
+    Args:
+        parts: name of each part -> its table.
+
+    Raises:
+        SolverError: if the types of a column don't fit together.
+    """
     try:
         return pa.concat_tables(parts.values(), promote_options="permissive")
     except pa.ArrowException:
@@ -39,7 +46,7 @@ def read_part(path: Path) -> pa.Table:
 
 
 def write_part(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
-    """Write a table so that it is there whole or not at all."""
+    """Write the table of a part so that it is there whole or not at all, with its metadata."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def shortfall(result: pa.Table, tolerance_mw: float) -> dict[str, float]:
-    """Tell what one result says of unserved load.
+    """Sum up the unserved load of one result.
 
     Args:
         result: the rows of a scenario.
-        tolerance_mw: unserved load up to this doesn't count as lost, in MW.
+        tolerance_mw: unserved load in MW up to which a state doesn't count as lost.
 
     Returns:
         ``states``, ``unsolved`` (states without a solution), ``lost`` (states with unserved load)
-        and ``unserved_mw``, the sum over states.
+        and ``unserved_mw`` (the sum over states).
     """
     base = pc.and_(pc.equal(result["element"], "system"), pc.is_null(result["contingency"]))
     unserved = result.filter(base)["unserved_mw"]
@@ -38,10 +38,10 @@ def shortfall(result: pa.Table, tolerance_mw: float) -> dict[str, float]:
 
 
 def indices(scenarios: pd.DataFrame, hours: float) -> pd.DataFrame:
-    """Return the reliability indices of the batch and what each scenario contributes.
+    """Return the reliability indices of a batch, and what each scenario contributes.
 
     Args:
-        scenarios: a row a scenario: ``scenario``, ``weight`` and what :func:`shortfall` returns.
+        scenarios: a row per scenario: ``scenario``, ``weight`` and what :func:`shortfall` returns.
         hours: time that all scenarios together stand for, in hours.
 
     Returns:

@@ -1,7 +1,7 @@
 """PTDF and LODF of a grid, from the equations of pandapower's own DC power flow.
 
-PTDF: MW more on a branch, from its first bus to its second, for a MW more injected at a bus and
-taken out at the reference. LODF: MW more on a branch for a MW that another carried before it
+PTDF: MW more on a branch, from its first bus to its second, per MW more that is injected at a bus
+and taken out at the reference. LODF: MW more on a branch per MW that another carried before it
 failed (Wood and Wollenberg, Power Generation, Operation, and Control, chapter on security).
 """
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from ..model.grid_model import GridModel
 
 BLOCK = 500
-"""Branches whose factors are in memory at once."""
+"""Most branches whose factors are in memory at once."""
 
 BRIDGE = 1e-8
-"""A branch that keeps less than this part of a shift between its own ends to itself has no way
-around: its outage splits the grid."""
+"""If less than this share of a shift between the ends of a branch takes other ways, there are none:
+its outage splits the grid."""
 
 
 def ptdf(model: GridModel, least: float) -> pd.DataFrame:
-    """Return power transfer distribution factors of lines and transformers in service.
+    """Return the power transfer distribution factors of lines and transformers in service.
 
     Args:
         model: the grid as given.
@@ -59,7 +59,7 @@ def ptdf(model: GridModel, least: float) -> pd.DataFrame:
 
 
 def lodf(model: GridModel, least: float) -> pd.DataFrame:
-    """Line outage distribution factors of lines and transformers in service.
+    """Return the line outage distribution factors of lines and transformers in service.
 
     Args:
         model: the grid as given.
@@ -110,7 +110,7 @@ def _equations(model: GridModel) -> AdmittanceModel:
 def _blocks(
     model: GridModel, admittances: AdmittanceModel
 ) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
-    """Return positions of lines and transformers among the live branches, and their names."""
+    """Yield positions of lines and transformers among the live branches, and their labels."""
     for element in ("line", "trafo"):
         first, last = admittances.span.get(element, (0, 0))
         places = np.flatnonzero((admittances.live >= first) & (admittances.live < last))
@@ -121,7 +121,7 @@ def _blocks(
 
 
 def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return factors of some branches, shape (branches, buses supplied)."""
+    """Return the PTDF of some branches, shape (branches, buses supplied)."""
     free = np.concatenate([admittances.pv, admittances.pq])
     if "transposed" not in admittances.solvers:
         admittances.solvers["transposed"] = splu(admittances.bus[free][:, free].T.tocsc())
@@ -134,7 +134,7 @@ def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray
 def _between(
     factors: NDArray[np.float64], admittances: AdmittanceModel, places: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return factors for a shift between the ends of some branches, shape (branches, branches)."""
+    """Return the PTDF for shifts between the ends of branches, shape (factors, branches)."""
     ends = admittances.ends[admittances.live[places]]
     between: NDArray[np.float64] = factors[:, ends[:, 0]] - factors[:, ends[:, 1]]
     return between

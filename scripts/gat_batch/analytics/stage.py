@@ -1,8 +1,8 @@
 """The analytics stage: one analysis cut into parts, done under supervision, kept, put together.
 
-A part is a few scenarios, one scenario, a grid or the batch. Each is done in a worker that may hang
-or die, and written with a fingerprint of all that it depends on, so that the next run does only
-what is missing.
+A part is about a few scenarios, one scenario, a grid or the batch. Each is done in a worker that
+may hang or die, and written with a fingerprint of all that it depends on, so that the next run
+does only what is missing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ..study.scenario import Scenario
 
 CHUNK = 200
-"""Scenarios in a part of an analysis that takes a millisecond for each."""
+"""Most scenarios in a part of an analysis that takes a millisecond for each."""
 
 MOST_NAMED = 10
 
@@ -72,7 +72,8 @@ class Stage:
         """Do what is missing, and write the table.
 
         Raises:
-            ResultError: if parts failed for good: all of them; what is done stays.
+            ResultError: if parts failed for good, or a file can't be read or written; parts that
+                are done stay.
         """
         folder = self.part("any").parent
         table = self.plan.analytics(self.analysis.name)
@@ -91,10 +92,10 @@ class Stage:
         return self.plan.folder / "analytics" / self.analysis.name / f"{name}.parquet"
 
     def work(self, name: str) -> int:
-        """Do a part and keep it.
+        """Do a part, and write its table.
 
         Returns:
-            Its number of rows.
+            The number of its rows.
         """
         done = getattr(self, f"_{self.analysis.kind}")(self.parts[name])
         write_part(self.part(name), done, {"fingerprint": self._fingerprint(name)})
@@ -138,7 +139,11 @@ class Stage:
         )
 
     def _parts(self) -> dict[str, list[Scenario]]:
-        """Name -> the scenarios that a part is about."""
+        """Cut the analysis into parts.
+
+        Returns:
+            Name of each part -> the scenarios that it is about.
+        """
         plan, analysis = self.plan, self.analysis
         if analysis.kind in ("ptdf", "lodf"):
             first: dict[str, Scenario] = {}
@@ -193,7 +198,7 @@ class Stage:
     def _there(self, scenario: str) -> Path:
         return Path(self.analysis.options["other"]) / f"job_{scenario}" / "result.parquet"
 
-    # One method a kind: the scenarios of a part in, its table out.
+    # One method for each kind of analysis: the scenarios of a part in, its table out.
 
     def _ptdf(self, part: list[Scenario]) -> pa.Table:
         return self._factors(part[0], ptdf)

@@ -1,5 +1,5 @@
 """Files, whatever they hold.
 
-In: a path. Out: JSON and YAML documents, columns of CSV, Parquet and Excel files, locks, and files
-that are written whole or not at all. Knows nothing of power systems.
+In: a path. Out: JSON and YAML documents, columns of CSV and Parquet files, locks, and files that
+are written whole or not at all. Knows nothing of power systems.
 """

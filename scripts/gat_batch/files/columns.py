@@ -21,20 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_FAULTS = 20
-"""Faults of one table that are reported one by one."""
+"""Most faults of one table that are reported one by one."""
 
 
 def read_columns(path: Path) -> pa.Table:
-    """Read all columns of a CSV as text, of Parquet as they are.
+    """Read all columns of a file: as text from CSV, in their own types from Parquet.
 
     Args:
-        path: a CSV file, or Parquet with the suffix ``.parquet``.
+        path: a Parquet file with the suffix ``.parquet`` or ``.pq``, else CSV.
 
     Returns:
-        The columns, at least one row of them.
+        The columns, with at least one row.
 
     Raises:
-        TableError: if the file can't be read, has no rows or gives a name to two columns.
+        TableError: if the file is missing or damaged, has no rows or gives two columns one name.
+        UnreadableError: if the system fails to read it.
     """
     try:
         if path.is_dir():
@@ -63,16 +64,16 @@ def read_columns(path: Path) -> pa.Table:
 def codes(
     column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return distinct texts of a column in the order of their appearance, and the code of each row.
+    """Encode a column of text as its distinct texts, in the order of their appearance, and codes.
 
     Args:
         column: the column.
         name: its name, for the messages.
         path: its file.
-        faults: a fault is added here for each empty cell.
+        faults: where a fault is added for each empty cell, or for a column that isn't text.
 
     Returns:
-        The texts, and the position of each row's among them, shape (rows,).
+        The texts, and the position of each row's text among them, shape (rows,).
     """
     texts = _texts(column.combine_chunks())
     if texts is None:
@@ -95,7 +96,7 @@ def codes(
 
 
 def _texts(column: pa.Array) -> pa.StringArray | None:
-    """Return a column as text: whole numbers without a decimal point, times in ISO form."""
+    """Return a column as text, or None if it can't be: no decimal point, times in ISO form."""
     if pa.types.is_floating(column.type):
         try:
             column = column.cast(pa.int64())
@@ -114,9 +115,9 @@ def numbers(
 
     Args:
         column: the column.
-        name: its name; a ``vm_pu`` must be positive.
+        name: its name, for the messages; a ``vm_pu`` must be positive.
         path: its file.
-        faults: a fault is added here for each cell that is no number.
+        faults: where a fault is added for each cell that is no finite number.
 
     Returns:
         The numbers, shape (rows,).
@@ -154,10 +155,14 @@ def _number(cell: object) -> float:
 
 
 def raise_faults(faults: list[GatBatchError], path: Path) -> None:
-    """Report the faults of a table, if there are any: no more than 20 one by one.
+    """Raise the faults of a table, if there are any, the first :data:`MOST_FAULTS` one by one.
+
+    Args:
+        faults: the faults; those beyond the first ones are replaced by one that counts them.
+        path: the table's file.
 
     Raises:
-        InputErrors: if there are.
+        InputErrors: if there are any.
     """
     if faults:
         hidden = len(faults) - MOST_FAULTS

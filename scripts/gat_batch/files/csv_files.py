@@ -1,4 +1,4 @@
-"""CSV files: read as text, or refused with what a file looks like; and written."""
+"""CSV files: read as text, or refused with a message that says what they look like; written."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SIGNATURES = {
     b"\xff\xfe": "is UTF-16 text, not UTF-8",
     b"\xfe\xff": "is UTF-16 text, not UTF-8",
 }
-"""How files begin that people take for CSV."""
+"""First bytes of files that people take for CSV -> what such a file is."""
 
 SMALL = 2**16
-"""Characters below which Python reads a file sooner than Arrow."""
+"""Characters below which Python reads a file faster than Arrow."""
 
 FORMULA = r"^([=+\-@\t\r\n])"
-"""How a cell begins that spreadsheets take for a formula."""
+"""The start of a cell that spreadsheets take for a formula."""
 
 
 def read_csv(path: Path) -> pa.Table:
@@ -63,9 +63,10 @@ def _reader(text: str) -> Any:
 
 
 def _rows(text: str, path: Path) -> list[list[str]]:
-    """Return the rows that aren't blank.
+    """Return the rows that aren't blank, the names of the columns first.
 
-    A fault names the first of another length than the names.
+    Raises:
+        TableError: if a row has more or fewer cells than there are names; it says which line.
     """
     reader = _reader(text)
     rows: list[list[str]] = []
@@ -87,9 +88,9 @@ def _small(text: str, path: Path) -> pa.Table:
 
 
 def _large(text: str, names: list[str], path: Path) -> pa.Table:
-    """Return the columns of any file.
+    """Read the columns by Arrow, which takes longer to start than a small file needs.
 
-    Arrow's reader takes longer to start than a small file needs.
+    Where Arrow refuses the text, the rows are read again to say which line is at fault.
     """
     convert = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
@@ -106,7 +107,7 @@ def _large(text: str, names: list[str], path: Path) -> pa.Table:
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV in which spreadsheets take no text for a formula.
+    """Write a table as CSV, guarding texts that spreadsheets would take for formulas.
 
     A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break gets an apostrophe in
     front, after which spreadsheets show it as it is.
@@ -143,7 +144,7 @@ def _text_of(path: Path) -> str:
 
 
 def _check_separator(text: str, path: Path) -> None:
-    """Refuse a file whose only column is several, separated by something else than commas."""
+    """Refuse a file whose one column is really several, separated by something but commas."""
     header, _, rest = text.partition("\n")
     for separator, name in SEPARATORS.items():
         if separator in header:

@@ -1,7 +1,7 @@
 """JSON and YAML documents, and their check against a JSON Schema.
 
-Both readers are stricter than their formats: a key given twice, NaN and infinity are faults,
-since each of them hides a mistake that would surface later as a wrong study.
+Both readers are stricter than their formats: a key given twice, NaN and infinity are faults, as
+each of them hides a mistake that would surface later as a wrong study.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 YAML_SUFFIXES = (".yaml", ".yml")
 
 DEEPEST = 100
-"""Levels of nesting in a YAML document."""
+"""Most levels of nesting in a YAML document."""
 
 LARGEST = 50_000_000
-"""Nodes of a YAML document with its aliases written out."""
+"""Most nodes of a YAML document with its aliases written out."""
 
 LONGEST_SHOWN = 60
-"""Characters of a value that a message shows."""
+"""Most characters of a value that a message shows."""
 
 
 def read_document(path: Path) -> Any:
-    """Read a JSON or YAML file, told apart by its suffix.
+    """Read a JSON or YAML file; its suffix says which it is.
 
     Args:
         path: the file; ``.yaml`` and ``.yml`` are YAML, anything else is JSON.
@@ -43,7 +43,7 @@ def read_document(path: Path) -> Any:
         The content as plain Python objects.
 
     Raises:
-        ManifestError: if the file can't be read or is malformed, with line and column.
+        ManifestError: if the file can't be read or is malformed; it names line and column.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -60,7 +60,7 @@ def read_document(path: Path) -> Any:
 
 
 def named_file(folder: Path, name: str) -> Path:
-    """Return a file as a document names it.
+    """Return the path of a file that a document names.
 
     Args:
         folder: the folder that names are relative to; it may not be there yet.
@@ -86,10 +86,13 @@ def file_hash(path: Path, fault: type[GatBatchError]) -> str:
 
     Args:
         path: the file.
-        fault: what to raise if it can't be read.
+        fault: the type of error to raise if it can't be read.
 
     Returns:
         64 hexadecimal digits.
+
+    Raises:
+        GatBatchError: of the type ``fault``, if the file can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -156,7 +159,7 @@ def _faults(error: ValidationError, document: Any, file: Path) -> Iterator[GatBa
 
 
 def _sentence(error: ValidationError) -> tuple[str, str | None]:
-    """Tell what is wrong with a value, and a hint."""
+    """Return what is wrong with a value, and a hint if there is one."""
     found, hint = _shown(error.instance), None
     wanted: Any = error.validator_value
     schema: Any = error.schema
@@ -185,7 +188,7 @@ def _sentence(error: ValidationError) -> tuple[str, str | None]:
 
 
 def scenario_name(entry: Any, position: int) -> str:
-    """Tell what messages call a scenario: its id, or its place if it has none."""
+    """Return the name of a scenario in messages: its id, or its place if it has none."""
     name = entry.get("id") if isinstance(entry, dict) else None
     return name if isinstance(name, str) else f"#{position + 1}"
 
@@ -238,7 +241,13 @@ def _whole(number: int, path: Path) -> int:
 
 
 def _check_extent(events: Iterable[Any]) -> None:
-    """Stop before nesting overflows libyaml's stack, or aliases of aliases grow without bound."""
+    """Check a YAML document before it is built.
+
+    Deep nesting would overflow libyaml's stack, and aliases of aliases grow without bound.
+
+    Raises:
+        RecursionError: if it has too many levels or nodes.
+    """
     import yaml
 
     open_nodes: list[tuple[str | None, int]] = []
@@ -260,7 +269,7 @@ def _parse_yaml(text: str, path: Path) -> Any:
     import yaml
 
     class Loader(yaml.CSafeLoader):
-        """Safe YAML in which a mapping holds a key once and numbers are finite."""
+        """Loads safe YAML, in which a mapping holds a key once and numbers are finite."""
 
     def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
         pairs = loader.construct_pairs(node, deep=True)

@@ -1,4 +1,4 @@
-"""Has results outlast a power failure."""
+"""Files that outlast a power failure, and files that are replaced in one step."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ EVERY_SECS = 5.0
 
 
 class Durable:
-    """Has files reach the disk every few seconds, while others are written.
+    """Syncs files to the disk every few seconds, in a thread, while others are written.
 
-    Not one by one, as the file that is created next waits each time, and not all in the end, as
-    nothing else goes on then. Until its turn a result may come out of a power failure empty or
-    cut off, and counts as missing. An ``OSError`` of the disk is raised by one of the next calls.
+    Not one by one, as the file to be created next would wait each time, and not all at the end,
+    when nothing else goes on. A result that isn't synced yet may come out of a power failure empty
+    or cut off; it then counts as missing. An ``OSError`` of the disk is raised by one of the next
+    calls. Used as a context manager, it syncs the rest at the end.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Durable:
                 self._end()
 
     def add(self, path: Path) -> None:
-        """Add a file that is complete; one that isn't there any more when it is due is no fault."""
+        """Add a file that is complete; it is no fault if it has gone by the time it is synced."""
         self._waiting.append(path)
         idle = self._under_way is None or self._under_way.done()
         if idle and time.monotonic() - self._began >= EVERY_SECS:
@@ -74,6 +75,9 @@ def replace_json(path: Path, content: Any) -> None:
     Args:
         path: the file.
         content: plain values.
+
+    Raises:
+        OSError: if it can't be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -1,10 +1,10 @@
 """The fingerprint of a result, read straight from its footer.
 
 A run asks every result whether it is whole and right before anything else happens, ten thousand
-of them in one go, so this reads the end of the file and imports nothing. The layout is that of the
-Parquet format: magic, data, footer, four bytes of footer length, magic. Metadata lie in the footer
-in Thrift's compact protocol, where a field's key and value follow each other as plain text, each
-behind a type byte and its length.
+of them in one go, so this reads only the end of the file and imports no Parquet library. The layout
+is that of the Parquet format: magic, data, footer, four bytes of footer length, magic. Metadata lie
+in the footer in Thrift's compact protocol, where a field's key and value follow each other as plain
+text, each behind a type byte and its length.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAGIC = b"PAR1"
 METADATA_KEY = "gat_batch"
 
 TAIL_BYTES = 16_384
-"""Read in one go; the footer of a scenario with one snapshot is smaller."""
+"""Bytes read in one go; the footer of a scenario with one snapshot is smaller."""
 
 _STORED = rb"\x18\x09" + METADATA_KEY.encode() + rb"\x18[\x80-\xff]*[\x00-\x7f]\{"
 _FINGERPRINT = re.compile(_STORED + rb'"fingerprint": "([0-9a-f]{64})"')
@@ -43,7 +43,7 @@ def read_fingerprint(path: Path) -> str | None:
 
 
 def _footer(path: Path) -> bytes | None:
-    """Return the footer of a whole Parquet file, or None."""
+    """Return the footer of a Parquet file, or None if the file isn't whole."""
     try:
         # A FIFO in place of a result must not block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,6 +1,6 @@
-"""One run a batch: a lock that a run holds as long as its process lives.
+"""One run per batch: a lock that a run holds as long as its process lives.
 
-The kernel lets go of it however the process ends, so nothing has to be unlocked by hand.
+The kernel releases it however the process ends, so nothing has to be unlocked by hand.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def hold(path: Path) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether any living process holds a lock."""
+    """Return whether any living process holds a lock."""
     try:
         with path.open("r", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

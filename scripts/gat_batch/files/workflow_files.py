@@ -12,7 +12,7 @@ ROOT = _PACKAGE if (_PACKAGE / "workflow").is_dir() else _PACKAGE.parents[1]
 """The folder that holds ``workflow``, and ``scripts`` with the commands."""
 
 SCHEMAS = ROOT / "workflow" / "schemas"
-"""The JSON Schemas of what users write."""
+"""The folder of the JSON Schemas of what users write."""
 
 
 def read_schema(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Grids, in any format.
 
-In: any reference that a manifest may hold. Out: a pandapower network and a hash of its content; and
-networks written in the formats that are read.
+In: any reference that a manifest may hold. Out: a pandapower network and a hash of its content.
+Networks are written in the same formats, too.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def read_grid(ref: GridRef) -> pandapowerNet:
         ref: which one.
 
     Returns:
-        The network, checked to have finite parameters, and buses for all its elements.
+        The network, which has finite parameters and a bus for each of its elements.
 
     Raises:
-        GridError: if it can't be read, or can't be used.
+        GridError: if it can't be read or used.
     """
     from .grid_check import check_network
 
@@ -58,14 +58,14 @@ def _read(ref: GridRef) -> pandapowerNet:
 
 
 def write_grid(net: pandapowerNet, path: Path) -> list[str]:
-    """Write a grid in the form that the suffix of its path names.
+    """Write a grid in the format that the suffix of its path names.
 
     Args:
         net: the network.
         path: ``.json``, ``.arrow``, ``.m`` or ``.mat``; whatever is there is replaced.
 
     Returns:
-        What the form can't hold, one sentence each.
+        What the format can't hold, one sentence each.
 
     Raises:
         GridError: if the suffix is unknown or the grid can't be written.

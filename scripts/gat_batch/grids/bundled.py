@@ -22,13 +22,13 @@ def read_bundled(name: str) -> pandapowerNet:
     """Read a bundled grid.
 
     Args:
-        name: name of a function of ``pandapower.networks`` that needs no arguments.
+        name: the name of a function of ``pandapower.networks`` that needs no arguments.
 
     Returns:
         The network.
 
     Raises:
-        GridError: if there is no such grid.
+        GridError: if there is no such grid, or it is several networks.
     """
     builder = getattr(networks, name, None) if name.isidentifier() else None
     if not (name in _names() and callable(builder)):
@@ -43,10 +43,10 @@ def read_bundled(name: str) -> pandapowerNet:
 
 
 def _forget_ratings(net: pandapowerNet) -> None:
-    """Take the limit from transformers that have none in the published cases.
+    """Remove the limit of transformers that have none in the published cases.
 
-    The cases of PEGASE and RTE were made with 99,999 kVA where MATPOWER's data have a rating of 0,
-    which means none. No power flow depends on it; optimal ones would be infeasible.
+    The PEGASE and RTE cases were made with 99,999 kVA where MATPOWER's data have a rating of 0,
+    which means none. No power flow depends on it; optimal power flows would be infeasible.
     """
     if "max_loading_percent" in net.trafo:
         unrated = np.isclose(net.trafo["sn_mva"], UNRATED_MVA, rtol=1e-9)
@@ -54,7 +54,7 @@ def _forget_ratings(net: pandapowerNet) -> None:
 
 
 def _names() -> list[str]:
-    """Return functions of ``pandapower.networks`` that can be called without arguments."""
+    """Return the functions of ``pandapower.networks`` that can be called without arguments."""
     return [
         name
         for name, function in vars(networks).items()

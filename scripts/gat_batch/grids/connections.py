@@ -1,6 +1,6 @@
-"""How a grid is wired: what its map is drawn from.
+"""Which buses of a grid are connected by what: all that its map is drawn from.
 
-Whoever solves on a grid keeps its wiring in the batch, so that the report needn't read the grid.
+The jobs that solve on a grid keep this in the batch, so that the report needn't read the grid.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ WINDINGS = {
 
 @dataclass(frozen=True)
 class GridConnections:
-    """Buses and what joins them; buses are meant by their position.
+    """Buses and what joins them. Buses are given by their position, unless said otherwise.
 
     Attributes:
-        buses: index of each bus.
+        buses: pandapower's index of each bus.
         coordinates: horizontal and vertical coordinate of each as the grid gives them, or None if
             a bus has none.
         fed: buses with a generator or an external grid.
         branches: element and index of each branch drawn.
-        ends: buses at either end of each of them.
-        joined: pairs of buses that a closed switch makes one.
+        ends: the two buses that each of them joins.
+        joined: pairs of buses that a closed switch joins.
     """
 
     buses: list[int]
@@ -50,7 +50,7 @@ class GridConnections:
 
 
 def connections_of(net: pandapowerNet) -> GridConnections:
-    """Return the wiring of a grid.
+    """Return the connections of a grid.
 
     Args:
         net: the network; coordinates are GeoJSON points in the column ``geo`` of its buses.
@@ -75,14 +75,14 @@ def connections_of(net: pandapowerNet) -> GridConnections:
 
 
 def write_connections(path: Path, net: pandapowerNet) -> None:
-    """Keep the wiring of a grid in a file, if it isn't there."""
+    """Write the connections of a grid to a file, unless it exists."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_json(path, asdict(connections_of(net)))
 
 
 def read_connections(path: Path) -> GridConnections | None:
-    """Return the wiring that a file holds, or None if there is no whole one."""
+    """Read the connections from a file; return None if it is missing or damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         branches = [(element, index) for element, index in content["branches"]]

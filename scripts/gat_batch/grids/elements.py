@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class ElementIndex:
-    """Finds elements of a network, fast for many look-ups.
+    """Finds elements of a network, quickly for many look-ups.
 
     Attributes:
         net: the network; its tables must keep their rows.
-        found: table -> labels that were all found together last, and their positions. Most tables
-            of a batch name the same elements as the one before.
+        found: table -> the labels that were last looked up together, and their positions, kept by
+            those who look them up: most tables of a batch name the same elements as the one before.
     """
 
     net: pandapowerNet
@@ -34,8 +34,8 @@ class ElementIndex:
         """Return the position of an element in its table.
 
         Args:
-            element: name of the table, as ``load``.
-            label: its index, or its name. Text of digits is an index if there is such an index,
+            element: name of the table, such as ``load``.
+            label: its index, or its name. A text of digits is an index if there is such an index,
                 else a name.
 
         Returns:

@@ -34,15 +34,15 @@ BUS_COLUMNS = {
 
 
 def check_network(net: pandapowerNet, source: str) -> None:
-    """Check that a network is whole.
+    """Check that a network has all that a power flow reads.
 
     Args:
         net: the network.
         source: where it was read from, for the messages.
 
     Raises:
-        GridError: if it has no buses, if a parameter isn't a finite number, or if
-            an element is at a bus that doesn't exist.
+        GridError: if it has no buses, an index is given twice, a parameter is missing or no finite
+            number, or an element is at a bus that doesn't exist.
     """
     if not len(net.bus):
         raise GridError("has no buses", file=source)
@@ -67,7 +67,7 @@ def check_study(net: pandapowerNet, source: str, solver: str) -> None:
         solver: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
 
     Raises:
-        GridError: if there is nowhere to count angles from, or for DC if a branch has no reactance.
+        GridError: if there is no bus to count angles from, or for DC if a branch has no reactance.
     """
     optimal = solver.endswith("_opf")
     if not (has_slack(net) or (optimal and references(net))):

@@ -45,7 +45,8 @@ def read_json(path: Path) -> pandapowerNet:
         The network.
 
     Raises:
-        GridError: if it isn't a pandapower network, or names a class that holds more than data.
+        GridError: if it can't be read, isn't a pandapower network, or names a class that holds more
+            than data.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -75,7 +76,7 @@ def read_json(path: Path) -> pandapowerNet:
 
 
 def _classes(value: Any) -> Iterator[tuple[str, str]]:
-    """Return every class that a document names, also in the JSON texts that it holds."""
+    """Yield every class that a document names, also in the JSON texts that it holds."""
     if isinstance(value, dict):
         if any(mark in value for mark in MARKS):
             yield str(value.get("_module")), str(value.get("_class"))
@@ -101,7 +102,7 @@ def write_json(net: pandapowerNet, path: Path) -> list[str]:
         path: the file; replaced if it exists.
 
     Returns:
-        Nothing is dropped: an empty list.
+        An empty list, as nothing is dropped.
 
     Raises:
         GridError: if the file can't be written.

@@ -1,7 +1,7 @@
 """Which grid is meant: the files that make it up, and a hash of its content.
 
-Nothing is parsed here but the list of tables of an Arrow dataset: a plan is made from
-references alone.
+Nothing is parsed here but the manifest of an Arrow dataset, as a plan is made from references
+alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BUNDLED = "pandapower:"
 
 CASES = "networks/power_system_test_case_jsons"
 READERS = "networks/power_system_test_cases.py"
-"""Cases in pandapower's package, and the functions that read them; not each case has one."""
+"""Cases in pandapower's package, and the functions that read them; not every case has one."""
 
 SUFFIXES: dict[str, Form] = {".json": "json", ".arrow": "arrow", ".m": "m", ".mat": "mat"}
 
@@ -37,7 +37,7 @@ ORIGIN = ("created_at", "gat_version", "source")
 
 @dataclass(frozen=True)
 class GridRef:
-    """A grid that has not been read.
+    """A grid that hasn't been read.
 
     Attributes:
         form: how it is stored.
@@ -79,7 +79,7 @@ class GridRef:
         return (self.path / MANIFEST, *tables)
 
     def content_hash(self) -> str:
-        """Return the hash of the content, wherever it lies and whenever it was written.
+        """Return a hash of the content, the same wherever it lies and whenever it was written.
 
         Returns:
             64 hexadecimal digits.
@@ -93,7 +93,7 @@ class GridRef:
 
 
 def grid_ref(reference: str, folder: Path) -> GridRef:
-    """Make out which grid is meant.
+    """Find out which grid a reference means.
 
     Args:
         reference: as written in a manifest.
@@ -103,7 +103,7 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
         The reference; its files exist.
 
     Raises:
-        GridError: if there is no such file, or its kind is unknown.
+        GridError: if there is no such file, or its format is unknown.
     """
     if reference.startswith(BUNDLED):
         return GridRef("bundled", reference.removeprefix(BUNDLED))
@@ -120,10 +120,10 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
 
 
 def form_of(path: Path) -> Form:
-    """Return the form that a path's suffix stands for.
+    """Return the format that a path's suffix stands for.
 
     Raises:
-        GridError: if it stands for none.
+        GridError: if it is unknown.
     """
     form = SUFFIXES.get(path.suffix.lower())
     if form is None:
@@ -133,7 +133,7 @@ def form_of(path: Path) -> Form:
 
 
 def _content_of(path: Path) -> object:
-    """What a file contributes to the hash: of a manifest all but who wrote it, when, from what."""
+    """Return what a file contributes to the hash: of a manifest, all but its :data:`ORIGIN`."""
     if path.name != MANIFEST:
         return file_hash(path, GridError)
     try:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
 REFERENCE = "reference_degree"
-"""Column of buses: the angle of those that are a reference without holding any generator."""
+"""Column of buses: the angle in degrees of those that are a reference but have no generator."""
 
 
 def has_slack(net: pandapowerNet) -> bool:
-    """Tell whether any bus in service has a slack in service."""
+    """Return whether any bus in service has a slack in service."""
     live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
     holders = (
         (net.ext_grid, True),
@@ -32,11 +32,11 @@ def has_slack(net: pandapowerNet) -> bool:
 
 
 def references(net: pandapowerNet) -> dict[int, float]:
-    """Return buses from which an optimal power flow counts angles, beside the slacks.
+    """Return the buses, beside the slacks, from which an optimal power flow counts angles.
 
     Returns:
-        Bus -> its angle in degrees: the references that the file names, or where there is no slack
-        either the bus of the largest generator; empty if there is none.
+        Bus -> its angle in degrees: the references that the file names; if it names none and there
+        is no slack, the bus with the most generation; empty if there is neither.
     """
     live = net.bus.index[net.bus["in_service"].to_numpy(bool)]
     if REFERENCE in net.bus:
@@ -56,9 +56,9 @@ def references(net: pandapowerNet) -> dict[int, float]:
 
 @contextmanager
 def referenced(net: pandapowerNet) -> Iterator[None]:
-    """Let pandapower see the references without a generator as external grids.
+    """Show pandapower the references without a generator as external grids, within a ``with``.
 
-    They come last in the table of external grids, which is afterwards the same object as before.
+    They come last in the table of external grids, which is the same object afterwards as before.
     """
     table, buses = net.ext_grid, references(net)
     if buses:

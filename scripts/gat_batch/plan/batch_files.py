@@ -34,26 +34,26 @@ class BatchFiles(ABC):
         return self.folder / "logs" / f"{stage}.log"
 
     def journal(self, shard: str) -> Path:
-        """Return the record of what happened to a shard's members, one JSON object a line."""
+        """Return the record of what happened to a shard's members, one JSON object per line."""
         return self.folder / "logs" / "journal" / f"{shard}.jsonl"
 
     @property
     def status(self) -> Path:
-        """Status and metadata of the batch."""
+        """The file with the status and metadata of the batch."""
         return self.folder / "batch_manifest.json"
 
     @property
     def lock(self) -> Path:
-        """Held by the run that is at work on the batch."""
+        """The lock that the run at work on the batch holds."""
         return self.folder / "logs" / "run.lock"
 
     @property
     def finished(self) -> Path:
-        """Marks a run that ended within the permitted failures."""
+        """The file that marks a run that ended within the permitted failures."""
         return self.folder / "logs" / "finished"
 
     def summary(self, name: str) -> Path:
-        """Return a file of the summary."""
+        """Return the path of a file of the summary."""
         return self.folder / "summary" / name
 
     def analytics(self, name: str) -> Path:

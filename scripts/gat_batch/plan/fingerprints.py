@@ -1,6 +1,6 @@
 """Fingerprints: hashes of all that a result depends on.
 
-Equal fingerprints mean equal results, whatever machine, path or day they come from. What is not in
+Equal fingerprints mean equal results, whatever machine, path or day they come from. What isn't in
 them may change without anything being solved again.
 """
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from ..study.scenario import Contingencies, Scenario
 
 RESULT_FORMAT = 4
-"""Raised when the same study would be written differently; old results are then solved again."""
+"""To be raised when the same study would be written differently: old results are solved again."""
 
 
 PROGRAM = 2
-"""Raised when optimal power flows of the same data get another optimum, likewise."""
+"""To be raised likewise when optimal power flows of the same data get another optimum."""
 
 
 def digest(facts: object) -> str:
-    """Return the hash of plain values: 64 hexadecimal digits."""
+    """Return a hash of plain values: 64 hexadecimal digits."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
 def solver_versions(solver: Solver) -> dict[str, str]:
-    """Return versions of the packages that a result of a solver depends on."""
+    """Return the versions of the packages that a solver's results depend on."""
     optimisers = {"dc_opf": ("highspy",), "ac_opf": ("casadi",)}
     names = ("pandapower", "lightsim2grid", "numpy", "scipy", *optimisers.get(solver, ()))
     return {name: version(name) for name in names}
@@ -49,7 +49,7 @@ def solver_versions(solver: Solver) -> dict[str, str]:
 
 @cache
 def grid_hash(grid: GridRef) -> str:
-    """Return the hash of a grid's content, read once a process."""
+    """Return the hash of a grid's content, which each process reads once."""
     return grid.content_hash()
 
 
@@ -81,10 +81,11 @@ def scenario_facts(
         scenario: the scenario.
         config: how the batch is run.
         grid: the scenario's grid.
-        made: table that the run makes of a specification -> rows -> their hash.
+        made: for tables that the run is yet to make of a specification: file -> rows -> their hash.
 
     Raises:
-        GatBatchError: if a grid or table can't be read.
+        GatBatchError: if a grid or shared table can't be read.
+        OSError: if another table can't be read.
     """
     return {
         "format": RESULT_FORMAT,
@@ -109,7 +110,7 @@ def scenario_facts(
 def _injections_hash(
     kind: Kind, path: Path | None, rows: str | None, made: Mapping[Path, Mapping[str, str]]
 ) -> str | None:
-    """Return the hash of a table, or of the rows that the scenario has in a shared one."""
+    """Return a hash of a table, or of the rows that the scenario has in a shared one."""
     if path is None or rows is None:
         return _table_hash(path)
     digests = made.get(path)

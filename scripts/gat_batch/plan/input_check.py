@@ -1,6 +1,6 @@
-"""What a manifest names, held against the files: grids, tables and the elements in them.
+"""What a manifest names, checked against the files: grids, tables and the elements in them.
 
-All faults of all scenarios are collected, so that a user mends them in one go. Nothing is
+All faults of all scenarios are collected, so that a user can mend them in one go. Nothing is
 solved and nothing is written here.
 """
 
@@ -28,11 +28,11 @@ def check_input(plan: Plan) -> list[Scenario]:
         plan: the batch.
 
     Returns:
-        The scenarios without a right result. Only their grids and tables are read: those of the
-        others have passed before.
+        The scenarios that have no right result yet. Only their grids and tables are read, as those
+        of the others have passed before.
 
     Raises:
-        InputErrors: if anything is at fault: all of it.
+        InputErrors: if there are faults; it holds all of them.
     """
     faults = [*_file_faults(plan), *_folder_faults(plan)]
     named = {fault.scenario for fault in faults}
@@ -45,7 +45,7 @@ def check_input(plan: Plan) -> list[Scenario]:
 
 
 def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Return files that aren't there or are of an unknown kind. Cheap: none is read."""
+    """Yield a fault for each file that is missing or of an unknown kind; none is read."""
     made = set(plan.made())
     for scenario in plan.batch.scenarios:
         if not {"{", "}"}.isdisjoint("".join(map(str, (scenario.grid, *scenario.tables)))):
@@ -71,7 +71,7 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
 
 
 def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Return folders in the batch that are links, which could lead results anywhere.
+    """Yield a fault for each folder in the batch that is a link: it could lead results anywhere.
 
     The batch's own folder, and those above it, may well be links.
     """
@@ -84,7 +84,7 @@ def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
 
 
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
-    """Return grids and tables that can't be read, or don't fit together."""
+    """Yield faults of grids and tables that can't be read or don't fit together."""
     for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
         members = list(group)
         if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
@@ -92,7 +92,7 @@ def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatc
 
 
 def _depends_on_elements(scenario: Scenario) -> bool:
-    """Tell whether a scenario may ask of its grid what isn't there; scaling all of it can't."""
+    """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
     named = scenario.tables or scenario.outages or scenario.contingencies
     return bool(named) or scenario.solver in OPTIMAL
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 JOB_RETRIES = 2
-"""How often Snakemake starts a job again that died or lacked memory, each time with more of it."""
+"""How often Snakemake restarts a job that died or ran out of memory, each time with more of it."""
 
 ANALYSIS_WORKERS = 4
 """Parts of an analysis that are done at the same time, as far as there are cores."""
@@ -43,7 +43,7 @@ class Plan(BatchFiles):
     Attributes:
         batch: the scenarios.
         config: how the batch is run.
-        product: what the run makes of a specification, if the batch comes from one.
+        product: the files made of a specification, if the batch comes from one.
     """
 
     batch: Batch
@@ -70,7 +70,7 @@ class Plan(BatchFiles):
         return min(ANALYSIS_WORKERS, self.batch.max_jobs or ANALYSIS_WORKERS)
 
     def analysis_fingerprint(self, analysis: Analysis) -> str:
-        """Return the hash of what an analysis is asked to do, beside the results that it reads."""
+        """Return a hash of all that an analysis depends on beside the results that it reads."""
         return digest([asdict(analysis), self.summary_fingerprint()])
 
     def grid(self, scenario: Scenario) -> GridRef:
@@ -78,7 +78,7 @@ class Plan(BatchFiles):
         return grid_ref(scenario.grid, self.batch.folder)
 
     def connections(self, scenario: Scenario) -> Path:
-        """Tell what the map of a scenario's grid is drawn from, kept by those who solve on it."""
+        """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
         return self.folder / "logs" / "wiring" / f"{grid_hash(self.grid(scenario))}.json"
 
     @cached_property
@@ -90,7 +90,7 @@ class Plan(BatchFiles):
         """Return the shard of that name.
 
         Raises:
-            ManifestError: if there is none, as another run has begun with another manifest.
+            ManifestError: if there is none, as a later run has begun with another manifest.
         """
         for shard in self.shards:
             if shard.name == name:
@@ -106,20 +106,22 @@ class Plan(BatchFiles):
         return wanted if cap is None else min(wanted, cap)
 
     def job_minutes(self, shard: Shard, attempt: int = 1) -> int:
-        """Time limit of a job in minutes; one that runs into it goes on in the next attempt.
+        """Return the time limit of a job in minutes.
+
+        A job that runs into it is continued by the next attempt.
 
         Args:
             shard: what the job solves.
-            attempt: how often the job has been started; each time it gets as much again.
+            attempt: which start of the job it is, from 1; the time to solve grows with it.
         """
         return job_minutes(shard, self.config, workers=self.workers, attempt=attempt)
 
     def inputs(self, shard: Shard) -> list[Path]:
-        """Return the grid that a shard reads, and of its tables the one that was changed last.
+        """Return the files of a shard's grid, and of its tables only the one that was changed last.
 
-        Snakemake keeps with each result the names of all inputs of its job: with a table for each
-        scenario that grows with the square of their number. What tables hold is in the
-        fingerprints; whether any of them is newer than a result, the newest one tells for all.
+        Snakemake keeps with each result the names of all inputs of its job; with a table for each
+        scenario, these grow with the square of their number. What tables hold is in the
+        fingerprints, and if any of them is newer than a result, the newest one is.
         """
         made = set(self.made(shard))
         tables = {path for scenario in shard.scenarios for path in scenario.tables} - made
@@ -127,10 +129,10 @@ class Plan(BatchFiles):
         return list(dict.fromkeys([*self.grid(shard.scenarios[0]).files, *newest]))
 
     def made(self, shard: Shard | None = None) -> list[Path]:
-        """Files that the run makes of a specification: the manifest, and tables that a shard reads.
+        """Return the files made of a specification that a shard reads, the manifest first.
 
         Args:
-            shard: the shard; without one, all files.
+            shard: the shard; all files if None.
         """
         if self.product is None:
             return []
@@ -140,24 +142,25 @@ class Plan(BatchFiles):
         return [self.product.manifest, *(path for path in self.product.outputs if path in read)]
 
     def fingerprint(self, scenario: Scenario) -> str:
-        """Return the hash of all that a scenario's result depends on.
+        """Return a hash of all that a scenario's result depends on.
 
         Returns:
             64 hexadecimal digits. Equal fingerprints mean equal results, whatever machine,
             path or day they come from.
 
         Raises:
-            GatBatchError: if a grid or table can't be read.
+            GatBatchError: if a grid or shared table can't be read.
+            OSError: if another table can't be read.
         """
         made = self.product.tables if self.product else {}
         return digest(scenario_facts(scenario, self.config, self.grid(scenario), made))
 
     def shard_fingerprint(self, shard: Shard) -> str:
-        """Hash over the members' fingerprints, for Snakemake to notice any change."""
+        """Return a hash over the members' fingerprints, by which Snakemake notices any change."""
         return digest({member.id: self.fingerprint(member) for member in shard.scenarios})
 
     def summary_fingerprint(self) -> str:
-        """Return the hash of what the summary says beside the results: weights, tags, limits."""
+        """Return a hash of what the summary depends on beside results: weights, tags, limits."""
         facts = [
             [s.id, s.weight, s.tags, s.description, s.metadata, s.grid]
             for s in self.batch.scenarios
@@ -166,17 +169,17 @@ class Plan(BatchFiles):
         return digest([facts, limits])
 
     def unsolved(self) -> list[Scenario]:
-        """Return the scenarios without a right result."""
+        """Return the scenarios that have no right result yet."""
         return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
 
     def is_solved(self, scenario: Scenario) -> bool:
-        """Tell whether a whole result with the right fingerprint is there already."""
+        """Return whether there is a whole result with the right fingerprint already."""
         found = read_fingerprint(self.result(scenario.id))
         return found is not None and found == self.fingerprint(scenario)
 
 
 def _changed_at(path: Path) -> float:
-    """Tell when a file, or a link to it, was changed last; a missing one comes after all others."""
+    """Return when a file, or a link to it, was last changed, in ns; infinity if it is missing."""
     try:
         return max(path.stat().st_mtime_ns, path.lstat().st_mtime_ns)
     except OSError:

@@ -1,6 +1,6 @@
 """Which scenarios one job solves, and how long it may take.
 
-They follow from the manifest and the configuration alone, never from the number of cores.
+Both follow from the manifest and the configuration alone, never from the number of cores.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from ..study.scenario import Scenario, Solver
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
-"""Scenarios a job holds at most: starting Python takes seconds, a light study milliseconds."""
+"""Most scenarios of a job: starting Python takes seconds, a light study milliseconds."""
 
 
 MOST_WITH_CONTINGENCIES = 4
-"""Each of them is hundreds of power flows or more."""
+"""Most scenarios of a job if they have contingencies: each is hundreds of power flows or more."""
 
 
 FEWEST_JOBS = 8
-"""A batch too small to fill this many jobs is still cut into as many, for the sake of cores."""
+"""Jobs that a batch is cut into even if fewer could hold it, so that cores have work."""
 
 
 FEWEST_PER_JOB = 500
-"""Fewer light scenarios than this are not worth a job of their own: it takes as long to start."""
+"""Fewer light scenarios than this aren't worth a job of their own, which takes as long to start."""
 
 
 EXPECTED_SHARE = 0.1
-"""Part of its timeout that a scenario may be expected to take: a limit is no estimate, and clusters
+"""Share of its timeout that a scenario is expected to take: a limit is no estimate, and clusters
 let short jobs start first."""
 
 
@@ -60,7 +60,7 @@ class Shard:
 
 
 def shards_of(scenarios: Sequence[Scenario], config: Config) -> tuple[Shard, ...]:
-    """Form the shards: by solver and grid, in the manifest's order within each.
+    """Form the shards, by solver and grid, in the manifest's order within each.
 
     Args:
         scenarios: all scenarios of a batch.
@@ -88,13 +88,15 @@ def shards_of(scenarios: Sequence[Scenario], config: Config) -> tuple[Shard, ...
 
 
 def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> int:
-    """Time limit of a job in minutes; one that runs into it goes on in the next attempt.
+    """Return the time limit of a job in minutes.
+
+    A job that runs into it is continued by the next attempt.
 
     Args:
         shard: what the job solves.
         config: how the batch is run.
         workers: scenarios that the job solves at the same time.
-        attempt: how often the job has been started; each time it gets as much again.
+        attempt: which start of the job it is, from 1; the time to solve grows with it.
     """
     waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
     limits = [member.timeout_secs for member in shard.scenarios]
@@ -104,7 +106,7 @@ def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> 
 
 
 def _cut(members: tuple[Scenario, ...], size: int) -> list[tuple[Scenario, ...]]:
-    """Return pieces of even sizes, none larger than asked for."""
+    """Cut scenarios into pieces of even sizes, none larger than ``size``."""
     pieces = -(-len(members) // size)
     even = -(-len(members) // pieces)
     return [members[start : start + even] for start in range(0, len(members), even)]

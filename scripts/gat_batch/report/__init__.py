@@ -37,14 +37,14 @@ def write_report(plan: Plan) -> None:
     """Write the report of a batch from its summary.
 
     Args:
-        plan: the batch; its summary is there.
+        plan: the batch; its summary must be there.
 
     Raises:
         ResultError: if the summary can't be read or the report can't be written.
     """
     folder = plan.summary("report.html").parent
     try:
-        # Bundling a library takes seconds, and waits for nothing.
+        # Bundling the library takes seconds and needs nothing else, so it begins first.
         with ProcessPoolExecutor(2) as draughtsmen:
             library = draughtsmen.submit(drawing_library)
             limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
@@ -74,19 +74,16 @@ def write_report(plan: Plan) -> None:
 
 
 def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
-    """Return maps of the grids that aren't too large to be looked at.
-
-    The report goes without others.
-    """
+    """Return the maps of the grids that aren't too large to look at; the report omits others."""
     maps = {}
     for grid, scenario in list(first.items())[:MOST_MAPS]:
         try:
-            # Where it isn't kept, the results come from a batch that was moved, say.
+            # They aren't kept if the results come from elsewhere, a batch that was moved say.
             wiring = read_connections(plan.connections(scenario)) or connections_of(
                 read_grid(plan.grid(scenario))
             )
         except GatBatchError:
-            continue  # every scenario on it failed for the same reason, which the report tells
+            continue  # every scenario on it failed for the same reason, which the report says
         if len(wiring.branches) <= MOST_BRANCHES_DRAWN:
             maps[grid] = one_line_diagram(wiring)
     return maps

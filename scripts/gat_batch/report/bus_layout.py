@@ -1,4 +1,4 @@
-"""Where to draw the buses of a grid without coordinates: its graph, laid out by stress.
+"""Where to draw the buses of a grid without coordinates: its graph, laid out with little stress.
 
 Stress is the sum over pairs of buses of ((distance drawn - steps between them) / steps)². It is
 brought down by majorisation (Gansner, Koren and North 2005) from a start by classical scaling of
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 PIVOTS = 80
 ROUNDS = 80
 NEAR = 3
-"""Steps between buses that are held apart."""
+"""Most pivots, rounds of majorisation, and steps up to which all pairs of buses count."""
 
 
 def bus_positions(count: int, ends: NDArray[np.int64]) -> Reals:
-    """Return positions for the nodes of a graph.
+    """Lay out a graph: return positions of its nodes.
 
     Args:
         count: number of nodes.
-        ends: node at either end of each edge, shape (edges, 2).
+        ends: the two nodes that each edge joins, shape (edges, 2).
 
     Returns:
         Positions in units of an edge's length, shape (nodes, 2). Parts that aren't connected lie
@@ -58,7 +58,7 @@ def bus_positions(count: int, ends: NDArray[np.int64]) -> Reals:
 
 
 def _one_part(graph: Any) -> Reals:
-    """Return positions for the nodes of a connected graph."""
+    """Lay out a connected graph: return positions of its nodes, shape (nodes, 2)."""
     count = graph.shape[0]
     if count <= 2:
         return np.column_stack([np.arange(count, dtype=float), np.zeros(count)])
@@ -71,7 +71,7 @@ def _one_part(graph: Any) -> Reals:
 
 
 def _pivots(graph: Any) -> tuple[NDArray[np.int64], Reals]:
-    """Return nodes far from each other, and the steps from every node to them, (nodes, pivots)."""
+    """Return nodes far from each other, and the steps to them, shape (nodes, pivots)."""
     count = graph.shape[0]
     pivots: list[int] = []
     nearest = np.full(count, np.inf)
@@ -87,7 +87,7 @@ def _pivots(graph: Any) -> tuple[NDArray[np.int64], Reals]:
 
 
 def _scaled(steps: Reals) -> Reals:
-    """Return the classical scaling of the distances to the pivots, the widest extent first."""
+    """Return positions by classical scaling of distances to pivots, the widest extent first."""
     square = steps**2
     centred = square - square.mean(axis=0) - square.mean(axis=1, keepdims=True) + square.mean()
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -101,7 +101,7 @@ def _scaled(steps: Reals) -> Reals:
 def _pairs(
     graph: Any, pivots: NDArray[np.int64], steps: Reals
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Reals]:
-    """Return pairs of nodes that count, and the steps between them."""
+    """Return the pairs of nodes that count, and the steps between them, each of shape (pairs,)."""
     count = graph.shape[0]
     reached = sparse.identity(count, format="csr")
     first, second, apart = [], [], []
@@ -125,7 +125,7 @@ def _pairs(
 def _majorised(
     drawn: Reals, first: NDArray[np.int64], second: NDArray[np.int64], apart: Reals
 ) -> Reals:
-    """Return positions with little stress; the first node stays where it is."""
+    """Improve positions until they have little stress; the first node stays where it is."""
     count = len(drawn)
     weight = apart**-2
     links = sparse.coo_matrix((weight, (first, second)), (count, count))

@@ -16,7 +16,7 @@ import vl_convert
 
 
 def drawing_library() -> str:
-    """Return the program, to stand in a page; from the cache if it is there and whole."""
+    """Return the program as text to put into a page; from the cache if it is whole there."""
     with suppress(OSError, ValueError, RuntimeError):
         digest, text = _kept().read_text(encoding="utf-8").split("\n", 1)
         if digest == _digest(text):
@@ -34,7 +34,11 @@ def drawing_library() -> str:
 
 
 def _kept() -> Path:
-    """Return its place in the cache; a ``RuntimeError`` if the user has no home."""
+    """Return its place in the cache.
+
+    Raises:
+        RuntimeError: if the user has no home.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "gat-batch" / f"vega-{version('vl-convert-python')}.js"
 

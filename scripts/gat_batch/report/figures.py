@@ -1,8 +1,8 @@
 """The report's figures, as Vega-Lite specifications that carry their data.
 
 One specification is drawn twice: by the browser that opens the report, and into an SVG file for
-Snakemake's own report. Colours are told apart by the colour-blind and on light and dark paper;
-text, axes and grids get theirs from the page.
+Snakemake's own report. The colour-blind can tell the colours apart, on light and dark paper; text,
+axes and grids get theirs from the page.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_BARS = 15
 
 
 def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
-    """Return a figure as wide as its place."""
+    """Make a figure as wide as its place on the page."""
     return {
         "$schema": SCHEMA,
         "width": "container",
@@ -43,12 +43,12 @@ def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> S
 
 
 def axis(field: str, title: str, **more: Any) -> dict[str, Any]:
-    """Return a quantitative channel with its title and unit."""
+    """Make a quantitative channel with a title that names its unit."""
     return {"field": field, "type": "quantitative", "title": title, **more}
 
 
 def histogram(found: Histogram, title: str, limits: Sequence[float]) -> Spec:
-    """Tell how often values occur, stacked by kind of element, with lines at the limits."""
+    """Draw how often values occur, stacked by kind of element, with lines at the limits."""
     edges = found.edges.tolist()
     values = [
         {"from": edges[n], "to": edges[n + 1], "element": kind, "count": int(count)}
@@ -76,7 +76,7 @@ def histogram(found: Histogram, title: str, limits: Sequence[float]) -> Spec:
 
 
 def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
-    """Return every scenario by its load and its worst loading."""
+    """Draw every scenario as a point, by its load and its worst loading."""
     known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
     columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
     values = records(known[columns])
@@ -108,7 +108,7 @@ def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
 
 
 def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
-    """Return the branches with the highest loading, from their lowest to their highest."""
+    """Draw the branches that are loaded highest, each from its lowest to its highest loading."""
     branches = elements[elements["quantity"] == "loading_percent"]
     worst = branches.nlargest(MOST_BARS, "max", keep="first")
     columns = ["min", "mean", "p95", "max", "worst_scenario"]
@@ -137,7 +137,7 @@ def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
 
 
 def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bool) -> Spec:
-    """Return values of each scenario's states, sorted, over the share of states."""
+    """Draw the values of each scenario's states, sorted, over the share of its states."""
     values: list[dict[str, Any]] = []
     names = list(dict.fromkeys(curves["scenario"].astype(str)))
     for name in names:
@@ -175,7 +175,7 @@ def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bo
 def bars(
     rows: Iterable[Mapping[str, Any]], label: str, value: str, title: str, color: str = BLUE
 ) -> Spec:
-    """Return a bar a row, the first on top; ``scenario`` is what it links to."""
+    """Draw a bar for each row, the first on top, which links to its ``scenario`` if it has one."""
     values = [dict(row) for row in rows]
     for row in values:
         row["href"] = anchor(row["scenario"]) if row.get("scenario") else None
@@ -194,7 +194,7 @@ def bars(
 
 
 def spread(found: Histogram, title: str) -> Spec:
-    """Tell how many scenarios have a value."""
+    """Draw how many scenarios have which value."""
     spec = histogram(found, title, ())
     layer = spec["layer"][0]
     layer["encoding"]["y"]["title"] = "scenarios"
@@ -204,7 +204,7 @@ def spread(found: Histogram, title: str) -> Spec:
 
 
 def prices(buses: pd.DataFrame) -> Spec:
-    """Return the price at each bus, the dearest first: mean, and the range over all states."""
+    """Draw the price at each bus, the dearest first: its mean and its range over all states."""
     ordered = buses.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
     values = records(ordered[["id", "low", "mean", "high", "high_scenario"]])
     for place, row in enumerate(values, 1):
@@ -234,7 +234,7 @@ def prices(buses: pd.DataFrame) -> Spec:
 
 
 def labels(elements: pd.DataFrame) -> list[str]:
-    """Name the elements: kind and index, and the grid where there are several."""
+    """Return names of elements: kind and index, and the grid if there are several."""
     several = len(elements["grid"].unique()) > 1
     return [
         f"{row.element} {row.id}{f' · {row.grid}' if several else ''}"
@@ -243,12 +243,12 @@ def labels(elements: pd.DataFrame) -> list[str]:
 
 
 def anchor(scenario: Any) -> str | None:
-    """Tell where the page tells of a scenario."""
+    """Return the link to a scenario on the page, or None if there is no scenario."""
     return f"#s-{scenario}" if isinstance(scenario, str) else None
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table, without what JSON doesn't know."""
+    """Return the rows of a table as plain values that JSON can hold, None if not finite."""
     return [
         {key: rounded(value) if isinstance(value, float) else _plain(value) for key, value in row}
         for row in (zip(table.columns, line, strict=True) for line in table.itertuples(index=False))
@@ -256,7 +256,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def rounded(value: Any) -> float | None:
-    """Return a number with seven digits, or None for one that isn't finite."""
+    """Return a number rounded to seven digits, or None if it isn't finite."""
     return float(f"{value:.7g}") if value is not None and np.isfinite(value) else None
 
 

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 MAP_WIDTH = 960
 
 SHARE_OF_LIMIT = (0.5, 0.8, 1.0)
-"""Parts of the loading limit at which the map's colours change."""
+"""Shares of the loading limit at which the map's colours change."""
 
 
 def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> Spec:
-    """Return the grid, its branches coloured by their highest loading."""
+    """Draw a grid, its branches coloured by their highest loading.
+
+    Args:
+        drawn: where its buses and branches lie.
+        elements: its rows of the table of elements.
+        limits: what counts as a violation.
+    """
     known = elements.set_index(["element", "id"])
     low, high = drawn.position.min(axis=0), drawn.position.max(axis=0)
     size = np.maximum(high - low, (high - low).max() / 5)
@@ -78,7 +84,7 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> S
 
 
 def map_colour(loading: float, limits: Limits) -> tuple[str, float]:
-    """Colour and width in pixels of a branch with that highest loading in percent."""
+    """Return colour and width in pixels of a branch with this highest loading in percent."""
     rank = sum(loading > part * limits.loading_percent for part in SHARE_OF_LIMIT)
     return (GREY, BLUE, ORANGE, RED)[rank], (1.4, 1.8, 2.6, 3.6)[rank]
 

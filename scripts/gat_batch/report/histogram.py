@@ -20,15 +20,15 @@ class Histogram:
     """How often values occur, between edges at round numbers.
 
     Attributes:
-        edges: borders of the bins, ascending, shape (bins + 1,); a value on one counts above it.
-        counts: kind of element -> values in each bin, shape (bins,).
+        edges: edges of the bins, ascending, shape (bins + 1,); a value on one counts above it.
+        counts: kind of element -> number of values in each bin, shape (bins,).
     """
 
     edges: NDArray[np.float64]
     counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def add(self, kind: str, values: NDArray[np.float64]) -> None:
-        """Count values; those that aren't finite don't count."""
+        """Count the values of a kind of element, leaving out those that aren't finite."""
         values = values[np.isfinite(values)]
         if len(values):
             found = np.searchsorted(self.edges, values, side="right") - 1
@@ -39,7 +39,7 @@ class Histogram:
 
 
 def round_edges(low: float, high: float) -> NDArray[np.float64]:
-    """Return edges of about :data:`BINS` bins at round numbers that enclose a range."""
+    """Return the edges of about :data:`BINS` bins, round numbers that enclose a range."""
     # Values that are all the same still get bins that one can read.
     raw = max(high - low, 0.05 * abs(high), 1e-6) / BINS
     power = 10.0 ** np.floor(np.log10(raw))
@@ -51,7 +51,7 @@ def round_edges(low: float, high: float) -> NDArray[np.float64]:
 
 
 def histogram_of(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None:
-    """Return an empty histogram for the values of elements.
+    """Make an empty histogram that has room for the values of elements.
 
     Args:
         elements: rows of the table of elements.

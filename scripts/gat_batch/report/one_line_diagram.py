@@ -20,12 +20,12 @@ class OneLineDiagram:
     """A map.
 
     Attributes:
-        given: whether the positions are the grid's own, or laid out from its topology.
+        given: whether the positions are the grid's own and not laid out from its topology.
         buses: index of each bus, shape (buses,).
         position: horizontal and vertical position of each, shape (buses, 2), up is positive.
         feeding: whether a bus has a generator or an external grid, shape (buses,).
         branches: element and index of each branch drawn.
-        ends: position of either end among the buses, shape (branches drawn, 2).
+        ends: position of either end in ``buses``, shape (branches drawn, 2).
     """
 
     given: bool
@@ -37,10 +37,10 @@ class OneLineDiagram:
 
 
 def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
-    """Draw a grid.
+    """Make the map of a grid.
 
     Args:
-        wiring: of the grid; its coordinates count only if every bus has some.
+        wiring: what its buses are connected by, with coordinates if every bus has some.
 
     Returns:
         The map.
@@ -59,7 +59,7 @@ def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
 
 
 def _usable(position: Reals) -> Reals | None:
-    """Return coordinates to be drawn at, or None if all are the same or one isn't finite."""
+    """Return coordinates to draw at, or None if all are the same or one isn't finite."""
     if not np.isfinite(position).all() or (np.ptp(position, axis=0) == 0).all():
         return None
     latitude = position[:, 1]

@@ -1,4 +1,4 @@
-"""``summary/report.html``: one file for people, and the same figures for Snakemake's report."""
+"""The page ``summary/report.html``, and its figures as SVG for Snakemake's own report."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
     """Return the page as text.
 
     Args:
-        summary: of the batch.
-        status: content of ``batch_manifest.json``.
+        summary: the summary of the batch.
+        status: the content of ``batch_manifest.json``.
         sections: what the page shows, in order.
-        library: as from :func:`.library.drawing_library`.
+        library: the program that draws the figures, as from ``drawing_library``.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
@@ -47,14 +47,14 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
 
 
 def svg(spec: dict[str, Any]) -> str:
-    """Return a figure as an SVG file."""
+    """Draw a figure: return the text of an SVG file."""
     fixed = {**spec, "width": 720} if spec["width"] == "container" else spec
     text: str = vl_convert.vegalite_to_svg({**fixed, "background": "white"})
     return text
 
 
 def _json(content: Any) -> markupsafe.Markup:
-    """Return JSON that can stand in a page: no text in it ends the element that it is in."""
+    """Return JSON that is safe in a page: no text in it can end the element that it is in."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return markupsafe.Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped here
 

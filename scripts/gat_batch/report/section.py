@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: name, Vega-Lite specification, and what it shows."""
+    """A figure of the page.
+
+    Attributes:
+        name: its name, and that of its SVG file.
+        spec: its Vega-Lite specification.
+        caption: what it shows.
+        title: its heading, or empty.
+        legend: colour, width in pixels (0 for a dot) and meaning of each entry.
+    """
 
     name: str
     spec: dict[str, Any]
@@ -22,7 +30,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page."""
+    """A section of the page.
+
+    Attributes:
+        id: its anchor.
+        title: its heading.
+        text: what to know, or empty.
+        figures: its figures, in order.
+        tables: its tables, in order.
+        facts: name -> fact.
+    """
 
     id: str
     title: str

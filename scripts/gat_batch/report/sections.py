@@ -35,7 +35,7 @@ def sections_of(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section]:
-    """Return all sections that have something to say, each as it is asked for.
+    """Yield the sections that have something to say, each made when it is asked for.
 
     Args:
         summary: the summary.
@@ -54,7 +54,7 @@ def _made(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section | None]:
-    # Maps first: they take longest to draw, and need nothing of the rows that are read then.
+    # Maps first: they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
     yield _course(summary)
     yield _loadings(summary)

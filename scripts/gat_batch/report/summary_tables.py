@@ -39,21 +39,21 @@ SYSTEM = ("load_mw", "max_loading_percent", "min_vm_pu")
 
 BATCH_ROWS = 200_000
 MOST_CURVES = 6
-"""Scenarios whose duration curves are drawn."""
+"""Most scenarios whose duration curves are drawn."""
 
 
 @dataclass
 class Digest:
-    """What the rows of all results come to, base case only.
+    """What the rows of all results come to, without contingencies.
 
     Attributes:
         loading: loadings of branches in percent, by element; None without any.
         voltage: voltages of buses in p.u.; None without any.
-        curves: a row a state of the scenarios with duration curves: ``scenario``, ``snapshot``
-            and the columns of the ``system`` row.
-        prices: a row a bus with prices, ``lam_p`` over all states: ``grid``, ``id``, ``count``,
-            ``mean``, ``low``, ``low_scenario``, ``high``, ``high_scenario``, cost/MW.
-        congestion: a row a branch that was at its limit at least once: ``grid``, ``element``,
+        curves: a row per state of the scenarios with duration curves: ``scenario``, ``snapshot``
+            and :data:`SYSTEM`.
+        prices: a row per bus with prices, ``lam_p`` in cost/MWh over all states: ``grid``, ``id``,
+            ``count``, ``mean``, ``low``, ``low_scenario``, ``high``, ``high_scenario``.
+        congestion: a row per branch that was at its limit at least once: ``grid``, ``element``,
             ``id``, ``states`` and ``probability``, the weight of those states over that of all
             states in which it was computed.
     """
@@ -85,7 +85,7 @@ class Summary:
 
     @cached_property
     def found(self) -> Digest:
-        """What the rows of all results come to. They are read when this is first asked for."""
+        """What the rows of all results come to; they are read when it is first asked for."""
         return digest(self.aggregated, self.scenarios, self.elements, self.limits)
 
 
@@ -93,7 +93,7 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
     """Read the tables of a summary.
 
     Args:
-        folder: that of the summary.
+        folder: the folder of the summary.
         limits: what counts as a violation.
     """
     scenarios = pd.read_parquet(folder / "scenarios.parquet").set_index("scenario", drop=False)
@@ -108,7 +108,7 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
 def digest(
     aggregated: Path, scenarios: pd.DataFrame, elements: pd.DataFrame, limits: Limits
 ) -> Digest:
-    """Read the rows of all results once.
+    """Read the rows of all results once, and sum them up for the figures.
 
     Args:
         aggregated: ``aggregated_results.parquet``.
@@ -165,14 +165,14 @@ def digest(
 
 
 def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[np.int64]]:
-    """Return the kind of branch -> those that were at their limit at least once."""
+    """Return kind of branch -> ids of those that were at their limit at least once."""
     least = AT_LIMIT * limits.loading_percent
     found = elements[(elements["quantity"] == "loading_percent") & (elements["max"] >= least)]
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
 
 
 def _base_rows(aggregated: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Return rows of the base case, with scenarios and elements as categories, read ahead."""
+    """Yield rows without contingencies, scenarios and elements as categories, read ahead."""
     with (
         pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
         ThreadPoolExecutor(1) as reader,
@@ -199,7 +199,7 @@ def _frame(table: pa.Table, rows: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """Row groups that are read together."""
+    """Yield the numbers of row groups that are read together."""
     run, rows = [], 0
     for group in range(metadata.num_row_groups):
         run.append(group)
@@ -212,7 +212,7 @@ def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
 
 
 def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return sums and extremes of two tables, row by row of their index."""
+    """Add up two tables by their index: sums of some columns, extremes of others."""
     if known.empty or new.empty:
         return new if known.empty else known
     both = pd.concat([known, new])
@@ -267,7 +267,7 @@ class _Congestion:
             self._settle()
 
     def shares(self) -> pd.DataFrame:
-        """Tell how often each was; nothing can be added afterwards."""
+        """Return how often each branch was at its limit."""
         self._settle()
         return congestion_shares(self._sums) if len(self._sums) else self._sums
 
@@ -291,6 +291,6 @@ def _plain(column: pd.Series) -> NDArray[Any]:
 
 
 def _of_scenario(scenario: pd.Series, values: pd.Series) -> NDArray[Any]:
-    """Tell what belongs to the scenario of each row."""
+    """Return for each row the value that belongs to its scenario, shape (rows,)."""
     known: NDArray[Any] = values.reindex(scenario.cat.categories).to_numpy()
     return known[scenario.cat.codes.to_numpy()]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 20_000
-"""Scenarios that the page lists, for the sake of its size."""
+"""Most scenarios that the page lists, for the sake of its size."""
 
 MOST_ELEMENTS = 1000
 MOST_CONTINGENCIES = 500
@@ -104,7 +104,7 @@ DIGITS = {
     **dict.fromkeys(("min", "mean", "p95", "max", "worst"), 3),
     **dict.fromkeys(("low", "high"), 2),
 }
-"""Decimals, by the name of a column or by its last word; other numbers are whole."""
+"""Name of a column, or its last word -> decimals; other numbers are shown as whole ones."""
 
 ALWAYS = ("scenario", "status", "contingency", "element", "id")
 
@@ -129,14 +129,14 @@ class Listing:
 def listing(
     name: str, table: pd.DataFrame, columns: dict[str, str], title: str = "", text: str = ""
 ) -> Listing:
-    """Return a table of the page, without columns that say nothing or the same everywhere.
+    """Make a table of the page, without columns that are empty or say the same everywhere.
 
     Args:
         name: its name.
         table: the rows.
-        columns: column -> title.
-        title: heading.
-        text: what to know.
+        columns: column -> its title.
+        title: the heading of the table, or empty.
+        text: what to know, or empty.
 
     Returns:
         The table.
@@ -164,7 +164,7 @@ def listing(
 
 
 def all_scenarios(scenarios: pd.DataFrame) -> Listing:
-    """Return the table of scenarios, to which everything else links."""
+    """Make the table of scenarios, to which everything else links."""
     table = scenarios
     text = "Links lead to result files. Click a heading to sort; filter by text or as > 90."
     if len(table) > MOST_ROWS:

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 class ContingencyRows:
     """What is kept of a block of contingencies.
 
-    A worker hands it over in this form: rows have columns for all that any study may have to say,
-    and copying those from process to process costs more than a DC power flow.
+    A worker hands it over in this form and not as rows: those have columns for all that any study
+    may yield, and copying them from process to process costs more than a DC power flow.
 
     Attributes:
         keys: scenario and snapshot.
-        names: of the contingencies.
-        found: numbers of some, and what was found of them as a block.
-        single: the others' numbers and rows.
+        names: names of the contingencies.
+        found: for those solved together, their numbers and their results.
+        single: for each of the others, its number and its rows.
     """
 
     keys: tuple[str, str | None]
@@ -54,12 +54,12 @@ class ContingencyRows:
         limits: Limits | None,
         bands: tuple[NDArray[np.float64], ...],
     ) -> ContingencyRows:
-        """Tell what is kept of some contingencies.
+        """Keep what is asked for of some contingencies.
 
         Args:
             model: the grid.
             keys: scenario and snapshot.
-            solved: the contingencies.
+            solved: the contingencies, solved.
             limits: what counts as a violation where only violations are kept; None to keep all.
             bands: lowest and highest voltage of each bus in p.u.
         """
@@ -71,7 +71,7 @@ class ContingencyRows:
         return cls(keys, solved.names, solved.found, single)
 
     def rows(self, model: GridModel) -> pa.Table:
-        """The contingencies in their order: a system row for each, and what else is kept of it."""
+        """Return the rows: for each contingency, in order, its system row and what else is kept."""
         tables: list[pa.Table] = []
         numbers: list[Rows] = []
         for those, block_results in self.found:
@@ -94,7 +94,7 @@ class ContingencyRows:
 def _block_rows(
     model: GridModel, keys: tuple[str, str | None, Sequence[str]], block_results: BlockResults
 ) -> tuple[pa.Table, Rows]:
-    """Return the rows of a block, and the contingency of each."""
+    """Return the rows of a block, and the number of the contingency of each, shape (rows,)."""
     scenario, snapshot, names = keys
     count = len(names)
     first, offset = {}, 1
@@ -139,7 +139,7 @@ def _block_rows(
 
 
 def _column(values: Any, kind: pa.DataType) -> pa.Array:
-    """Return one column of the system rows; what has no value, or an empty text, is null."""
+    """Return one column of the system rows, with null for NaN and for empty texts."""
     if isinstance(values, np.ndarray) and values.dtype != object:
         return pa.array(values, kind, from_pandas=True)
     return pa.array([value if value != "" else None for value in values], kind, from_pandas=True)

@@ -1,4 +1,4 @@
-"""Reads results, and says which files are none."""
+"""Results read back, whole or in parts, and files refused that are none."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PART_SCHEMA = RESULT_SCHEMA.set(
 
 
 def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
-    """Read a result in parts as they were written, each of whole states and contingencies.
+    """Read a result in the parts it was written in, each of whole states and contingencies.
 
     Args:
-        path: the result file, or the placeholder of one.
+        path: the result file, or a placeholder for one.
 
     Yields:
-        The metadata that it was written with (fingerprint, status, duration, or why it failed),
-        and some of its rows; once and without rows for a placeholder. Kinds of elements are
-        encoded by a dictionary, for millions of rows to be told apart by number.
+        Its metadata (fingerprint, status, duration, or why the scenario failed), the same each
+        time, and some of its rows; for a placeholder once, without rows. Kinds of elements are
+        encoded by a dictionary, so that millions of rows can be told apart by numbers.
 
     Raises:
         ResultError: if it is missing, damaged or not a result.
@@ -52,12 +52,18 @@ def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
 
 
 def read_result(path: Path) -> pa.Table:
-    """Read the rows of a result; as :func:`read_parts`."""
+    """Read all rows of a result.
+
+    Arguments and errors as for :func:`read_parts`.
+    """
     return pa.concat_tables(table for _, table in read_parts(path)).cast(RESULT_SCHEMA)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read what a result says of itself, without its rows; as :func:`read_parts`."""
+    """Read the metadata of a result, without its rows.
+
+    Arguments and errors as for :func:`read_parts`.
+    """
     try:
         return _metadata(pq.read_metadata(path), path)
     except (OSError, ValueError, pa.ArrowException) as error:

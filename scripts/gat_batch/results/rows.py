@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..model.solution import Solution
 
 VOLTAGES = ("vm_pu", "va_degree")
-"""What is kept of a bus in violation."""
+"""Quantities that are kept of a bus in violation."""
 
 
 def rows_of(
@@ -28,14 +28,14 @@ def rows_of(
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> pa.Table:
-    """Return the rows of a solution.
+    """Return the rows of a solution: the system row, then those of the elements.
 
     Args:
         model: the grid that it is of.
         keys: scenario, snapshot and contingency.
         solution: the solution.
-        kept: element -> positions of the rows to keep, of buses only their voltages; all rows and
-            quantities if None.
+        kept: element -> positions of the elements to keep, buses with their voltages only; all
+            elements and quantities if None.
     """
     return _all(model, keys, solution) if kept is None else _part(model, keys, solution, kept)
 
@@ -81,7 +81,14 @@ def _assembled(
     quantities: list[pa.Array],
     solution: Solution,
 ) -> pa.Table:
-    """The system row, and those below it: a batch each, as either has columns that are empty."""
+    """Put rows together: a batch for the system row, one for the rest, as either has empty columns.
+
+    Args:
+        keys: scenario, snapshot and contingency.
+        labels: columns of element, id and name.
+        quantities: a column for each quantity.
+        solution: what fills the system row.
+    """
     system = {
         "status": solution.status,
         "iterations": solution.iterations,
@@ -103,7 +110,7 @@ def _assembled(
 
 
 def _quantities(model: GridModel, solution: Solution, rows: int) -> list[pa.Array]:
-    """Return a column a quantity; NaN becomes null."""
+    """Return a column for each quantity, with null for NaN."""
     columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
     first = 1
     for element, ids in model.ids.items():

@@ -1,4 +1,7 @@
-"""The one table of results: its columns, and how they are stored."""
+"""The one table of results: its columns, and how they are stored.
+
+The columns of elements come from ``model.quantities``.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +47,17 @@ RESULT_SCHEMA = pa.schema(
 
 
 ROWS_PER_GROUP = 100_000
-"""Rows kept in memory before they are written: a year of hours needn't fit."""
+"""Rows kept in memory before they are written, as a year of hours needn't fit."""
 
 
 REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
-"""Columns in which a dictionary pays; for the others it only costs time."""
+"""Columns stored with a dictionary; for the others it would only cost time."""
 
 
 FLOWS = ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "pl_mw", "i_ka", "loading_percent")
-"""What branches carry."""
+"""Quantities of what branches carry."""
 
 
 COMPRESSION = {name: "zstd" for name in ("id", "name", *QUANTITIES) if name not in FLOWS}
-"""Columns that compressing makes smaller. Flows are too random, and those that repeat or that only
-the ``system`` row fills are small as they are; trying takes longer, for those who read them too."""
+"""Columns that compression makes smaller. Flows are too random, and columns that repeat or that
+only the ``system`` row fills are small anyway; compressing them costs time, for readers too."""

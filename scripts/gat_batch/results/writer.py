@@ -1,4 +1,4 @@
-"""The one table of results: its schema, and how a result is written whole or not at all."""
+"""Result files, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ BUFFER_BYTES = 2**17
 
 
 class ResultWriter:
-    """Writes one result as its solutions come; leaving it cleanly completes the file.
+    """Writes one result as its solutions come, as a context manager whose clean exit completes it.
 
-    Leaving it by an exception leaves nothing behind, and what was there before untouched. An
-    ``OSError``, for lack of space say, names the result; it may be tried again.
+    An exception leaves nothing behind, and what was there before untouched. An ``OSError``, for
+    lack of space say, names the result, and writing may be tried again.
 
     Args:
         path: the result file.
         scenario: id of the scenario.
         model: the grid that the solutions are of.
-        metadata: plain values, stored in the file as JSON; may be completed until the writer is
+        metadata: plain values, stored in the file as JSON; may be completed until the context is
             left.
     """
 
@@ -81,12 +81,12 @@ class ResultWriter:
             snapshot: its name, or None.
             contingency: its name, or None for the base case.
             solution: the solution.
-            kept: element -> positions of the rows to keep; all rows if None.
+            kept: element -> positions of the elements to keep; all if None.
         """
         self.add_rows(rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept))
 
     def add_rows(self, rows: pa.Table) -> None:
-        """Add rows as they are."""
+        """Add rows of results as they are."""
         self._batches += rows.to_batches()
         self._rows += len(rows)
         if self._rows >= ROWS_PER_GROUP:
@@ -105,9 +105,9 @@ class ResultWriter:
 
 
 def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
-    """Write what stands for the result of a scenario that failed for good.
+    """Write a placeholder for the result of a scenario that failed for good.
 
-    It has the schema of a result and no rows; nothing takes it for a result, as it has no
+    It has the schema of a result but no rows. Nothing takes it for a result, as it has no
     fingerprint.
 
     Args:
@@ -123,7 +123,7 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
-    """Return a file that takes its name only when it is complete."""
+    """Yield a writer of a file that takes its name only when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _remove_remains(path)
@@ -153,7 +153,7 @@ def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWri
 
 
 def _remove_remains(path: Path) -> None:
-    """Remove what killed writers of this result left; there is only one writer at a time."""
+    """Remove what killed writers of this result left, as there is only one writer at a time."""
     for name in os.listdir(path.parent):  # noqa: PTH208 - once a result, where a glob takes longer
         if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
             (path.parent / name).unlink(missing_ok=True)

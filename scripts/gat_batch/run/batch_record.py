@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return counts by state, and the spread of durations, of records of scenarios.
+    """Count the records of scenarios by state, and sum up their durations.
 
     Args:
         jobs: the records, as from :func:`job_record`.
@@ -31,7 +31,7 @@ def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def job_record(
     scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
 ) -> dict[str, Any]:
-    """Tell what the status says of one scenario.
+    """Return the record of one scenario in the status.
 
     Args:
         scenario_id: the scenario.
@@ -98,11 +98,11 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 
 def progress_line(content: dict[str, Any], rate: float | None) -> str:
-    """Return one line on how far a batch is.
+    """Return a line that says how far a batch is.
 
     Args:
-        content: as from :meth:`StatusBoard.update`.
-        rate: scenarios a second in this run, or None if not known yet.
+        content: the status, as from ``StatusBoard.update``.
+        rate: scenarios per second in this run, or None if not known yet.
 
     Returns:
         The line, without a line end.
@@ -118,7 +118,7 @@ def progress_line(content: dict[str, Any], rate: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a time span in hours, minutes and seconds."""
+    """Return a time span as text: hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,7 +1,7 @@
 """A scenario's contingencies solved in parts, by supervised workers on several cores.
 
 A part that hangs, dies or fails, or whose rows can't be made, is cut up until the contingency at
-fault is alone. That one is recorded with what happened to it, all others as if nothing had.
+fault is alone. That one is recorded with what happened to it, the others as if nothing had.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from .supervision import Outcome
 
 SHARE = 0.1
-"""Part of a scenario's time limit after which a part of its contingencies counts as hanging."""
+"""Share of a scenario's time limit after which a part of its contingencies counts as hanging."""
 
 LEAST_SECS = 10.0
-"""But never before that: a worker's first part prepares the state."""
+"""Least such time in seconds, as a worker's first part prepares the state."""
 
 PARTS = 16
-"""Parts that a state's contingencies are cut into, for cores; pieces of a part at fault."""
+"""Parts that a state's contingencies are cut into, for cores, and pieces of a part at fault."""
 
 MOST_PER_PART = 1024
 
@@ -59,7 +59,7 @@ class _Answer:
     Attributes:
         kept: what is kept of each block.
         deviation: largest deviations from pandapower.
-        breakdowns: bugs that were got around.
+        breakdowns: bugs that were worked around.
     """
 
     kept: list[ContingencyRows]
@@ -86,7 +86,7 @@ class _Worker:
 
     @property
     def breakdowns(self) -> list[Breakdown]:
-        """Bugs for which the contingencies of the present state are solved another way."""
+        """Bugs because of which contingencies of the present state are solved in another way."""
         solvers = {self._exact, self._solver}
         return [solver.breakdown for solver in solvers if solver.breakdown is not None]
 
@@ -124,7 +124,7 @@ class _Worker:
         self._prepared = number
 
     def _verified(self, block: Sequence[Contingency]) -> Deviation:
-        """Solve a share of a block by pandapower too."""
+        """Solve a share of a block by pandapower, too, and return how far the solutions differ."""
         run, study = self.run, self.run.study
         names = run.scenario, self._state.snapshot
         picked = {one.name: one for one in block if chosen(run.verify, *names, one.name)}
@@ -150,17 +150,18 @@ def solved_in_parts(
 
     Args:
         run: what to solve.
-        note: told of the solution of each state, without contingency.
-        verify: told of deviations from pandapower.
-        report: told, for the log, what each hung, dead or failed state and contingency ended by.
+        note: called with the solution of each state, without contingency.
+        verify: called with deviations from pandapower.
+        report: called with a line for the log on how each state or contingency that hung, died or
+            failed ended.
 
     Yields:
         Rows of the result, in the order of states and contingencies, whatever the number of
         workers.
 
     Raises:
-        GatBatchError: as by the solver, for a state without contingency; or if a solution of a
-            contingency deviates from pandapower's.
+        GatBatchError: if the data of a state without contingency are at fault, or any solution
+            deviates from pandapower's.
         MemoryError: if a contingency alone needs more memory.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
@@ -202,7 +203,7 @@ def solved_in_parts(
 
 
 def _once(report: Callable[[str], None]) -> Callable[[str], None]:
-    """Report each line once: every part of a state's contingencies meets the same bug."""
+    """Make a function that reports each line once, as every part of a state meets the same bug."""
     return lru_cache(maxsize=None)(report)
 
 
@@ -213,7 +214,7 @@ def _first_parts(
     verify: Callable[[Deviation], None],
     report: Callable[[str], None],
 ) -> Iterator[Part]:
-    """Solve each state and hand out the parts of its contingencies."""
+    """Solve each state, and yield the parts of its contingencies."""
     run = worker.run
     count = len(run.contingencies)
     pieces = max(PARTS, -(-count // MOST_PER_PART))
@@ -237,7 +238,11 @@ def _first_parts(
 
 
 def _rows_of_part(run: Run, outcome: Outcome) -> pa.Table | Breakdown:
-    """Return the rows of a part, or why there are none."""
+    """Return the rows of a part, or why there are none.
+
+    Raises:
+        DeviationError: if a solution deviates from pandapower's.
+    """
     if outcome.failed:
         failure = outcome.failures[-1]
         return Breakdown(f"{failure.verdict}: {failure.message}", failure.detail)
@@ -249,7 +254,11 @@ def _rows_of_part(run: Run, outcome: Outcome) -> pa.Table | Breakdown:
 def _given_up(
     run: Run, part: Part, outcome: Outcome, breakdown: Breakdown, report: Callable[[str], None]
 ) -> pa.Table:
-    """Return the row of a contingency that hung, died or failed; none if it is not possible."""
+    """Return the row of a contingency that hung, died or failed; none if it isn't possible.
+
+    Raises:
+        MemoryError: if it was memory that it lacked.
+    """
     if outcome.failed and outcome.failures[-1].verdict == "memory":
         raise MemoryError(outcome.failures[-1].message)
     state = _state(run, part.state)

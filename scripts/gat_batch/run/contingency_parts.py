@@ -1,4 +1,4 @@
-"""Parts of a scenario's contingencies, and their rows in order whichever comes first."""
+"""Parts of a scenario's contingencies, and their rows put in order, whichever comes first."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ class Part:
 
     @property
     def name(self) -> str:
-        """A name that tells what it is."""
+        """A name from which :meth:`named` makes the same part."""
         return f"{self.state}:{self.start}:{self.stop}"
 
     def cut(self, pieces: int) -> list[Part]:
-        """Return pieces of about the same size, at most this many."""
+        """Cut it into pieces of about the same size, at most this many."""
         size = -(-(self.stop - self.start) // pieces)
         starts = range(self.start, self.stop, size) if size else ()
         return [Part(self.state, n, min(n + size, self.stop)) for n in starts]
 
 
 class Order:
-    """Rows kept until all that comes before them is there."""
+    """Keeps rows until all that comes before them is there."""
 
     def __init__(self) -> None:
         self._waited: set[Part] = set()
         self._there: dict[Part, pa.Table] = {}
 
     def expect(self, part: Part) -> None:
-        """Wait for a part's rows."""
+        """Begin to wait for the rows of a part."""
         self._waited.add(part)
 
     def put(self, part: Part, rows: pa.Table) -> None:
-        """Take the rows of a part."""
+        """Take the rows of a part, and stop waiting for them."""
         self._waited.discard(part)
         self._there[part] = rows
 
     def forget(self, part: Part) -> None:
-        """Wait no longer for a part, which is cut up."""
+        """Stop waiting for a part, as it is cut up."""
         self._waited.discard(part)
 
     def ready(self, failed: Sequence[Part]) -> Iterator[pa.Table]:
-        """Return rows whose turn has come; those behind parts that failed have to wait."""
+        """Yield the rows whose turn has come, up to the first part that is waited for or failed."""
         first = min((*self._waited, *failed), default=None)
         for part in sorted(self._there):
             if first is None or part < first:

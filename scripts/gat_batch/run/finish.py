@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..plan.plan import Plan
 
 MOST_NAMED = 10
-"""Failed scenarios that the closing lines name."""
+"""Most failed scenarios that the closing lines name."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def finish(plan: Plan) -> Verdict:
-    """Sum up the run, and end it or let it go on to its good end.
+    """Sum up a run at its end; if too many scenarios failed, remove their placeholders.
 
     Args:
         plan: the batch.
@@ -64,13 +64,13 @@ def release(plan: Plan) -> None:
 
 
 def conclude(plan: Plan) -> int:
-    """Leave the batch in order after the last job of a run, however the run ended.
+    """Remove all placeholders and bring the status up to date, however a run ended.
 
     Args:
         plan: the batch.
 
     Returns:
-        Number of scenarios that failed for good.
+        The number of scenarios that failed for good.
     """
     release(plan)
     content = StatusBoard(plan).update(force=True)

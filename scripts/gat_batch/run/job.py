@@ -43,8 +43,8 @@ class ShardRun:
         shard: the members.
         workers: processes at work at the same time, on scenarios or on their contingencies.
         memory_mb: memory of the job, which its workers share, in MB.
-        last: whether nobody will try again with more memory.
-        say: shows a line of progress to whoever watches.
+        last: whether the job won't be tried again with more memory.
+        say: shows a line of progress to the user.
         log: writes a line into the shard's log.
     """
 
@@ -66,7 +66,7 @@ class ShardRun:
 
         Raises:
             ResultError: if the batch's folder can't be written to.
-            MemoryError: if members need more memory and there may be more the next time.
+            MemoryError: if members need more memory, and the job will be tried again with more.
         """
         path = self.journal.path
         try:
@@ -85,14 +85,17 @@ class ShardRun:
 
     @contextlib.contextmanager
     def _true_status(self) -> Iterator[None]:
-        """Leave the status true, also where the shard is interrupted."""
+        """Bring the status up to date at the end, even if the shard is interrupted."""
         try:
             yield
         finally:
             self.board.update(force=True)
 
     def _skip(self, member: Scenario) -> bool:
-        """Tell whether a member is solved; if so, its result is made newer than its inputs."""
+        """Return whether a member is solved already.
+
+        If so, make its result newer than its inputs, and complete the journal.
+        """
         if not self.plan.is_solved(member):
             return False
         result = self.plan.result(member.id)
@@ -185,7 +188,7 @@ class ShardRun:
     def _give_up(
         self, member: Scenario, verdict: str, message: str, failures: Sequence[Failure]
     ) -> None:
-        """Leave what the summary and the user need to know of a scenario that failed for good."""
+        """Record why a scenario failed for good, and put a placeholder in place of its result."""
         from ..results.writer import write_placeholder
 
         attempts = max(len(failures), 1)
@@ -222,7 +225,7 @@ class ShardRun:
 
 @contextlib.contextmanager
 def _alone(path: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other process works on the shard: one that outlived its Snakemake, say."""
+    """Hold the shard's lock, waiting for any other process, say one that outlived its Snakemake."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,9 @@
-"""What happened to a shard's members, one JSON object a line, appended as it happens.
+"""What happened to a shard's members, one JSON object per line, appended as it happens.
 
 The shard and its workers append; whoever wants to know the state of the batch reads. A line is
-written by one call, so that lines of several writers don't mix, and a line cut short by a crash
-is skipped by readers. Results are the truth; the journal tells the story that they can't: what
-runs just now, what was tried how often, and what was given up.
+written by one call, so that lines of several writers don't mix, and readers skip a line cut short
+by a crash. Results are the truth; the journal adds what they can't say: what is running, what was
+tried how often, and what was given up.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Journal:
         Args:
             event: as for :meth:`write`.
             scenarios: their ids.
-            at: when it was so, in seconds since the epoch; now if left out. What happened later
-                counts, even if it was written before.
+            at: when it happened, in seconds since the epoch; now if None. The event that happened
+                last counts, whenever it was written.
             facts: whatever belongs to the event; plain values.
         """
         when = time.time() if at is None else at
@@ -73,10 +73,10 @@ class JournalReader:
     _offsets: dict[str, int] = field(default_factory=dict)
 
     def update(self, last: dict[str, dict[str, Any]]) -> None:
-        """Replace what was last known of scenarios by what is new.
+        """Read what is new, and update the last event of each scenario.
 
         Args:
-            last: scenario -> its last event.
+            last: scenario -> its last event; changed.
         """
         for event in self.news():
             known = last.get(event["id"])
@@ -84,7 +84,7 @@ class JournalReader:
                 last[event["id"]] = event
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """Return events that were not there at the last call, in the order of each file."""
+        """Yield the events that are new since the last call, in the order of each file."""
         try:
             entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
         except FileNotFoundError:

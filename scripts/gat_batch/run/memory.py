@@ -1,4 +1,4 @@
-"""A process's memory: a limit on what it may still take, and what it keeps when freed."""
+"""A process's memory: a limit on what it may take, and what it keeps of what it frees."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEAST_BYTES = 64 * 2**20
-"""A process may always take as much as this: without it Python can't even report a failure."""
+"""Bytes that a process may always take: without them Python can't even report a failure."""
 
 LARGEST_FREED_BYTES = 31 * 2**20
-"""glibc heeds freed blocks below 32 MiB."""
+"""Largest freed block that glibc takes into account: it ignores those of 32 MiB and more."""
 
 STATUS = Path("/proc/self/status")
 
 
 def limit_memory(megabytes: float) -> None:
-    """Have allocations of this process fail once it occupies that much; Linux only.
+    """Make allocations of this process fail once it occupies that much memory; Linux only.
 
-    The kernel limits what is allocated, not what is in use, and libraries allocate generously
-    when they start. So the limit is set to what is allocated now and what may be added to what is
-    in use now.
+    The kernel limits what is allocated, not what is in use, and libraries allocate generously when
+    they start. So the limit is what is allocated now, plus what may be added to what is in use now.
 
     Args:
         megabytes: memory that the process may occupy, in MB.
@@ -45,10 +44,11 @@ def limit_memory(megabytes: float) -> None:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Take all that is made meanwhile for lasting: modules, tables.
+    """Suspend garbage collection, and exempt all that is made meanwhile from it for good.
 
-    Python looks for garbage the more often the more is made: among the imports of a job for an
-    eighth of its start. Whatever it looked at later, forked processes would have to copy.
+    For modules and tables, which last: the more objects are made, the more often Python looks for
+    garbage, which takes an eighth of a job's start. And forked processes would have to copy what
+    the collector touches later.
     """
     gc.disable()
     try:
@@ -59,11 +59,11 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Have this process, and those forked from it, keep freed memory for what they allocate next.
+    """Make this process, and those forked from it, reuse freed memory instead of returning it.
 
-    glibc hands memory back once some twice the largest block freed so far lies free. Arrays of
-    megabytes, made and dropped thousands of times, are then mapped anew each time, page by page,
-    which takes longer than computing them. A large block that is freed once puts an end to that.
+    glibc returns memory to the system once about twice the largest block freed so far lies free.
+    Arrays of megabytes, made and dropped thousands of times, are then mapped anew each time, page
+    by page, which takes longer than computing them. Freeing one large block puts an end to that.
     """
     bytearray(LARGEST_FREED_BYTES)
 

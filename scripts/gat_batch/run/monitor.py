@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_SHOWN = 5
-"""Failures and slow scenarios that the screen shows."""
+"""Most failures, and most slow scenarios, that the screen shows."""
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """Return the state of a batch.
+    """Read the state of a batch.
 
     Args:
         folder: the batch's folder.
 
     Returns:
         The content of ``batch_manifest.json``, and ``active``: whether a run is at work;
-        ``rate``: scenarios a second in this run, or None; ``left_secs``: time left in seconds, or
-        None; ``slowest`` and ``failures``: ids with duration or error.
+        ``rate``: scenarios per second in this run, or None; ``left_secs``: time left in seconds, or
+        None; ``slowest`` and ``failures``: ids with durations in ms or errors.
 
     Raises:
-        ResultError: if the folder holds no batch.
+        ResultError: if the folder holds no batch, or its file can't be read.
     """
     file = folder / "batch_manifest.json"
     try:
@@ -81,7 +81,7 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 
 def _from_journals(folder: Path, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records as the journals have them: a run that was killed couldn't replace the file."""
+    """Make the records anew from the journals: a killed run couldn't replace the file any more."""
     last: dict[str, dict[str, Any]] = {}
     JournalReader(folder / "logs" / "journal").update(last)
     return [
@@ -104,7 +104,7 @@ def _rate(content: dict[str, Any]) -> float | None:
 
 
 def screen(status: dict[str, Any]) -> RenderableType:
-    """Return a batch on one screen.
+    """Lay out the state of a batch on one screen.
 
     Args:
         status: as from :func:`read_status`.
@@ -141,7 +141,7 @@ def screen(status: dict[str, Any]) -> RenderableType:
 
 
 def watch(folder: Path, interval_secs: float = 0.5) -> Iterator[dict[str, Any]]:
-    """Return the state of a batch again and again, until no run is at work.
+    """Yield the state of a batch again and again, until no run is at work.
 
     Args:
         folder: the batch's folder.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..study.scenario import Scenario
 
 MOST_NAMED = 5
-"""Scenarios that the announcement lists by name."""
+"""Most scenarios that the announcement names."""
 
 
 def plan_batch(values: Mapping[str, Any]) -> Plan:
@@ -40,7 +40,8 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
         The plan.
 
     Raises:
-        GatBatchError: if anything in either is at fault; then the files are looked at, too.
+        GatBatchError: if anything in either is at fault; faults of the files that scenarios without
+            a fault name are then included.
     """
     config = read_settings(values)
     document = read_document(config.manifest)
@@ -57,7 +58,7 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
 def _faults_of_others(
     document: Any, faults: Sequence[GatBatchError], config: Config
 ) -> Sequence[GatBatchError]:
-    """Faults of scenarios that are well described, where others aren't: all are told at once."""
+    """Return faults of the files that faultless scenarios name, so that all are told at once."""
     from ..plan.input_check import check_input
 
     rest = without_faulty(document, faults)
@@ -71,13 +72,13 @@ def _faults_of_others(
 
 
 def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) -> Plan:
-    """Read configuration and manifest and plan the batch; nothing is changed on disk.
+    """Read configuration and manifest, and plan the batch; change nothing on disk.
 
     Args:
         values: configuration values.
-        main: whether this is the process that a user started. Only there all of the input is
-            checked, and what is to be done is announced; jobs, which parse the same workflow
-            again, do without, and take the manifest as it was when their run began.
+        main: whether this is the process that a user started. Only there is all of the input
+            checked, and what is to be done announced. Jobs, which parse the same workflow again,
+            do without, and take the manifest as it was when their run began.
         dry_run: whether the announcement is for a dry run.
 
     Returns:
@@ -100,7 +101,7 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 
 
 def _plan_again(config: Config) -> Plan:
-    """Return the plan of a run that has begun, so that its input has passed all checks."""
+    """Plan the batch of a run that has begun, whose input has passed all checks."""
     kept = config.manifest_as_begun
     document = read_document(kept if kept.is_file() else config.manifest)
     if not is_specification(document):
@@ -110,7 +111,7 @@ def _plan_again(config: Config) -> Plan:
 
 
 def keep_manifest(config: Config) -> None:
-    """Keep the manifest, or the specification, as it is now for the jobs of this run."""
+    """Copy the manifest or specification as it is now, for the jobs of this run."""
     target = config.manifest_as_begun
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -119,7 +120,7 @@ def keep_manifest(config: Config) -> None:
 
 
 def _product_folder(config: Config) -> Path:
-    """Tell where the manifest and the tables go that a specification is made into."""
+    """Return the folder of the manifest and the tables made of a specification."""
     return config.output_dir / config.name / "scenarios"
 
 
@@ -127,13 +128,13 @@ def read_settings(values: Mapping[str, Any]) -> Config:
     """Check configuration values and fill in the defaults.
 
     Raises:
-        InputErrors: if any value has a fault.
+        GatBatchError: if any value is at fault.
     """
     return read_config(values, read_schema("config"))
 
 
 def job_plan(settings: str) -> Plan:
-    """Return the plan as a job sees it.
+    """Plan the batch as a job sees it.
 
     Args:
         settings: configuration values as JSON text, as the workflow hands them to its jobs.
@@ -148,7 +149,9 @@ def job_plan(settings: str) -> Plan:
 
 
 def begin(plan: Plan) -> None:
-    """Claim the batch for this process, and let files tell that a run begins.
+    """Claim the batch for this process, and prepare its folder for a run.
+
+    Keep the manifest, remove results that aren't right, and bring journals and status up to date.
 
     Args:
         plan: the batch.
@@ -157,7 +160,7 @@ def begin(plan: Plan) -> None:
         ResultError: if another run is at work on it, or its folder can't be written to.
     """
     hold(plan.lock)
-    # What jobs that outlived an earlier run do from now on is news.
+    # What jobs that outlived an earlier run do from now on counts as newer.
     looked = time.time()
     unsolved = plan.unsolved()
     try:
@@ -182,9 +185,9 @@ def begin(plan: Plan) -> None:
 
 
 def _discard_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
-    """Remove what is not the right result, so that Snakemake counts it as missing.
+    """Remove results that aren't right, so that Snakemake counts them as missing.
 
-    Its own record of changed parameters may be lost, or not be asked for.
+    Its own record of changed parameters may be lost, or it may be told not to use it.
     """
     for scenario in unsolved:
         result = plan.result(scenario.id)
@@ -206,7 +209,7 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
 
 
 def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
-    """Tell what Snakemake can't know in a dry run, which takes no result away."""
+    """Announce results that a run would replace; a dry run removes none, so Snakemake can't."""
     count = sum(plan.result(scenario.id).is_file() for scenario in unsolved)
     if count:
         _say(f"{count} of these have a result that is damaged or outdated, which a run replaces")

@@ -30,14 +30,14 @@ class Run:
         scenario: its id.
         model: the grid.
         study: how states are solved.
-        states: hands out the scenario's states, in the same order each time.
-        contingencies: what may happen in each of them.
+        states: makes the scenario's states, in the same order each time.
+        contingencies: what is solved on top of each of them.
         limits: what counts as a violation.
-        whole: whether all rows are kept.
+        whole: whether all rows of contingencies are kept.
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
         timeout_secs: time limit of the scenario, in seconds.
-        threads: workers at a time.
+        threads: workers that solve contingencies at the same time.
         memory_mb: memory that they may take together, in MB; None for no limit.
     """
 
@@ -61,8 +61,8 @@ class SolvedState:
 
     Attributes:
         solution: its solution.
-        rows: the rows of the result.
-        deviation: how far it is from pandapower's solution, if that was asked for.
+        rows: its rows of the result.
+        deviation: how far the solution is from pandapower's, if that was asked for.
         breakdown: the bug that left it without a solution, or None.
     """
 
@@ -85,7 +85,7 @@ def solved_state(run: Run, state: State, solve: Callable[[], Solution | Breakdow
 
     Raises:
         GatBatchError: if the data are at fault, or the solution deviates from pandapower's.
-        MemoryError, OSError: as raised meanwhile.
+        MemoryError, OSError: as raised by any of this.
     """
     keys = (run.scenario, state.snapshot, None)
 

@@ -1,7 +1,7 @@
 """The state of a batch, for people and programs: ``batch_manifest.json``.
 
-While a batch runs, the shards take turns: whoever solved something and finds the file older than
-a second reads what is new in all journals and replaces the file. No shard waits for that, the
+While a batch runs, the shards take turns: one that has solved something and finds the file older
+than a second reads what is new in all journals and replaces the file. No shard waits for that, the
 cost is bounded by a small share of the time, and a reader never sees a torn file.
 """
 
@@ -35,14 +35,14 @@ SHORTEST_INTERVAL_SECS = 1.0
 """Least time between two replacements of the file."""
 
 LARGEST_SHARE = 0.02
-"""Most of the time that may go into replacing the file."""
+"""Largest share of the time that goes into replacing the file."""
 
 PACKAGES = ("snakemake", "pandapower", "numpy", "scipy", "pandas", "pyarrow")
 
 
 @dataclass
 class StatusBoard:
-    """Knows the state of a batch, and keeps ``batch_manifest.json`` true.
+    """Knows the state of a batch, and keeps ``batch_manifest.json`` up to date.
 
     Attributes:
         plan: the batch.
@@ -61,7 +61,7 @@ class StatusBoard:
         self._commit = _git_commit(self.plan.config.manifest.parent)
 
     def last_event(self, scenario_id: str) -> dict[str, Any]:
-        """Tell what the journals said of a scenario when they were first read; empty if nothing."""
+        """Return the last event of a scenario when journals were last read; empty if none."""
         if not self._last:
             self._read_news()
         return self._last.get(scenario_id, {})
@@ -70,11 +70,14 @@ class StatusBoard:
         self._reader.update(self._last)
 
     def restore_record(self, scenario_id: str, journal: Journal) -> None:
-        """Tell the journal of a result that it lost, or that came from elsewhere.
+        """Write a result into the journal if that lost it, or if it came from elsewhere.
 
         Args:
             scenario_id: a scenario with a right result.
             journal: that of its shard.
+
+        Raises:
+            ResultError: if the result can't be read.
         """
         if self.last_event(scenario_id).get("event") == "solved":
             return
@@ -94,13 +97,13 @@ class StatusBoard:
             replace_json(self.plan.status, content)
 
     def update(self, *, force: bool = False) -> dict[str, Any] | None:
-        """Replace the file if it is time to, or at once.
+        """Replace the file, if it is time to or ``force`` says so.
 
         Args:
-            force: wait for one's turn and replace the file even if it is new.
+            force: wait for other processes, and replace the file even if it is new.
 
         Returns:
-            The new content, or None if it wasn't time or another process is at it.
+            The new content, or None if it isn't time yet or another process is at it.
         """
         if not force and time.monotonic() < self._next_update:
             return None
@@ -123,7 +126,7 @@ class StatusBoard:
         return 0 <= age < SHORTEST_INTERVAL_SECS
 
     def content(self) -> dict[str, Any]:
-        """Return the state of the batch as it is now."""
+        """Return the state of the batch as it is now: the content of the file."""
         self._read_news()
         now = _timestamp(time.time())
         jobs = [
@@ -153,7 +156,7 @@ class StatusBoard:
 
     @cached_property
     def _lasting(self) -> dict[str, Any]:
-        """What the file says of the batch and the run once and for all."""
+        """What the file keeps of the batch and the run whenever it is replaced."""
         try:
             content = json.loads(self.plan.status.read_text(encoding="utf-8"))
             return {key: content[key] for key in ("created", "run")}
@@ -161,7 +164,7 @@ class StatusBoard:
             return {}
 
     def _manifest_sha256(self) -> str | None:
-        """Return the hash of the manifest that the run goes by; None before it has been made."""
+        """Return the hash of the manifest that the run goes by; None if there is none yet."""
         made = self.plan.product is not None
         path = self.plan.batch.file if made else self.plan.config.manifest_as_begun
         try:
@@ -170,7 +173,7 @@ class StatusBoard:
             return None
 
     def _verified(self) -> dict[str, float]:
-        """The over all scenarios: states solved twice, and how far their solutions differ."""
+        """Return how many states were solved twice, and how far their solutions differ at most."""
         found = [event["verified"] for event in self._last.values() if event.get("verified")]
         return {
             "states": sum(one["states"] for one in found),
@@ -179,7 +182,7 @@ class StatusBoard:
         }
 
     def _optimality(self) -> dict[str, float]:
-        """The over all scenarios: optima proved, and how far they are from their conditions."""
+        """Return how many optima were proved, and their largest residual."""
         residuals = [event.get("residual") for event in self._last.values()]
         found = [residual for residual in residuals if residual is not None]
         return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
@@ -187,7 +190,7 @@ class StatusBoard:
 
 @contextmanager
 def _turn(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock file; yields whether it could be had."""
+    """Hold a lock file, and yield whether it could be had."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:

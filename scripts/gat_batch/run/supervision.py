@@ -1,9 +1,9 @@
 """Tasks under a deadline, in worker processes that may die, tried again with growing waits.
 
 The processes and their deadlines are pebble's. What is added here is the verdict: a timeout, a
-dead worker and an I/O error may pass, so the task is tried again after a wait that doubles each
-time, while the other tasks go on; anything else is final at once. A lack of memory doesn't pass
-by waiting: who called may try again with more.
+dead worker or an I/O error may not happen again, so the task is tried again after a wait that
+doubles each time, while the other tasks go on; anything else is final at once. A lack of memory
+doesn't pass by waiting: the caller may try again with more.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RetryPolicy:
     """When a failed task is tried again.
 
     Attributes:
-        attempts: attempts in all, the first included.
+        attempts: most attempts in all, the first included.
         backoff_secs: wait before the second attempt, in seconds; doubled for each further one.
         backoff_max_secs: longest wait, in seconds.
     """
@@ -56,7 +56,7 @@ class RetryPolicy:
     backoff_max_secs: float = 60.0
 
     def wait_secs(self, failures: int, jitter: float) -> float:
-        """Wait after a number of failures.
+        """Return how long to wait after a number of failures.
 
         Args:
             failures: attempts that failed so far, at least one.
@@ -66,7 +66,7 @@ class RetryPolicy:
         Returns:
             The wait in seconds.
         """
-        # The exponent is bounded as a float overflows beyond 2**1023.
+        # The exponent is bounded, as a float overflows beyond 2**1023.
         full = self.backoff_secs * 2.0 ** min(failures - 1, 1000)
         return min(full, self.backoff_max_secs) * (1 - jitter / 2)
 
@@ -105,7 +105,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A task that is done, one way or the other.
+    """A task that is done, in one way or another.
 
     Attributes:
         task: the task.
@@ -119,7 +119,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether the task was given up."""
+        """Whether the task failed for good."""
         return self.value is None
 
 
@@ -145,8 +145,8 @@ def supervise(
     Args:
         tasks: what to do; taken when a worker is free.
         work: called in a worker with the task's name and the number of the attempt, from 1; what
-            it returns must not be None and can be pickled. Workers are forked, so what the
-            caller prepared is theirs too.
+            it returns must be picklable and not None. Workers are forked, so they have what the
+            caller prepared, too.
         workers: tasks done at the same time.
         policy: when to try again.
         memory_mb: memory that a worker may occupy, in MB; None for no limit.
@@ -251,7 +251,7 @@ def _cause_of_death(exitcode: int | None) -> str:
 
 
 def _start_worker(parent: int, memory_mb: float | None) -> None:
-    """Let the supervisor alone decide about a worker's end, and don't outlive it."""
+    """Set up a worker: the supervisor alone ends it, and it doesn't outlive the supervisor."""
     if memory_mb is not None:
         limit_memory(memory_mb)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -265,7 +265,7 @@ def die_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent dies; elsewhere do nothing.
 
     Args:
-        parent: process id of the parent, to notice that it is dead already.
+        parent: process id of the parent, to notice if it is dead already.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "prctl"):

@@ -42,7 +42,7 @@ KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
 
 MOST_REPORTS = 20
-"""Bugs of one scenario that the log tells; a result has a row for each."""
+"""Most bugs of one scenario that the log reports; its result has a row for each."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Solved:
     Attributes:
         status: the worst status of its snapshots.
         iterations: most iterations of any snapshot, or None.
-        duration_secs: reading tables, solving and writing, in seconds.
-        verified: largest deviations from pandapower, as :class:`~.solvers.verify.Deviation`.
+        duration_secs: time for reading tables, solving and writing, in seconds.
+        verified: largest deviations from pandapower, the fields of :class:`Deviation`.
         residual: largest relative residual of the conditions of an optimum, or None.
-        reports: for the log, what states and contingencies that hung, died or failed ended by.
+        reports: lines for the log on how states and contingencies that hung, died or failed ended.
     """
 
     status: str
@@ -99,7 +99,7 @@ def prepare(
 
     Raises:
         GridError: if the grid can't be read.
-        OSError: if its wiring can't be kept.
+        OSError: if its connections can't be written.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     net = read_grid(plan.grid(members[0]))
@@ -113,7 +113,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     """Solve one scenario and write its result. Runs in a worker.
 
     Args:
-        scenario_id: a member that :func:`prepare` was told of.
+        scenario_id: one of the members that :func:`prepare` was called with.
         attempt: number of the attempt, from 1.
 
     Returns:
@@ -194,7 +194,11 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
 
 
 def _base_cases(run: Run) -> Iterator[tuple[str | None, SolvedState]]:
-    """Snapshots of a scenario without contingencies, solved together where ramps tie them."""
+    """Solve a scenario without contingencies: snapshots one by one, or at once if ramps tie them.
+
+    Yields:
+        Name and solution of each snapshot.
+    """
     study = run.study
     if study.options.get("ramps"):
         states = list(run.states())

@@ -1,4 +1,4 @@
-"""Scenarios from a specification: every family gone through, draw by draw, set by set.
+"""Scenarios from a specification: family by family, draw by draw, outage set by outage set.
 
 A member's name is the family's, followed by what it has of each kind of variation, in this order:
 values of sweep and zip, number of the draw, time slice, outages.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .specification import Specification
 
 MOST_CELLS = 500_000
-"""Numbers of a kind that are in memory at a time."""
+"""Most numbers of a kind that are in memory at a time."""
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
@@ -60,13 +60,13 @@ def expand(
     Args:
         specification: what to make.
         out: folder that the manifest will lie in.
-        keep: takes name, kind and rows of each table that the manifest names.
+        keep: called with the name, the kind and the rows of each table that the manifest names.
 
     Returns:
         The manifest's content.
 
     Raises:
-        InputErrors: if the specification can't be followed: all faults.
+        InputErrors: if the specification can't be followed; it holds all faults.
     """
     sources, tables = Sources(specification), SharedTables(keep)
     faults: list[GatBatchError] = []
@@ -101,7 +101,7 @@ class _Draws:
         numbers: their numbers, from 0.
         factors: factors on injections, by kind of element.
         parameters: factors on parameters of the scenario, each of shape (draws,).
-        outages: type and index of the elements out of service, a list a draw.
+        outages: type and index of the elements out of service, a list for each draw.
         weights: weights, shape (draws,).
     """
 
@@ -113,7 +113,7 @@ class _Draws:
 
 
 def _drawn(variant: Variant, numbers: range) -> _Draws:
-    """Tell what the random quantities are in some draws."""
+    """Draw the random quantities of some draws, given by their numbers from 0."""
     points = variant.design.points(numbers.start, numbers.stop) if variant.design else {}
     factors: dict[str, list[Factors]] = {}
     parameters: dict[str, NDArray[np.float64]] = {}
@@ -143,7 +143,7 @@ def _drawn(variant: Variant, numbers: range) -> _Draws:
 
 
 def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict[str, Any]]:
-    """Return the manifest's entries, one a member."""
+    """Yield the manifest's entry of each member."""
     common = _common(variant, out)
     count = variant.design.count if variant.design else 1
     sets = [
@@ -174,7 +174,7 @@ def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict
 
 
 def _draws_at_a_time(variant: Variant) -> int:
-    """So many that their injections take little memory."""
+    """Return how many draws to make at a time, so that their injections take little memory."""
     quantities = sum(quantity.dimensions for quantity in variant.quantities)
     fixed = sum(len(one.positions) for many in variant.factors.values() for one in many)
     most = MOST_CELLS // max(1, (quantities + fixed) * max(1, len(variant.times)))
@@ -182,7 +182,7 @@ def _draws_at_a_time(variant: Variant) -> int:
 
 
 def _names(variant: Variant, draw: int) -> list[tuple[str, str]]:
-    """Names of the members of a draw, as far as they differ in injections, and their times."""
+    """Return the name and the time of each member of a draw, as far as injections differ."""
     name = f"{variant.name}-{draw + 1:05}" if variant.design else variant.name
     if not variant.times or variant.snapshots:
         return [(name, "")]
@@ -190,7 +190,11 @@ def _names(variant: Variant, draw: int) -> list[tuple[str, str]]:
 
 
 def _tables(variant: Variant, draws: _Draws, tables: SharedTables) -> dict[str, str]:
-    """Put the injections of some draws into tables; which table holds which kind of them."""
+    """Put the injections of some draws into tables.
+
+    Returns:
+        Key of a scenario, ``loads`` or the like -> name of the table.
+    """
     kinds = [
         kind for kind in KIND_OF if kind in {*variant.factors, *draws.factors, *variant.dispatch}
     ]
@@ -241,7 +245,7 @@ def _check_id(variant: Variant, ident: str) -> None:
 
 
 def _common(variant: Variant, out: Path) -> dict[str, Any]:
-    """Tell what all members of a variant have in the manifest."""
+    """Return what all members of a variant have in common in the manifest."""
     values = variant.values
     common = {key: values[key] for key in CARRIED if key in values}
     for key in PATHS:
@@ -262,10 +266,7 @@ def _common(variant: Variant, out: Path) -> dict[str, Any]:
 
 
 def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> Any:
-    """Return a path of the specification as it reads from another folder.
-
-    Other values as they are.
-    """
+    """Return a path of the specification as seen from the folder ``out``; other values as is."""
     if key not in PATHS or not isinstance(name, str):
         return name
     if name.startswith("pandapower:") or (

@@ -1,4 +1,4 @@
-"""What a specification would be made into, and what is odd about it, before anything is written."""
+"""What a specification would become, and what is odd about it, before anything is written."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from .specification import Specification
 
 SECONDS = {"dc": (1e-3, 1.3e-6), "ac": (4e-3, 3.5e-6)}
-"""Time of a power flow, at least and for each row of its result: an order of magnitude, from runs
-on 118 and 2,869 buses."""
+"""Seconds that a power flow takes, at least and for each row of its result: an order of magnitude,
+from runs on 118 and 2,869 buses."""
 
 SECONDS_ELSE = (5e-2, 1e-4)
 
@@ -40,26 +40,26 @@ BYTES_A_ROW = {"dc": 21.0, "ac": 40.0}
 BYTES_A_FILE = 3000.0
 
 CONTINGENCY_ROWS = 2
-"""Rows that a contingency leaves behind: its own, and a violation."""
+"""Rows that are kept of a contingency: its own, and one violation."""
 
 MOST_CHECKED = 20_000
-"""Sets of outages that are looked at for islands."""
+"""Most sets of outages that are checked for islands."""
 
 ROW_TABLES = ("bus", "line", "trafo", "trafo3w", "gen", "sgen", "ext_grid", "load")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a specification would be made into.
+    """What a specification would become.
 
     Attributes:
-        families: number of scenarios by entry of the specification.
+        families: entry of the specification -> its number of scenarios.
         scenarios: the scenarios.
         states: power flows to be solved: snapshots, and contingencies on top of each.
         table_rows: rows of the tables.
-        seconds: about how long one core takes, in seconds.
-        size: about what results and summary take on disk, in bytes.
-        warnings: what may not be meant.
+        seconds: time that one core takes, roughly, in seconds.
+        size: space that results and summary take on disk, roughly, in bytes.
+        warnings: what may not be intended.
     """
 
     families: dict[str, int]
@@ -124,7 +124,7 @@ def forecast(file: Path) -> Forecast:
 
 
 def _snapshots(table: pa.Table) -> dict[str, int]:
-    """Return snapshots of each scenario of a table."""
+    """Return the number of snapshots of each scenario of a table."""
     if "snapshot" not in table.column_names:
         return {}
     pairs = table.group_by(["scenario", "snapshot"]).aggregate([])
@@ -132,7 +132,7 @@ def _snapshots(table: pa.Table) -> dict[str, int]:
 
 
 def _more_load(table: pa.Table, elements: Elements) -> dict[str, float]:
-    """Return load of each scenario beyond the grid's own, in its worst snapshot, MW."""
+    """Return the load of each scenario beyond the grid's own, in its worst snapshot, in MW."""
     ids = elements.ids("load")
     order = np.argsort(ids)
     at = order[np.searchsorted(ids, table["load"].to_numpy(), sorter=order)]
@@ -146,7 +146,7 @@ def _more_load(table: pa.Table, elements: Elements) -> dict[str, float]:
 
 
 def _counting(elements: Elements, element: str) -> NDArray[np.float64]:
-    """How much of its power each element counts with: its scaling, or nothing if out of service."""
+    """Return the factor on the power of each element: its scaling, or 0 if out of service."""
     scaling = elements.column(element, "scaling")
     return np.where(np.isfinite(scaling), scaling, 1.0) * elements.live(element)
 
@@ -172,7 +172,7 @@ def _general_warnings(specification: Specification) -> Iterator[str]:
 def _balance_warnings(
     scenarios: Iterable[Scenario], elements: Elements, more_load: dict[str, float]
 ) -> Iterator[str]:
-    """Scenarios with more load than the generators can give, where their limits are known."""
+    """Warn of scenarios with more load than generators can give, where limits are known."""
     own = elements.column("load", "p_mw") @ _counting(elements, "load")
     limits = {}
     for element in ("gen", "sgen", "ext_grid"):
@@ -203,10 +203,13 @@ def _balance_warnings(
 def _outages_on(
     scenarios: Iterable[Scenario], elements: Elements, file: Path
 ) -> dict[OutageSet, list[str]]:
-    """Return scenarios by the set of elements that are out in them.
+    """Group scenarios by the set of elements that are out in them.
+
+    Returns:
+        Set of outages -> ids of scenarios.
 
     Raises:
-        InputErrors: if elements aren't there: all faults.
+        InputErrors: if elements don't exist; it holds all faults.
     """
     sets: dict[OutageSet, list[str]] = {}
     faults: list[GatBatchError] = []
@@ -224,7 +227,7 @@ def _outages_on(
 
 
 def _island_warnings(sets: dict[OutageSet, list[str]], elements: Elements) -> Iterator[str]:
-    """Return scenarios whose outages cut buses off."""
+    """Warn of scenarios whose outages cut buses off."""
     supply = Supply(elements)
     lost = [
         (supply.buses_lost(out), names) for out, names in list(sets.items())[:MOST_CHECKED] if out

@@ -1,9 +1,9 @@
-"""The two files that the gat-scenarios crate of GAT knows, read as they are.
+"""The two kinds of file that GAT's own crate gat-scenarios has, translated into ours.
 
-Its specification has other names for some keys; its ``scenario_manifest.json`` is a list of
-scenarios that were laid over copies of the grid already, so their factors are facts about these
-copies and not to be applied again. Facts: monistowl/gat, crates/gat-scenarios (spec.rs,
-manifest.rs, apply.rs).
+Its specification has other names for some keys. Its ``scenario_manifest.json`` is a list of
+scenarios that were applied to copies of the grid already, so their factors describe these copies
+and must not be applied again. Source: monistowl/gat, crates/gat-scenarios (spec.rs, manifest.rs,
+apply.rs).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ RENAMED = {
     "renewable_scale": "gen_scale",
     "dispatch_overrides": "dispatch",
 }
-"""Keys by another name here. There, ``renewable_scale`` multiplies the power of all generators."""
+"""Key there -> key here. There, ``renewable_scale`` multiplies the power of all generators."""
 
 DISPATCH = {"resource_id": "id", "p_min_mw": "min_p_mw", "p_max_mw": "max_p_mw"}
 
 LAID_OVER = ("load_scale", "renewable_scale", "time_slices")
-"""What the grid of an entry of ``scenario_manifest.json`` holds already."""
+"""Keys that the grid of an entry of ``scenario_manifest.json`` already includes."""
 
 
 def translated(document: Any) -> Any:
-    """Return a document of the namesake's in our form.
+    """Translate a document of gat-scenarios into our form.
 
     Args:
         document: any document.
 
     Returns:
-        The same in our form; anything else as it is, for the schema to judge.
+        The same in our form; any other document as it is, for the schema to judge.
     """
     if isinstance(document, list):
         return {"version": 1, "scenarios": [_artifact(entry) for entry in document]}
@@ -56,7 +56,7 @@ def _is_namesakes(document: dict[str, Any]) -> bool:
 
 
 def _renamed(entry: Any, names: dict[str, str] = RENAMED) -> Any:
-    """Return the same under our names; what is null there was left out."""
+    """Return an entry under our names, without its nulls, which mean that a key was left out."""
     if not isinstance(entry, dict):
         return entry
     return {names.get(key, key): value for key, value in entry.items() if value is not None}

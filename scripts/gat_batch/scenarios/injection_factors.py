@@ -1,4 +1,4 @@
-"""Injections of generated scenarios: factors laid over the grid's own, as rows of shared tables."""
+"""Injections of generated scenarios: the grid's own times factors, as rows of shared tables."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 KIND_OF: dict[str, Kind] = {"load": "load", "gen": "gen", "sgen": "gen"}
 
 DECIMALS = 6
-"""Power is written to the watt; what lies beyond differs between machines."""
+"""Power in MW is written to the watt; digits beyond that differ between machines."""
 
 MOST_NAMES, MOST_ROWS = 1000, 2_000_000
-"""Scenarios and rows of one table: a shard reads the tables of its members whole."""
+"""Most scenarios and rows of one table, as a shard reads the tables of its members whole."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Factors:
         positions: the elements, shape (elements,).
         active: factors of active power, to be broadcast to (draws, times, elements).
         reactive: the same of reactive power.
-        over_time: whether they are those of time slices, of one perhaps.
+        over_time: whether they belong to time slices, even if only to one.
     """
 
     positions: NDArray[np.int64]
@@ -62,7 +62,7 @@ class Block:
     q_mvar: NDArray[np.float64] | None
 
     def by_scenario(self) -> Block:
-        """Return the same with each time as a draw of its own."""
+        """Return the same injections with each time as a draw of its own."""
         shape = (-1, 1, len(self.ids))
         q_mvar = None if self.q_mvar is None else self.q_mvar.reshape(shape)
         return Block(self.element, self.ids, self.p_mw.reshape(shape), q_mvar)
@@ -77,21 +77,21 @@ def changed(
     gen_scale: NDArray[np.float64],
     times: int,
 ) -> Block:
-    """Return injections of a kind after all factors.
+    """Return the injections of a kind of element after all factors and orders.
 
     Args:
         elements: the grid's elements.
         element: the kind.
         factors: what multiplies them.
-        dispatch: limits and set values by position of a generator.
+        dispatch: position of a generator -> its limits and set values.
         gen_scale: what the manifest multiplies on top, shape (draws,).
         times: number of times.
 
     Returns:
-        The elements that are named, changed or not.
+        The injections of all elements that factors or orders name, changed or not.
 
     Raises:
-        SpecificationError: if that is no finite power.
+        SpecificationError: if a power isn't finite, or orders meet a ``gen_scale`` of 0.
     """
     named = [*(one.positions for one in factors), np.array(sorted(dispatch), dtype=np.int64)]
     positions = np.unique(np.concatenate(named))
@@ -126,7 +126,7 @@ def _dispatched(
     least: float,
     scale: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Power that a generator is told to give, so that it holds after the manifest's scale."""
+    """Return the power in MW that a generator is told to give, divided by the manifest's scale."""
     if not scale.all():
         raise SpecificationError("does not go with a gen_scale of 0", field="dispatch")
     low, high = order.get("min_p_mw", -np.inf), order.get("max_p_mw", np.inf)
@@ -140,10 +140,14 @@ def _dispatched(
 def dispatch_of(
     elements: Elements, orders: Iterable[Mapping[str, Any]]
 ) -> dict[str, dict[int, Mapping[str, Any]]]:
-    """Dispatch by kind and position.
+    """Find the generators that orders name.
+
+    Returns:
+        Kind -> position -> the order, without orders that set nothing.
 
     Raises:
-        GatBatchError: if a generator isn't there, is out of service or told two things.
+        GatBatchError: if a generator doesn't exist, is named twice, must run but is out of service,
+            or has limits that contradict each other.
     """
     result: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for order in orders:
@@ -170,7 +174,7 @@ class SharedTables:
     """Tables of injections that scenarios share, handed on when they are full.
 
     Attributes:
-        keep: takes name, kind and rows of each table.
+        keep: called with the name, the kind and the rows of each table.
     """
 
     keep: Callable[[str, Kind, pa.Table], None]
@@ -184,12 +188,12 @@ class SharedTables:
         """Add the rows of some scenarios.
 
         Args:
-            names: what the rows have in the column ``scenario``, shape (draws,).
-            times: snapshots; empty without.
+            names: entries of the rows in the column ``scenario``, one for each draw.
+            times: names of the snapshots; empty for a table without that column.
             block: the injections.
 
         Returns:
-            Name of the table that will hold them.
+            The name of the table that will hold them.
         """
         key = (block.element, bool(times))
         if key in self._rows and (

@@ -31,7 +31,7 @@ MOST_SETS = 5_000_000
 def outage_sets(
     elements: Elements, entry: Mapping[str, Any], folder: Path
 ) -> Iterator[tuple[str, OutageSet]]:
-    """Return the sets that an ``each_outage`` stands for.
+    """Yield the sets that an ``each_outage`` stands for.
 
     Args:
         elements: the grid's elements.
@@ -42,7 +42,7 @@ def outage_sets(
         A name for each set, which may be a part of a scenario's name, and its outages.
 
     Raises:
-        GatBatchError: if elements aren't there, or there are too many sets.
+        GatBatchError: if elements don't exist, or there are too many sets.
     """
     supply = Supply(elements) if entry.get("connected") else None
     for outages in _sets(elements, entry, folder):
@@ -76,10 +76,14 @@ def _sets(elements: Elements, entry: Mapping[str, Any], folder: Path) -> Iterabl
 
 
 def found(elements: Elements, outages: Iterable[Mapping[str, Any]]) -> OutageSet:
-    """Return outages as specified, held against the grid; each element once.
+    """Find the elements that outages name, each once.
+
+    Args:
+        elements: the grid's elements.
+        outages: the outages as specified: a type, or ``branch`` for any of them, and an id.
 
     Raises:
-        GatBatchError: if an element isn't there.
+        GatBatchError: if an element doesn't exist.
     """
     result = []
     for outage in outages:
@@ -127,7 +131,7 @@ class Supply:
         self._before = self._supplied(np.ones(len(self._edges), dtype=bool))
 
     def _supplied(self, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Tell whether each bus has a path to a slack over the edges that are kept."""
+        """Return whether each bus has a path to a slack over the edges that are kept."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -138,7 +142,7 @@ class Supply:
         return np.isin(part, part[self._slack])
 
     def buses_lost(self, outages: Iterable[tuple[str, int]]) -> int:
-        """Return buses that have no path to a slack after outages, but had one before.
+        """Count the buses that have no path to a slack after outages, but had one before.
 
         Args:
             outages: type and position of each element that is out. A bus that is itself out is

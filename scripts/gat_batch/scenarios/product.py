@@ -1,8 +1,9 @@
-"""The files that a specification is made into: a manifest, its tables, a record of their origin.
+"""The files made of a specification: a manifest, its tables, a record of their origin.
 
-Whether they are up to date follows from the content of all that they were made from. What is not
-is expanded in memory first, so that a run, and a dry one too, knows every scenario and every
-result's fingerprint before any file is written; a rule of the run then writes the files.
+Whether they are up to date follows from the content of all that they were made from. If they
+aren't, the specification is expanded in memory first, so that a run, and a dry one too, knows every
+scenario and every result's fingerprint before any file is written; a rule of the run then writes
+the files.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .specification import Specification
 
 FORMAT = 1
-"""Raised when the same specification would be made into other files."""
+"""To be raised when the same specification would be made into other files."""
 
 MANIFEST = "manifest.json"
 RECORD = "made_from.json"
@@ -42,7 +43,7 @@ TABLE_NAME = re.compile(r"(loads|gens|sgens)_\d{4,}\.parquet")
 
 @dataclass(frozen=True)
 class Product:
-    """What a specification is made into.
+    """The files made of a specification.
 
     Attributes:
         folder: where the files lie, or will lie.
@@ -50,7 +51,7 @@ class Product:
         names: names of its tables.
         digest: hash of all that it is made from.
         pending: whether it is yet to be written.
-        tables: of tables that are yet to be written, the hash of each scenario's rows.
+        tables: table that is yet to be written -> scenario -> hash of its rows.
     """
 
     folder: Path
@@ -73,21 +74,21 @@ class Product:
 
 
 def is_specification(document: Any) -> bool:
-    """Whether a document is a specification, in our form or the namesake's, and not a manifest."""
+    """Return whether a document is a specification, ours or one of GAT's, and not a manifest."""
     if isinstance(document, list):
         return True
     return isinstance(document, dict) and ("version" in document or "grid_file" in document)
 
 
 def read_product(specification: Path, folder: Path) -> Product:
-    """Return the product as a job of a run finds it: made, and right when the run began.
+    """Read which product there is, for a job of a run: it was right when the run began.
 
     Args:
         specification: what it was made from.
         folder: where it lies.
 
     Raises:
-        SpecificationError: if it isn't there.
+        SpecificationError: if there is none.
     """
     record = _record(folder)
     if record is None:
@@ -98,7 +99,7 @@ def read_product(specification: Path, folder: Path) -> Product:
 
 
 def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]:
-    """Return the manifest that a specification stands for; nothing is written.
+    """Return the manifest that a specification stands for, without writing anything.
 
     Args:
         document: the specification's content.
@@ -137,10 +138,10 @@ def make(file: Path, folder: Path) -> int:
 
     Args:
         file: the specification.
-        folder: where its manifest and tables go; made if it isn't there.
+        folder: where its manifest and tables go; created if it doesn't exist.
 
     Returns:
-        Number of scenarios.
+        The number of scenarios.
 
     Raises:
         GatBatchError: if the specification is at fault, or files can't be written.
@@ -183,10 +184,10 @@ def _write(folder: Path, manifest: Any, record: dict[str, Any]) -> None:
 
 
 def specified(document: Any, file: Path) -> Specification:
-    """Return a specification, checked.
+    """Make a specification of a document, and check it.
 
     Raises:
-        InputErrors: if it has faults: all of them.
+        InputErrors: if it has faults; it holds all of them.
     """
     from .specification import read_specification
 
@@ -196,15 +197,15 @@ def specified(document: Any, file: Path) -> Specification:
 def expanded(
     specification: Specification, folder: Path, keep: Callable[[str, Kind, pa.Table], None]
 ) -> Any:
-    """Return the manifest of a specification, checked as one that people write.
+    """Make the manifest of a specification, and check it like one that people write.
 
     Args:
         specification: what to make.
         folder: where the manifest lies, or will lie.
-        keep: takes name, kind and rows of each table.
+        keep: called with the name, the kind and the rows of each table.
 
     Raises:
-        InputErrors: if the specification can't be followed: all faults.
+        InputErrors: if the specification can't be followed; it holds all faults.
     """
     from .expansion import expand
 
@@ -216,7 +217,7 @@ def expanded(
 
 
 def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]:
-    """Return names of the files that a product is made from, and a hash over all of their contents.
+    """Return the names of the files that a product is made from, and a hash of their contents.
 
     Raises:
         GatBatchError: if a file can't be read.
@@ -234,7 +235,7 @@ def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
-    """Tell what a product was made from; None if it isn't there."""
+    """Read the record of what a product was made from; return None if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         return {key: record[key] for key in ("digest", "inputs", "tables")}
@@ -243,7 +244,7 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 
 def _as_text(manifest: Mapping[str, Any]) -> str:
-    """Return a manifest with one scenario a line."""
+    """Return a manifest as JSON with one scenario per line."""
     head = "".join(
         f" {json.dumps(key)}: {json.dumps(value)},\n"
         for key, value in manifest.items()
@@ -255,7 +256,7 @@ def _as_text(manifest: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """Return a temporary name for a file, which gets its own when it is whole."""
+    """Yield a temporary path for a file, which gets its own name when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

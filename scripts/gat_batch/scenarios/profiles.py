@@ -1,6 +1,6 @@
 """Profiles: factors over time, from CSV or Parquet, SimBench's files included.
 
-The first column, or the one named ``time``, has the times, every other column a profile. SimBench
+The column named ``time``, or else the first, has the times; every other one is a profile. SimBench
 separates cells by semicolons, writes times as 01.01.2016 00:15, and gives loads two columns, one
 with the suffix ``_pload`` for active power and one with ``_qload`` for reactive power.
 """
@@ -37,8 +37,8 @@ class Profiles:
 
     Attributes:
         file: where it was read from.
-        times: times in their own order, in ISO form where they are dates.
-        columns: factors by profile, each of shape (times,).
+        times: the times in the order of the file, in ISO form where they are dates.
+        columns: profile -> its factors, shape (times,).
     """
 
     file: Path
@@ -50,10 +50,10 @@ class Profiles:
         return {time: position for position, time in enumerate(self.times)}
 
     def rows(self, times: tuple[str, ...]) -> NDArray[np.int64]:
-        """Return positions of some times.
+        """Return the positions of some times.
 
         Raises:
-            TableError: if one isn't there.
+            TableError: if there is no such time.
         """
         for time in times:
             if time not in self._position:
@@ -62,7 +62,7 @@ class Profiles:
         return np.array([self._position[time] for time in times], dtype=np.int64)
 
     def factors(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return factors of active and of reactive power, each of shape (times,).
+        """Return a profile's factors of active and of reactive power, each of shape (times,).
 
         Raises:
             TableError: if there is no such profile.
@@ -83,7 +83,7 @@ def read_profiles(path: Path) -> Profiles:
         path: CSV, with commas or semicolons, or Parquet.
 
     Raises:
-        TableError: if it can't be read, has a time twice or anything but finite numbers.
+        TableError: if it can't be read, has a time twice, or a factor is no finite number.
     """
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
@@ -129,7 +129,7 @@ def _factors(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float
 
 
 def time_name(value: Any) -> str:
-    """Return a time as it names a snapshot: dates in ISO form and UTC, anything else as it is."""
+    """Return the name of a snapshot for a time: dates in ISO form and UTC, others as they are."""
     if isinstance(value, datetime):
         return _iso(value)
     text = str(value).strip()
@@ -156,7 +156,7 @@ def profile_factors(
     profiles: Profiles,
     times: tuple[str, ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return factors that a profile of the specification gives to elements.
+    """Return the factors that a profile of the specification gives to elements.
 
     Args:
         elements: the grid's elements.
@@ -169,7 +169,7 @@ def profile_factors(
         of shape (times, chosen).
 
     Raises:
-        GatBatchError: if elements, times or profiles aren't there.
+        GatBatchError: if elements, times or profiles don't exist.
     """
     element = entry["of"]
     chosen = elements.chosen(element, entry.get("where"))

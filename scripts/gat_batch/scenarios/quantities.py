@@ -1,7 +1,7 @@
-"""Random quantities: which keys go together, and numbers from the unit interval made into values.
+"""Random quantities: which keys go together, and how numbers from 0 to 1 become values.
 
 Every distribution is drawn by its inverse, so that plain random numbers, Latin hypercubes and Sobol
-points all serve: they only fill the unit cube in different ways.
+points will all do: they only fill the unit cube in different ways.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _Fault = tuple[str, str | None, str | None]
 
 
 def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> Iterator[_Fault]:
-    """Tell what is wrong with a quantity of the right form.
+    """Find the faults of a random quantity that has passed the schema.
 
     Args:
         quantity: its keys.
-        scales: the scenario's factors on some elements, by name.
+        scales: name -> factor of the scenario on some elements.
 
     Yields:
-        What is wrong, the key at fault, and a hint.
+        What is wrong, the key at fault and a hint, the last two if there are any.
     """
     of = quantity["of"]
     if "rate" in quantity:
@@ -104,7 +104,7 @@ def _distribution_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
 
 
 def values_of(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return numbers from the unit interval made into values of a distribution.
+    """Turn numbers from the unit interval into values of a distribution.
 
     Args:
         quantity: the distribution and its parameters.
@@ -146,7 +146,7 @@ def _triangular(
 
 
 def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of its rated power that a wind turbine gives.
+    """Return the share of its rated power that a wind turbine gives, from the wind's speed.
 
     Between cut-in and rated speed it grows with the cube of the wind, as the wind's own power does.
     """
@@ -156,6 +156,6 @@ def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np
 
 
 def uniform_of(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return standard normal numbers as numbers between 0 and 1: margins of a Gaussian copula."""
+    """Turn standard normal numbers into numbers between 0 and 1: margins of a Gaussian copula."""
     uniform: NDArray[np.float64] = np.clip(ndtr(normal), np.finfo(float).tiny, 1 - 2**-53)
     return uniform

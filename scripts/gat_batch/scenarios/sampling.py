@@ -1,9 +1,9 @@
 """Draws: points of the unit cube, by chance or by design, and what random quantities make of them.
 
-Every number has an address: seed, name of the quantity, draw and position. A quantity, a draw or a
-scenario that is added moves no other number; only a Latin hypercube depends on the number of draws,
-as it splits every margin into as many parts. Scenarios with the same seed and quantities meet the
-same numbers, so that what they differ in is not chance.
+Every number has an address: seed, name of the quantity, draw and position. Adding a quantity, a
+draw or a scenario changes no other number; only a Latin hypercube depends on the number of draws,
+as it splits every margin into as many parts. Scenarios with the same seed and quantities get the
+same numbers, so that chance is not what they differ in.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Method = Literal["random", "latin_hypercube", "sobol"]
 
 LARGEST_DESIGN = 30_000_000
-"""Numbers of a Latin hypercube, which is made in one piece."""
+"""Most numbers of a Latin hypercube, which is made in one piece."""
 
 SMALLEST, LARGEST = 2.0**-54, 1 - 2.0**-53
 """Bounds that keep numbers inside the unit interval, where inverses are finite."""
@@ -40,12 +40,12 @@ SMALLEST, LARGEST = 2.0**-54, 1 - 2.0**-53
 
 @dataclass(frozen=True)
 class Quantity:
-    """A random quantity held against a grid.
+    """A random quantity, with the elements of a grid that it concerns.
 
     Attributes:
         name: its name.
         entry: its keys.
-        positions: elements that it concerns, shape (elements,); empty for a parameter.
+        positions: positions of these elements, shape (elements,); empty for a parameter.
         root: matrix that correlates standard normal numbers, shape (elements, elements); or one
             correlation for all pairs; or None.
         rates: probabilities of outages, shape (elements,); or None.
@@ -59,17 +59,17 @@ class Quantity:
 
     @property
     def dimensions(self) -> int:
-        """How many numbers a draw takes."""
+        """How many random numbers a draw takes."""
         return max(len(self.positions), 1) + isinstance(self.root, float)
 
     def values(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return factors.
+        """Turn points of the unit cube into factors.
 
         Args:
-            uniform: points of the unit cube, shape (draws, dimensions).
+            uniform: the points, shape (draws, dimensions).
 
         Returns:
-            Shape (draws, elements), or (draws, 1) for a parameter.
+            The factors, shape (draws, elements), or (draws, 1) for a parameter.
         """
         if self.root is None:
             return values_of(self.entry, uniform)
@@ -88,10 +88,10 @@ class Quantity:
     def outages(
         self, uniform: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Return forced outages.
+        """Turn points of the unit cube into forced outages.
 
         Args:
-            uniform: points of the unit cube, shape (draws, dimensions).
+            uniform: the points, shape (draws, dimensions).
 
         Returns:
             Which elements are out, shape (draws, elements); weights of the draws, shape (draws,),
@@ -113,7 +113,7 @@ class Design:
         method: how they fill the cube.
         seed: start of all random numbers.
         count: number of draws.
-        dimensions: numbers a draw takes, by quantity.
+        dimensions: quantity -> how many numbers a draw takes.
     """
 
     method: Method
@@ -123,7 +123,7 @@ class Design:
     _cubes: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
 
     def fault(self) -> str | None:
-        """Tell why such points can't be made, if they can't."""
+        """Return why such points can't be made, or None if they can."""
         total = sum(self.dimensions.values())
         if self.method == "sobol" and total > qmc.Sobol.MAXDIM:
             return f"Sobol points have {qmc.Sobol.MAXDIM} dimensions at most, not {total}"
@@ -132,14 +132,14 @@ class Design:
         return None
 
     def points(self, first: int, last: int) -> dict[str, NDArray[np.float64]]:
-        """Return numbers for some draws.
+        """Return the random numbers of some draws.
 
         Args:
             first: the first draw, from 0.
-            last: the draw behind the last one.
+            last: the draw after the last one.
 
         Returns:
-            Numbers above 0 and below 1 by quantity, each of shape (last - first, dimensions).
+            Quantity -> numbers above 0 and below 1, shape (last - first, dimensions).
         """
         make = {
             "random": self._random,
@@ -190,7 +190,7 @@ def _generator(seed: int, name: str, *draw: int) -> np.random.Generator:
 def quantity_on(
     elements: Elements | None, name: str, entry: Mapping[str, Any], folder: Path
 ) -> Quantity:
-    """Return a random quantity held against a grid.
+    """Make a random quantity, with the elements of a grid that it concerns.
 
     Args:
         elements: the grid's elements; None will do for parameters.

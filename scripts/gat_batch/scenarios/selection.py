@@ -24,7 +24,7 @@ BUS_COLUMNS = {
     "trafo": ("hv_bus", "lv_bus"),
     "trafo3w": ("hv_bus", "mv_bus", "lv_bus"),
 }
-"""Buses of an element; other elements have one, named ``bus``."""
+"""Columns with the buses of an element; other elements have one bus, in the column ``bus``."""
 
 
 @dataclass
@@ -33,7 +33,8 @@ class Elements:
 
     Attributes:
         net: the network; its tables must keep their rows.
-        tags: indices or names of elements, by tag and type.
+        tags: tag -> type -> indices or names of elements.
+        index: finds elements by index or name.
     """
 
     net: pandapowerNet
@@ -48,7 +49,7 @@ class Elements:
         return len(self.net[element])
 
     def column(self, element: str, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers, NaN where there is none, shape (elements,)."""
+        """Return a column of numbers, all NaN if there is no such column, shape (elements,)."""
         table = self.net[element]
         if name not in table:
             return np.full(len(table), np.nan)
@@ -56,17 +57,17 @@ class Elements:
         return values
 
     def ids(self, element: str) -> NDArray[np.int64]:
-        """Return indices of the elements, shape (elements,)."""
+        """Return the indices of the elements, shape (elements,)."""
         ids: NDArray[np.int64] = self.net[element].index.to_numpy(np.int64)
         return ids
 
     def live(self, element: str) -> NDArray[np.bool_]:
-        """Tell whether each element is in service, shape (elements,)."""
+        """Return whether each element is in service, shape (elements,)."""
         live: NDArray[np.bool_] = self.net[element]["in_service"].to_numpy(bool)
         return live
 
     def branch(self, label: int | str) -> tuple[str, int]:
-        """Type and position of a branch by its name or index, among all kinds of branches.
+        """Return the type and position of a branch by its name or index, whatever its type.
 
         Raises:
             GridError: if there is none, or more than one.
@@ -74,7 +75,12 @@ class Elements:
         return self.any_of(BRANCHES, label, "branch")
 
     def any_of(self, elements: Iterable[str], label: int | str, what: str) -> tuple[str, int]:
-        """Type and position of an element by its name or index, among several tables.
+        """Return the type and position of an element by its name or index, among several tables.
+
+        Args:
+            elements: names of the tables.
+            label: its name or index.
+            what: what to call it in messages.
 
         Raises:
             GridError: if there is none, or more than one.
@@ -96,7 +102,7 @@ class Elements:
     def chosen(
         self, element: str, where: Mapping[str, Any] | None, *, may_be_none: bool = False
     ) -> NDArray[np.int64]:
-        """Return positions of the elements that meet all conditions.
+        """Return the positions of the elements that meet all conditions.
 
         Args:
             element: name of the table.
@@ -107,7 +113,7 @@ class Elements:
             Positions in ascending order.
 
         Raises:
-            GatBatchError: if the conditions can't be met.
+            GatBatchError: if the grid lacks what a condition names, or no element meets them.
         """
         count = self.count(element)
         meets = np.ones(count, dtype=bool)
@@ -157,7 +163,10 @@ class Elements:
 
 
 def read_tags(path: Path) -> dict[str, dict[str, list[int | str]]]:
-    """Return elements by tag and type from a CSV file with the columns tag, type, id.
+    """Read the tags of elements from a CSV file with the columns tag, type and id.
+
+    Returns:
+        Tag -> type -> indices or names of elements.
 
     Raises:
         TableError: if it can't be read.
@@ -171,7 +180,7 @@ def read_tags(path: Path) -> dict[str, dict[str, list[int | str]]]:
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
-    """Return rows of a CSV file with known columns, as text.
+    """Read the rows of a CSV file that must have these columns, as text.
 
     Raises:
         TableError: if it can't be read or has other columns.
@@ -192,7 +201,7 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
 def read_matrix(
     path: Path, elements: Elements, element: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return a symmetric matrix from a CSV file whose first line names the elements.
+    """Read a symmetric matrix from a CSV file whose first line names the elements.
 
     Args:
         path: the file; its rows are in the order of its columns.
@@ -203,7 +212,8 @@ def read_matrix(
         Positions of the elements, ascending, and the matrix in that order.
 
     Raises:
-        GatBatchError: if it can't be read, isn't symmetric or names other elements.
+        GatBatchError: if it can't be read, isn't symmetric, or names an element that is unknown or
+            named already.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:

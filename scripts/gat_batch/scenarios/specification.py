@@ -24,20 +24,20 @@ MANIFEST_KEYS = ("grid", "solver", "timeout_secs", "max_jobs", "options", "conti
 """Keys for all scenarios that the manifest takes as they are."""
 
 MERGED_KEYS = ("scale", "options", "metadata")
-"""Values that a scenario adds to those of its base; everything else it replaces."""
+"""Keys whose values are merged with those of the base; all others replace them."""
 
 PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid")
 """What a sweep can vary, beside ``scale.NAME`` and ``options.NAME``."""
 
 LONGEST_TIMEOUT_SECS = 31_536_000
-"""A year, as in the schemas."""
+"""A year in seconds, as in the schemas."""
 
 SOLVERS = ("dc", "ac", "dc_opf", "ac_opf")
 
 
 @dataclass(frozen=True)
 class Family:
-    """One entry of a specification: a scenario, or many of a kind.
+    """One entry of a specification: a scenario, or many that are made alike.
 
     Attributes:
         id: its name, or the beginning of its members' names.
@@ -56,8 +56,8 @@ class Specification:
         file: where it was read from.
         top: keys that the manifest takes as they are.
         seed: start of all random numbers.
-        element_tags: elements by tag and type, or a file with them.
-        profiles: factors over time, by name.
+        element_tags: tag -> type -> elements, or a file with them.
+        profiles: name -> factors over time.
         families: what scenarios to make, in the specification's order.
     """
 
@@ -69,11 +69,11 @@ class Specification:
     families: tuple[Family, ...]
 
     def path(self, name: str) -> Path:
-        """Return a file that the specification names."""
+        """Return the path of a file that the specification names."""
         return self.file.parent / name
 
     def grids(self) -> list[str]:
-        """Return references of all grids, as written, each once."""
+        """Return the references to all grids, as written, each once."""
         found = []
         for family in self.families:
             swept = [family.values.get(key, {}).get("grid", []) for key in ("sweep", "zip")]
@@ -82,7 +82,7 @@ class Specification:
         return list(dict.fromkeys(found))
 
     def named_files(self) -> list[str]:
-        """Names of the files that the scenarios are made from, beside the grids, each once."""
+        """Return the names of the files that scenarios are made from, without grids, each once."""
         found = [profile["file"] for profile in self.profiles.values()]
         found.append(self.element_tags)
         for family in self.families:
@@ -98,12 +98,12 @@ class Specification:
         field: str | None = None,
         hint: str | None = None,
     ) -> SpecificationError:
-        """Return a fault of this specification."""
+        """Make a fault of this specification."""
         return SpecificationError(what, file=self.file, scenario=scenario, field=field, hint=hint)
 
 
 def read_specification(document: Any, file: Path, schema: Mapping[str, Any]) -> Specification:
-    """Make a specification of a document.
+    """Make a specification of a document, and check it.
 
     Args:
         document: the content of the file.
@@ -111,7 +111,7 @@ def read_specification(document: Any, file: Path, schema: Mapping[str, Any]) -> 
         schema: ``workflow/schemas/scenario_specification.schema.json``.
 
     Raises:
-        InputErrors: if the content has faults: all of them.
+        InputErrors: if the content has faults; it holds all of them.
     """
     document = translated(document)
     faults = schema_faults(document, schema, file)
@@ -229,7 +229,7 @@ def _parameter_faults(
 
 
 def _may_be(name: str, value: Any) -> bool:
-    """Tell whether a parameter can have a value, as far as that follows from its kind."""
+    """Return whether a parameter can have a value, as far as that follows from its kind."""
     if name == "solver":
         return value in SOLVERS
     if name == "grid":
@@ -256,7 +256,7 @@ def _time_faults(
 
 
 def _changes(specification: Specification, family: Family, kinds: tuple[str, ...]) -> bool:
-    """Tell whether a family changes injections of these kinds by a table of its own."""
+    """Return whether a family changes injections of these kinds by what it specifies itself."""
     values = family.values
     named = [*values.get("scale", {}).values()]
     named += values.get("draws", {}).get("random", {}).values()

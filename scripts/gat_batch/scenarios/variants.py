@@ -1,4 +1,4 @@
-"""Variants: what a family is for one choice of its swept parameters, held against the grid."""
+"""Variants: a family for one choice of its swept parameters, with what it names of the grid."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from .specification import Family, Specification
 
 MOST_SCENARIOS = 1_000_000
-"""Scenarios of one specification."""
+"""Most scenarios of one specification."""
 
 
 @dataclass
 class Sources:
-    """Grids, profiles and tags that a specification names, each read once and only if needed.
+    """The grids, profiles and tags that a specification names, each read once and only if needed.
 
     Attributes:
         specification: what names them.
@@ -43,12 +43,12 @@ class Sources:
 
     @cached_property
     def tags(self) -> Mapping[str, Any]:
-        """Elements by tag and type."""
+        """Tag -> type -> indices or names of elements."""
         tags = self.specification.element_tags
         return read_tags(self.specification.path(tags)) if isinstance(tags, str) else tags
 
     def elements(self, grid: str) -> Elements:
-        """Return the elements of a grid."""
+        """Return the elements of a grid, given by its reference."""
         if grid not in self._elements:
             try:
                 net = read_grid(grid_ref(grid, self.specification.file.parent))
@@ -58,7 +58,7 @@ class Sources:
         return self._elements[grid]
 
     def profiles(self, name: str) -> Profiles:
-        """Return a file of profiles."""
+        """Return the profiles of a file, given by its name."""
         if name not in self._profiles:
             self._profiles[name] = read_profiles(self.specification.path(name))
         return self._profiles[name]
@@ -119,7 +119,7 @@ class Variant:
 
     @cached_property
     def factors(self) -> dict[str, list[Factors]]:
-        """What multiplies injections in all draws, by kind of element."""
+        """Kind of element -> what multiplies its injections in all draws."""
         result: dict[str, list[Factors]] = {}
         for scale in self.values.get("scale", {}).values():
             positions = self.elements.chosen(scale["of"], scale.get("where"))
@@ -141,15 +141,15 @@ class Variant:
 
     @cached_property
     def dispatch(self) -> dict[str, dict[int, Mapping[str, Any]]]:
-        """What single generators are told, by kind and position."""
+        """Kind of generator -> position -> the order that it is given."""
         orders = self.values.get("dispatch", [])
         return dispatch_of(self.elements, orders) if orders else {}
 
     @cached_property
     def sets(self) -> list[tuple[str, OutageSet]]:
-        """Names of outage sets and their outages; one without either if there are none.
+        """Names of outage sets and their outages; one without either if none are asked for.
 
-        What is out anyway is left out.
+        Sets with an element that is out in all of its scenarios are left out.
         """
         entry = self.values.get("each_outage")
         if entry is None:
@@ -167,7 +167,7 @@ class Variant:
 
     @cached_property
     def outages(self) -> OutageSet:
-        """Its own outages, whatever it names them by."""
+        """The outages that all of its scenarios have."""
         own = self.values.get("outages")
         return found(self.elements, own) if own else ()
 
@@ -187,7 +187,7 @@ class Variant:
 
     @cached_property
     def design(self) -> Design | None:
-        """Where its draws lie; None if nothing is random."""
+        """Where its draws lie in the unit cube; None if it has none."""
         draws = self.values.get("draws")
         if draws is None:
             return None
@@ -209,7 +209,7 @@ class Variant:
 
 
 def variants(specification: Specification, sources: Sources, family: Family) -> Iterator[Variant]:
-    """The variants of a family: every combination of swept values, with each of the zipped ones.
+    """Yield the variants of a family: all combinations of swept values, with each zipped choice.
 
     Raises:
         SpecificationError: if there are too many.
@@ -239,7 +239,7 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def safe(value: Any) -> str:
-    """Return a value as a part of a scenario's name."""
+    """Return a value as part of a scenario's name, with a point for each unsafe character."""
     return "".join(
         sign if sign.isascii() and (sign.isalnum() or sign in "._+-") else "."
         for sign in str(value)

@@ -1,4 +1,4 @@
-"""What a configuration asks of the analytics stage. Light: Snakemake parses it in each job."""
+"""What a configuration asks of the analytics stage. Light, as each Snakemake job parses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Analysis:
         name: its name and that of its table.
         kind: a key of :data:`OPTIONS`, or ``function``.
         function: ``module:function`` of the user's own, or empty.
-        over: what a function is called for: each scenario, or all rows of the batch at once.
+        over: whether a function is called for each ``scenario`` or for all rows of the ``batch``.
         timeout_secs: wall-clock limit of one attempt at one part, in seconds.
         options: options of the kind, or keyword arguments of the function.
     """
@@ -44,16 +44,16 @@ class Analysis:
 
 
 def analyses_of(entries: Sequence[Mapping[str, Any]]) -> tuple[Analysis, ...]:
-    """Read the configuration's ``analytics``, whose form has passed the schema.
+    """Read the configuration's ``analytics``, which has passed the schema.
 
     Args:
         entries: the entries.
 
     Returns:
-        The analyses, options filled in.
+        The analyses, with options that were left out filled in.
 
     Raises:
-        ConfigError: if two have one name, or an option isn't known.
+        ConfigError: if two have one name, or an option is unknown, missing or of no use.
     """
     names = [entry["name"] for entry in entries]
     for name in names:

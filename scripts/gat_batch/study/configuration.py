@@ -24,7 +24,7 @@ class Config:
         output_dir: the folder that holds the batches.
         scenarios_per_job: scenarios that one Snakemake job solves, or ``auto``.
         workers_per_job: scenarios that one job solves at the same time.
-        retry_attempts: attempts at a scenario, the first included.
+        retry_attempts: most attempts at a scenario, the first included.
         retry_backoff_secs: wait before the second attempt, in seconds.
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
         engine: what solves power flows: ``auto``, ``pandapower`` or ``lightsim2grid``.
@@ -58,11 +58,11 @@ class Config:
 
     @property
     def manifest_as_begun(self) -> Path:
-        """Where a run keeps the manifest as it began with it: people edit theirs meanwhile."""
+        """Where a run keeps a copy of the manifest it began with, as people may edit theirs."""
         return self.output_dir / self.name / "logs" / f"manifest{self.manifest.suffix}"
 
     def values(self) -> dict[str, Any]:
-        """Return the values as plain ones, from which the same configuration can be read again."""
+        """Return plain values from which the same configuration can be read again."""
         return {
             name: str(value) if isinstance(value, Path) else value
             for name, value in asdict(self).items()
@@ -80,8 +80,8 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         The configuration.
 
     Raises:
-        InputErrors: if any value has a fault: all of them.
-        ConfigError: if the values contradict each other.
+        InputErrors: if values have faults; it holds all of them.
+        ConfigError: if the values contradict each other, or the name of a folder has braces.
     """
     # On the command line, name=2024 comes as a number.
     values = {**values, "name": _as_text(values.get("name"))}

@@ -1,4 +1,4 @@
-"""Load and generator tables: long form, one row a value set, from CSV or Parquet.
+"""Load and generator tables: long form, a row for each element and snapshot, CSV or Parquet.
 
 A load table names its elements in a column ``load`` or ``bus``; a generator table in ``gen``,
 ``sgen`` or ``bus``. ``p_mw`` and ``q_mvar`` are MW and MVAr, ``vm_pu`` the voltage setpoint of a
@@ -50,7 +50,7 @@ class InjectionTable:
         values: for each value column that the table has, shape (rows,); NaN where left empty.
         snapshots: distinct snapshots in the order of their appearance; empty without the column.
         snapshot: position of each row's snapshot, shape (rows,); all 0 without the column.
-        numbers: position of each row in the file, shape (rows,); None if it is the same.
+        numbers: position of each row in the file, shape (rows,); None if it is the same here.
     """
 
     file: Path
@@ -63,7 +63,7 @@ class InjectionTable:
     numbers: NDArray[np.int64] | None = None
 
     def row(self, position: int) -> str:
-        """Name of a row for people: the first one below the header is row 2."""
+        """Return the name of a row for people: the first one below the header is row 2."""
         return f"row {(position if self.numbers is None else int(self.numbers[position])) + 2}"
 
     def part(self, rows: NDArray[np.int64]) -> InjectionTable:
@@ -100,7 +100,7 @@ class SharedTable:
         """Return the rows of one scenario.
 
         Raises:
-            TableError: if there are none.
+            TableError: if it has none.
         """
         if name not in self._rows:
             hint = nearest(name, list(self.scenarios[:MOST_FAULTS]))
@@ -109,10 +109,10 @@ class SharedTable:
         return self.table.part(self._rows[name])
 
     def digests(self) -> dict[str, str]:
-        """Return the hash of what each scenario's rows say, whatever else the file holds.
+        """Return a hash of each scenario's rows, whatever else the file holds.
 
         Returns:
-            64 hexadecimal digits a scenario.
+            Scenario -> 64 hexadecimal digits.
         """
         table = self.table
         labels, snapshots = np.array(table.labels, object), np.array(table.snapshots, object)
@@ -135,14 +135,15 @@ def read_injections(path: Path, kind: Kind, rows: str | None = None) -> Injectio
     Args:
         path: a CSV file, or Parquet with the suffix ``.parquet``.
         kind: whether it is a load or a generator table.
-        rows: what the rows wanted have in the column ``scenario`` of a shared table.
+        rows: the entry in the column ``scenario`` of the rows wanted, if the table is shared.
 
     Returns:
         The table.
 
     Raises:
-        InputErrors: if the table has faults: all of them, but no more than 20 one by one.
-        TableError: if the file can't be read at all.
+        InputErrors: if the table has faults; it holds all of them, no more than 20 one by one.
+        TableError: if the file is no table at all, or has no such rows.
+        UnreadableError: if the system fails to read it.
     """
     if rows is not None:
         return read_shared(path, kind).rows_of(rows)
@@ -159,7 +160,9 @@ def read_injections(path: Path, kind: Kind, rows: str | None = None) -> Injectio
 
 
 def read_shared(path: Path, kind: Kind) -> SharedTable:
-    """Read a table that several scenarios share; scenario after scenario asks for the same one.
+    """Read a table that several scenarios share.
+
+    The last few are kept, as one scenario after the other asks for the same table.
 
     Args:
         path: as for :func:`read_injections`.
@@ -181,7 +184,7 @@ def _read_shared(path: Path, kind: Kind, state: tuple[int, int]) -> SharedTable:
 
 
 def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
-    """Return a shared table from its columns.
+    """Make a shared table of its columns.
 
     Args:
         raw: the columns.
@@ -221,7 +224,7 @@ def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -
 def _renumbered(
     texts: tuple[str, ...], codes: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Those texts that occur, in the order of their appearance, and the codes that follow."""
+    """Return only the texts that occur, in the order of their appearance, and the new codes."""
     if not texts:
         return (), codes
     used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
@@ -232,7 +235,11 @@ def _renumbered(
 
 
 def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
-    """Return the column that names the elements; faults of the header are raised here."""
+    """Return the column that names the elements.
+
+    Raises:
+        InputErrors: if the header has faults.
+    """
     elements, values = ELEMENT_COLUMNS[kind], VALUE_COLUMNS[kind]
     known = [*elements, *values, "snapshot", "scenario"]
     faults: list[GatBatchError] = [

@@ -2,7 +2,7 @@
 
 A manifest is checked in two steps: its form against ``workflow/schemas/manifest.schema.json``,
 then what a schema can't say (unique ids, options a solver knows). All faults are reported
-together. Whether files exist and hold what is named in them is the concern of ``check``.
+together. Whether files exist and hold what is named in them is checked by ``plan.input_check``.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
 
     Raises:
         ManifestError: if the file can't be read or is malformed.
-        InputErrors: if the content has faults: all of them.
+        InputErrors: if the content has faults; it holds all of them.
     """
     return batch_of(read_document(file), file, schema)
 
 
 def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
-    """Return the batch that a manifest's content stands for.
+    """Check a manifest's content, and make a batch of it.
 
     Args:
         document: the content.
@@ -49,7 +49,7 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         The batch.
 
     Raises:
-        InputErrors: if the content has faults: all of them.
+        InputErrors: if the content has faults; it holds all of them.
     """
     if schema is not None:
         faults = schema_faults(document, schema, file)
@@ -69,14 +69,14 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
 
 
 def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, Any] | None:
-    """A manifest without its faulty scenarios, so that all faults of the others are found, too.
+    """Return a manifest without its faulty scenarios, so that the others can be checked too.
 
     Args:
         document: the content.
         faults: what was found in it so far.
 
     Returns:
-        The rest; None if nothing is left, or if a fault isn't one of a scenario.
+        The rest, or None if nothing is left or a fault belongs to no scenario.
     """
     faulty = {fault.scenario for fault in faults}
     if None in faulty:
@@ -137,7 +137,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
 
 
 def _table(entry: Any) -> tuple[str | None, str | None]:
-    """Name of a table, and which of its rows are meant."""
+    """Return the name of a table, and which of its rows are meant, if not all."""
     return (entry["file"], entry["rows"]) if isinstance(entry, dict) else (entry, None)
 
 

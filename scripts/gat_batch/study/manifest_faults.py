@@ -1,4 +1,4 @@
-"""What is wrong with a manifest of the right form: what a JSON Schema can't say."""
+"""Faults of a manifest of the right form: those that a JSON Schema can't find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
-    """Tell what is wrong with a manifest of the right form.
+    """Find the faults of a manifest that has passed its schema.
 
     Args:
         document: the content, which keeps to the schema.
@@ -98,7 +98,7 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
 def _needless(
     entry: Mapping[str, Any], document: Mapping[str, Any], file: Path
 ) -> Iterator[GatBatchError]:
-    """Return keys that say nothing to the scenario's solver, or contradict each other."""
+    """Yield a fault for each key that means nothing to the solver or contradicts another one."""
     solver = solver_of(entry, document)
     for key in ("costs", "limits"):
         if key in entry and solver not in OPTIMAL:
@@ -123,7 +123,7 @@ def _needless(
 
 
 def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
-    """Faults of the options for all scenarios: each must mean something to one of their solvers."""
+    """Yield faults of the options for all scenarios: one of their solvers must know each."""
     common = document.get("options", {})
     solvers = sorted({solver_of(entry, document) for entry in document["scenarios"]})
     known = {name for solver in solvers for name in OPTIONS.get(solver, {})}
@@ -139,18 +139,18 @@ def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[G
 
 
 def solver_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
-    """Return the solver of a scenario: its own, or that of all."""
+    """Return the solver of a scenario: its own, or the manifest's."""
     solver: Solver = entry.get("solver", document.get("solver", "dc"))
     return solver
 
 
 def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a scenario: its own, and those of all that its solver knows."""
+    """Return the options of a scenario: its own, and of the manifest's those its solver knows."""
     known = OPTIONS.get(solver_of(entry, document), {})
     common = {name: value for name, value in document.get("options", {}).items() if name in known}
     return {**common, **entry.get("options", {})}
 
 
 def contingencies_of_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
-    """Return the contingencies of a scenario as written: its own, or those of all."""
+    """Return the contingencies of a scenario as written: its own, or the manifest's."""
     return entry.get("contingencies", document.get("contingencies"))

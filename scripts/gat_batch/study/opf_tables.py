@@ -1,4 +1,4 @@
-"""Cost and limit tables for optimal power flow: long form, one row an element, CSV or Parquet.
+"""Cost and limit tables for optimal power flow: long form, a row per element, CSV or Parquet.
 
 Every row names its element in the columns ``element``, a type, and ``id``, an index or name. With
 a column ``snapshot`` the table holds one state after the other. A cell left empty says nothing.
@@ -43,15 +43,15 @@ POLYNOMIALS = {
     "p": ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2"),
     "q": ("cq0_eur", "cq1_eur_per_mvar", "cq2_eur_per_mvar2"),
 }
-"""Columns of the coefficients of each power's polynomial."""
+"""Active or reactive power -> columns of the coefficients of its cost, the constant first."""
 
 POINT = ("p_mw", "cost_eur")
-"""Columns of a point of a curve that is linear piece by piece."""
+"""Columns of a point of a piecewise linear curve."""
 
 _PRICED = (*POLYNOMIALS["p"], *POLYNOMIALS["q"], *POINT)
 
 COSTS: dict[str, tuple[str, ...]] = dict.fromkeys(("gen", "ext_grid", "sgen", "load"), _PRICED)
-"""Element -> columns that say what its power costs an hour."""
+"""Element -> columns that say what its power costs per hour."""
 
 COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {"costs": COSTS, "limits": LIMITS}
 
@@ -83,11 +83,11 @@ class ElementTable:
     snapshot: NDArray[np.int64]
 
     def place(self, row: int) -> tuple[str, str]:
-        """Type and label of a row's element."""
+        """Return the type and the label of a row's element."""
         return self.elements[self.element[row]], self.labels[self.label[row]]
 
     def fault(self, row: int, what: str, field: str, hint: str | None = None) -> TableError:
-        """Return a fault of a row; the first one below the header is row 2."""
+        """Make a fault of a row; the first one below the header is row 2."""
         return TableError(f"row {row + 2}: {what}", file=self.file, field=field, hint=hint)
 
 
@@ -102,8 +102,9 @@ def read_element_table(path: Path, kind: Kind) -> ElementTable:
         The table.
 
     Raises:
-        InputErrors: if the table has faults: all of them, but no more than 20 one by one.
-        TableError: if the file can't be read at all.
+        InputErrors: if the table has faults; it holds all of them, no more than 20 one by one.
+        TableError: if the file is no table at all.
+        UnreadableError: if the system fails to read it.
     """
     raw = read_columns(path)
     known = COLUMNS[kind]
@@ -141,7 +142,7 @@ def read_element_table(path: Path, kind: Kind) -> ElementTable:
 
 
 def _unfitting(table: ElementTable, known: dict[str, tuple[str, ...]]) -> list[GatBatchError]:
-    """Rows of unknown elements, rows that say nothing, and cells that don't fit their element."""
+    """Find unknown elements, rows that say nothing, and cells that don't fit their element."""
     faults: list[GatBatchError] = []
     given = {name: np.isfinite(column) for name, column in table.values.items()}
     said = np.any(list(given.values()), axis=0)
@@ -161,7 +162,7 @@ def _unfitting(table: ElementTable, known: dict[str, tuple[str, ...]]) -> list[G
 
 
 def _repeated(table: ElementTable, kind: Kind) -> list[GatBatchError]:
-    """Return elements named twice; the points of a curve are as many rows."""
+    """Find elements named twice; only the points of one curve may have several rows."""
     faults: list[GatBatchError] = []
     first: dict[tuple[int, ...], int] = {}
     points = np.isfinite(table.values.get(POINT[0], np.full(len(table.label), np.nan)))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .injection_tables import Kind
 
 OPTIMAL = ("dc_opf", "ac_opf")
-"""Studies in which generation is chosen and not given."""
+"""Solvers that choose the generation instead of taking it as given."""
 
 
 Engine = Literal["auto", "pandapower", "lightsim2grid"]
@@ -52,7 +52,7 @@ class Contingencies:
         depth: elements that fail together.
         types: element tables that they come from.
         vn_kv: lowest and highest nominal voltage of what fails in kV, or None for any.
-        names: pattern that its names match, with ``*`` and ``?``, or None for any.
+        names: pattern that the name of what fails matches, with ``*`` and ``?``, or None for any.
         sets: table of outage sets in place of all that, or None.
         screen: ``dc`` to solve by AC only what a DC power flow finds severe, or None.
     """
@@ -113,7 +113,7 @@ class Scenario:
 
     @property
     def injections(self) -> tuple[tuple[Kind, Path | None, str | None], ...]:
-        """Kind, file and rows of the load table and the generator table."""
+        """Kind, file and rows of the load table and of the generator table."""
         return ("load", self.loads, self.load_rows), ("gen", self.gens, self.gen_rows)
 
     @property

@@ -1,9 +1,10 @@
-"""Solver options by pandapower's names: which there are, and what they may be.
+"""Solver options by pandapower's names: which there are, and which values they may have.
 
 Light on purpose: a manifest's options are checked before pandapower is imported. Left out are
-options that would make one result depend on another (``init: results``, ``recycle``), on what
-happens to be installed (``lightsim2grid``, ``helm``), or that results rely on
-(``check_connectivity``).
+options that would make a result depend on another one (``init: results``, ``recycle``) or on what
+happens to be installed (``lightsim2grid``, ``helm``), and one that results rely on
+(``check_connectivity``). What an option means to the admittance model is in
+``powerflow.admittances``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Option:
         number: the type of number that it may be, if any.
         low: its least value as a number.
         high: its greatest value as a number.
-        open_low: whether it must be more than the least value.
+        open_low: whether a number must be greater than ``low``, not equal to it.
     """
 
     meaning: str
@@ -43,7 +44,7 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What it may be, for people."""
+        """The values that it may have, in words."""
         kinds = list(self.choices)
         if self.boolean:
             kinds += ["true", "false"]
@@ -54,7 +55,7 @@ class Option:
         return " or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
 
     def allows(self, value: Any) -> bool:
-        """Tell whether it may have a value."""
+        """Return whether it may have a value."""
         if isinstance(value, bool):
             return self.boolean
         if isinstance(value, str):
@@ -171,8 +172,8 @@ def check_options(solver: str, options: Mapping[str, Any]) -> list[GatBatchError
         options: values by name.
 
     Returns:
-        A fault for each option that the solver doesn't know or can't take, and for each that
-        contradicts another one.
+        A fault for each option that the solver doesn't know or whose value it can't take; without
+        any, one for each option that contradicts another one.
     """
     known = OPTIONS.get(solver, {})
     faults: list[GatBatchError] = []
@@ -189,15 +190,15 @@ def check_options(solver: str, options: Mapping[str, Any]) -> list[GatBatchError
 def rungs(
     options: Mapping[str, Any], ladder: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the ways to try one after the other, the options as given first.
+    """Yield the ways to try, one after the other, beginning with the options as given.
 
     Args:
         options: options of an AC power flow.
         ladder: names of :data:`RUNGS`.
 
     Yields:
-        Name, empty for the first, and options of each; those that the other options rule out are
-        left out.
+        Name, empty for the first, and options of each way. Ways that the other options rule out
+        are left out.
     """
     yield "", dict(options)
     starts = ("init_vm_pu", "init_va_degree")

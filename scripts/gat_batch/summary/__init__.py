@@ -1,5 +1,5 @@
 """What a batch comes to.
 
-In: results. Out: all rows in one file, a row a scenario, a row an element, contingencies ranked by
-how bad they are.
+In: results. Out: all rows in one file; tables with a row per scenario, per element and per
+overloaded branch; contingencies ranked by how bad they are.
 """

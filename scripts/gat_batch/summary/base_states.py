@@ -1,4 +1,4 @@
-"""States of several results, gathered so that what is told of them is computed for all at once."""
+"""States of several results, gathered so that their figures are computed for all at once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 QUANTITIES = ("vm_pu", "loading_percent", "p_mw", "q_mvar", "p_from_mw")
 
 COLUMNS = ("snapshot", "element", "id", "name", *QUANTITIES, *SYSTEM)
-"""What is told of states; of other columns nothing is."""
+"""Columns that are kept of states, as no figure needs others."""
 
 MOST_ROWS = 50_000
-"""Rows that are gathered before they are handed on; a part of one result may have more."""
+"""Rows that are gathered before they are handed on; one part of a result may have more."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,22 @@ class BaseStates:
         return kinds.dictionary.to_pylist(), kinds.indices.to_numpy()
 
     def are(self, *elements: str) -> NDArray[np.bool_]:
-        """Tell which rows are of some kinds of elements, shape (rows,)."""
+        """Return whether each row is of one of some kinds of elements, shape (rows,)."""
         names, codes = self._kinds
         told: NDArray[np.bool_] = np.array([name in elements for name in names], bool)[codes]
         return told
 
     def values(self, quantity: str) -> NDArray[np.float64]:
-        """Return a quantity of all rows, NaN where there is none, shape (rows,)."""
+        """Return a quantity of all rows, NaN where a row has none, shape (rows,)."""
         column: NDArray[np.float64] = self.table[quantity].to_numpy()
         return column
 
     def count(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Tell how many of some rows each scenario has, shape (scenarios,)."""
+        """Count how many of the rows marked each scenario has, shape (scenarios,).
+
+        Args:
+            rows: whether each row counts, shape (rows,).
+        """
         return np.bincount(self.owner[rows], minlength=len(self.scenarios))
 
 
@@ -72,7 +76,7 @@ class Gathering:
     _rows: int = 0
 
     def takes(self, scenario: Scenario) -> bool:
-        """Tell whether a part of this scenario may be added before the states are handed on."""
+        """Return whether a part of this scenario may be added before the states are handed on."""
         return self._rows < MOST_ROWS and (
             not self._scenarios or self._scenarios[-1].grid == scenario.grid
         )
@@ -86,11 +90,11 @@ class Gathering:
         self._rows += len(part)
 
     def states(self) -> BaseStates | None:
-        """Tell what was gathered, if anything; the next gathering begins."""
+        """Hand on what was gathered, None if nothing was, and begin anew."""
         if not self._parts:
             return None
         owner = np.repeat(self._owners, [len(part) for part in self._parts])
-        # Columns are selected of all parts at once: of one it takes as long.
+        # Columns are selected of all parts at once, as it takes as long for a single one.
         rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
         states = BaseStates(self._scenarios, owner, rows)
         self._scenarios, self._parts, self._owners, self._rows = [], [], [], 0

@@ -1,4 +1,4 @@
-"""The summary of a batch: every row of every result, one row a scenario, one row an element.
+"""The summary of a batch: every row of every result, one row per scenario, one row per element.
 
 Results are read once, in the order of the manifest; no more than a few parts of them are in
 memory, and what the statistics need is kept on disk.
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 READERS = 2
 READ_AHEAD = 4
-"""Groups of results read before they are summed up."""
+"""Threads that read results, and groups of results that are read before they are summed up."""
 
 BYTES_PER_GROUP = 2**19
-"""Size of the files of a group: handing over small ones takes as long as reading them."""
+"""Size of the files of a group, as handing over single small ones takes as long as reading them."""
 
 MOST_ROW_GROUPS = 1000
-"""Row groups of all results; a larger batch has several scenarios in each. Whoever opens a file
-reads about 3 kB a row group before anything else, and whoever writes it holds ten times that."""
+"""Most row groups of the file of all rows; in a larger batch several scenarios share one. A reader
+begins with about 3 kB per row group, and a writer holds ten times that until the end."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class SummaryFiles:
 
     Attributes:
         aggregated: every row of every result.
-        scenarios: one row a scenario.
+        scenarios: one row per scenario.
         scenarios_csv: the same as text.
-        elements: one row an element.
-        contingencies: one row a contingency, the worst first.
-        overloads: one row a branch that contingencies overload.
+        elements: one row per element.
+        contingencies: one row per contingency, the worst first.
+        overloads: one row per branch that contingencies overload.
     """
 
     aggregated: Path
@@ -73,9 +73,8 @@ def summarise(
     """Summarise the results of a batch.
 
     Args:
-        results: each scenario with its result file, which may be the placeholder of a scenario
-            that failed.
-        files: where the summary goes; all files appear together when they are complete.
+        results: each scenario with its result file, or its placeholder if the scenario failed.
+        files: where the summary goes; all files appear together, when they are complete.
         limits: what counts as a violation.
 
     Raises:
@@ -154,7 +153,7 @@ def _aggregate(
 def _parts(
     results: Sequence[tuple[Scenario, Path]],
 ) -> Generator[tuple[dict[str, Any], pa.Table, bool], None, None]:
-    """The parts of all results: metadata and rows, and whether it is the last of its result."""
+    """Yield the parts of all results: metadata, rows, and whether it is the last of its result."""
     groups = _groups([path for _, path in results])
     with ThreadPoolExecutor(READERS) as readers:
         coming = deque(readers.submit(_begun, group) for group in islice(groups, READ_AHEAD))
@@ -174,12 +173,12 @@ def _parts(
 
 
 def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Return results that are read together; large ones by themselves."""
+    """Yield groups of results that are read together; large ones are alone."""
     group: list[Path] = []
     size = 0
     for path in paths:
         group.append(path)
-        # Whoever reads it tells of a file that isn't there.
+        # Reading it will say that the file isn't there.
         with suppress(FileNotFoundError):
             size += path.stat().st_size
         if size >= BYTES_PER_GROUP:
@@ -190,20 +189,23 @@ def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _begun(paths: Sequence[Path]) -> list[Iterator[tuple[dict[str, Any], pa.Table]]]:
-    """Return the parts of results, the first two of each read: hardly any has more."""
+    """Begin to read results: return the parts of each, of which the first two have been read.
+
+    Hardly any result has more.
+    """
     found = [read_parts(path) for path in paths]
     return [chain(list(islice(parts, 2)), parts) for parts in found]
 
 
 class _RowGroups:
-    """Writes results into one file, some in each row group, while others are summed up."""
+    """Writes results into one file, some to a row group, while others are summed up."""
 
     def __init__(self, target: Path, size: int) -> None:
         self._size = size
         self._tables: list[pa.Table] = []
         self._rows = self._results = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
-        # Without the schema of Arrow readers get plain texts, as from a result.
+        # Without Arrow's schema readers get plain texts, as from a result.
         self._writer = pq.ParquetWriter(
             target,
             PART_SCHEMA,
@@ -223,7 +225,7 @@ class _RowGroups:
                 self._wait(0)
 
     def add(self, part: pa.Table, *, last: bool) -> None:
-        """Add rows of a result, which may be the last ones of it."""
+        """Add rows of a result; ``last`` says that they are its last ones."""
         self._tables.append(part)
         self._rows += len(part)
         self._results += last
@@ -239,6 +241,6 @@ class _RowGroups:
         self._tables, self._rows, self._results = [], 0, 0
 
     def _wait(self, most_rows: int) -> None:
-        """Wait until no more than some rows are still to be written."""
+        """Wait until no more than so many rows are yet to be written."""
         while self._waiting and sum(rows for rows, _ in self._waiting) > most_rows:
             self._waiting.popleft()[1].result()

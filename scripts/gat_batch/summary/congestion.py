@@ -1,4 +1,4 @@
-"""How often branches are at their limit, weighted, added up over parts of a batch."""
+"""How often branches are at their limit, by weight, added up over parts of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 AT_LIMIT = 0.999
-"""Part of the limit from which a branch counts as congested: optima lie on it, but for rounding."""
+"""Share of the limit from which a branch is congested: optima lie on it, but for rounding."""
 
 BRANCH = ["grid", "element", "id"]
 
@@ -19,7 +19,7 @@ BRANCH = ["grid", "element", "id"]
 def congestion_sums(
     branches: pd.DataFrame, grid: Any, weight: NDArray[np.float64], threshold_percent: float
 ) -> pd.DataFrame:
-    """Return weights of states by branch.
+    """Sum up for each branch the weights of all states and of those in which it is congested.
 
     Args:
         branches: rows of branches with ``element``, ``id`` and ``loading_percent``.

@@ -44,7 +44,7 @@ class ContingencyRanking:
         limits: what counts as a violation.
 
     Attributes:
-        overloads: what they overload.
+        overloads: the branches that they overload.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -53,7 +53,7 @@ class ContingencyRanking:
         self.overloads = Overloads()
 
     def add(self, table: pa.Table) -> None:
-        """Add contingencies of one result, whole ones, each with its system row in front."""
+        """Add rows of one result: whole contingencies, each with its system row in front."""
         rows = table.filter(pc.is_valid(table["contingency"])).combine_chunks()
         is_system = pc.equal(rows["element"], "system")
         system = rows.filter(is_system)
@@ -74,12 +74,15 @@ class ContingencyRanking:
         self._parts.append(system.select(_SCHEMA.names).cast(_SCHEMA))
 
     def _bad_voltage(self, rows: pa.Table) -> Any:
-        """Where only violations were kept, a bus is there because it is one, by its own band."""
+        """Return which rows are buses outside their voltage band.
+
+        Where only violations were kept, every bus that is there is one, by a band of its own.
+        """
         buses = pc.equal(rows["element"], "bus")
         vm = rows["vm_pu"]
         low, high = self._limits.band_pu
         inside = pc.and_(pc.greater_equal(vm, low), pc.less_equal(vm, high))
-        # With everything kept there are loads and generators too, and the common band decides.
+        # If all rows were kept, there are external grids too, and the common band decides.
         everything = pc.any(pc.equal(rows["element"], "ext_grid")).as_py()
         bad = pc.and_(buses, pc.invert(inside)) if everything else buses
         return bad.fill_null(fill_value=False)

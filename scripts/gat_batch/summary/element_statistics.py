@@ -1,7 +1,7 @@
 """Statistics of every element over scenarios and snapshots, exact, in bounded memory.
 
-Each solved state adds one row of numbers to a temporary file on disk; in the end the file is read
-a block of elements at a time. Quantiles are therefore those of all values, not estimates.
+Each solved state adds one row of numbers to a temporary file on disk; at the end the file is read,
+a block of elements at a time. So quantiles are those of all values, not estimates.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ QUANTITY = {
     "line_dc": "loading_percent",
     **dict.fromkeys(("load_dc", "source_dc"), "p_mw"),
 }
-"""The quantity that the statistics of an element are about."""
+"""Element -> the quantity that its statistics are about."""
 
 LIMITED = ("bus", "line", "trafo", "trafo3w", "line_dc")
 """Elements that a batch's limits hold for."""
@@ -68,12 +68,12 @@ ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 """Columns of the table of elements: type and meaning."""
 
 BLOCK_BYTES = 4 * 2**20
-"""Values held in memory at once."""
+"""Size of the values that are in memory at once."""
 
 
 @dataclass
 class _Grid:
-    """What was seen of one grid."""
+    """What has been seen of one grid."""
 
     element: pa.Array
     index: pa.Array
@@ -112,13 +112,13 @@ class ElementStatistics:
             grid.file.close()
 
     def add(self, states: BaseStates) -> None:
-        """Add states; the weight of a scenario is shared among its snapshots.
+        """Add states; the snapshots of a scenario share its weight.
 
         Args:
             states: the states.
 
         Raises:
-            ResultError: if rows of a scenario aren't those of other results on the same grid.
+            ResultError: if a scenario has other elements than earlier results on the same grid.
         """
         rows, system = states.are(*QUANTITY), states.are("system")
         solved = system & np.isfinite(states.values("load_mw"))
@@ -208,7 +208,13 @@ class ElementStatistics:
     def _block(
         self, values: NDArray[np.float64], weights: NDArray[np.float64], kinds: NDArray[np.str_]
     ) -> dict[str, NDArray[Any]]:
-        """Return statistics of some elements; values has the shape (states, elements)."""
+        """Return the statistics of some elements.
+
+        Args:
+            values: the quantity of each, shape (states, elements).
+            weights: weights of the states, shape (states,).
+            kinds: kinds of the elements, shape (elements,).
+        """
         there = np.isfinite(values)
         voltages = np.isin(kinds, ("bus", "bus_dc"))
         badness = np.where(voltages, np.abs(values - 1), values)
@@ -239,7 +245,7 @@ class ElementStatistics:
 def _quantile(
     values: NDArray[np.float64], there: NDArray[np.bool_], share: float
 ) -> NDArray[np.float64]:
-    """Return the quantile of each column's values that are there, shape (columns,)."""
+    """Return a quantile of each column, leaving out missing values, shape (columns,)."""
     whole = there.all(axis=0)
     quantile = np.empty(values.shape[1])
     quantile[whole] = np.quantile(values[:, whole], share, axis=0)

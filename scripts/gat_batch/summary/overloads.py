@@ -1,4 +1,4 @@
-"""What contingencies overload, the most often overloaded first.
+"""Branches that contingencies overload, the most often overloaded first.
 
 A large grid has millions of pairs of a contingency and a branch that it overloads. They are kept as
 numbers, 20 bytes each; names are kept once.
@@ -33,10 +33,10 @@ OVERLOAD_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 """Columns of the table of overloaded branches: type and meaning."""
 
 MOST_NAMED = 5
-"""Contingencies that are named for an overloaded branch."""
+"""Most contingencies that are named for an overloaded branch."""
 
 MOST_PAIRS = 5_000_000
-"""Pairs kept before those that are the same are made one."""
+"""Pairs that are kept before equal ones are merged."""
 
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in OVERLOAD_COLUMNS.items()])
 
@@ -73,7 +73,7 @@ class Overloads:
         ((key, times, loading),) = self._pairs
         branch = key >> 32
         overloads = np.bincount(branch, times, minlength=len(self._branches)).astype(np.int64)
-        # Of what overloads a branch equally often the worse comes first, then what came first.
+        # Of those that overload a branch equally often the worse comes first, then the earlier.
         order = np.lexsort((key, -loading, -times, branch))
         begins = np.searchsorted(branch[order], np.arange(len(self._branches)))
         names = list(self._contingencies)
@@ -128,7 +128,7 @@ class Overloads:
 
 
 def _codes(column: pa.ChunkedArray, known: dict[Hashable, int]) -> Codes:
-    """Return numbers for texts, the same for the same text each time."""
+    """Return a number for each text, always the same for the same text; ``known`` grows."""
     encoded = column.combine_chunks().dictionary_encode()
     texts: Iterable[str] = encoded.dictionary.to_pylist()
     numbers = np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
@@ -139,7 +139,7 @@ def _codes(column: pa.ChunkedArray, known: dict[Hashable, int]) -> Codes:
 def _merged(
     keys: Codes, times: NDArray[np.int32] | None, loadings: Reals
 ) -> tuple[Codes, NDArray[np.int32], Reals]:
-    """Return equal keys made one: how often they occur, and their highest loading."""
+    """Merge equal keys: return each key once, how often it occurs, and its highest loading."""
     order = np.argsort(keys, kind="stable")
     keys, loadings = keys[order], loadings[order]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))

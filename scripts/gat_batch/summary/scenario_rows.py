@@ -1,4 +1,4 @@
-"""One row a scenario: what the manifest says of it, and what its result comes to.
+"""One row per scenario: what the manifest says of it, and what its result comes to.
 
 Figures are computed for many scenarios at once, from the ``system`` rows of their states.
 """
@@ -76,10 +76,10 @@ _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in SCENARIO_COLUMNS.items(
 MEANS = ("load_mw", "generation_mw", "loss_mw", "unserved_mw")
 SUMS = ("objective", "congestion_rent")
 EXTREMES = (("max_loading", "percent", "element"), ("min_vm", "pu", "bus"), ("max_vm", "pu", "bus"))
-"""Extremes of a state, their units, and where they are."""
+"""Extremes of a state: the names of their columns begin so, have these units, and say where."""
 
 MOST_STATES = 50_000
-"""States kept before they are summed up; one scenario may have more."""
+"""States that are kept before they are summed up; one scenario may have more."""
 
 
 class ScenarioTable:
@@ -98,7 +98,7 @@ class ScenarioTable:
         self._owners: list[NDArray[np.int64]] = []
 
     def add(self, states: BaseStates) -> None:
-        """Add states; those of a scenario follow each other."""
+        """Add states; those of one scenario must follow each other."""
         system = states.are("system")
         low, high = self._limits.band_pu
         vm = states.values("vm_pu")
@@ -127,7 +127,7 @@ class ScenarioTable:
         row["contingencies"] = row.get("contingencies", 0) + (count or 0)
 
     def solved(self, scenario: Scenario, metadata: dict[str, Any]) -> None:
-        """Say that all of a scenario's result has been added."""
+        """Complete the row of a scenario whose result has been added whole."""
         row = self._rows[scenario.id]
         row.setdefault("contingencies", 0)
         row["fingerprint"] = metadata.get("fingerprint")
@@ -135,7 +135,7 @@ class ScenarioTable:
         row["duration_secs"] = metadata.get("duration_secs")
 
     def failed(self, scenario: Scenario, failure: dict[str, Any]) -> None:
-        """Say that a scenario has no result."""
+        """Complete the row of a scenario that has no result."""
         self._rows[scenario.id] |= {
             "status": "failed",
             "attempts": failure.get("attempts"),
@@ -165,7 +165,7 @@ class ScenarioTable:
 
 
 def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
-    """Tell what a row says of a scenario and of its result file before that is read."""
+    """Return what a row says of a scenario and its result file before that is read."""
     return {
         "scenario": scenario.id,
         "solver": scenario.solver,
@@ -179,11 +179,14 @@ def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
 
 
 def _figures(system: pa.Table, owner: Rows) -> dict[str, list[Any]]:
-    """Tell what states come to, one entry a scenario.
+    """Compute figures of scenarios from their states.
 
     Args:
         system: the ``system`` rows of the states.
         owner: number of the scenario of each, ascending, shape (states,).
+
+    Returns:
+        Column -> a value for each scenario.
     """
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     status = pc.index_in(system["status"], pa.array(SEVERITY)).to_numpy()

@@ -87,9 +87,10 @@ def _read_table(path: Path, name: str, listed: dict[str, Any]) -> pa.Table:
 
 
 def _typed(table: pa.Table, schema: pa.Schema, file: Path) -> pa.Table:
-    """Return the columns of a schema, in its types.
+    """Return the columns of a schema, in its types; a writer may use others of the same meaning.
 
-    A writer may use other types of the same meaning.
+    Raises:
+        GridError: if a column is missing, of another type, or empty where it must not be.
     """
     columns = []
     for wanted in schema:
@@ -138,7 +139,7 @@ def _case(tables: dict[str, pa.Table], extra: dict[str, pa.Table], path: Path) -
 
 
 def _frame(table: pa.Table, name: str) -> pd.DataFrame:
-    """A table of a case: columns renamed, angles in degrees, pandapower's indices restored."""
+    """Make a table of a case: columns renamed, angles in degrees, pandapower's indices restored."""
     data: pd.DataFrame = table.to_pandas()
     for there, here in RADIANS.get(name, {}).items():
         data[here] = np.degrees(data[there].astype(float))

@@ -1,9 +1,9 @@
 """The tables of a GAT Arrow dataset, schema 2.0.0, and how they map to those of a case.
 
-Two tables extend the schema, which its readers may leave aside: ``shunts``, and
-``branch_conductances`` for the iron losses of transformers. Both are written only if needed. The
-schema metadata of a table say which indices its elements have in pandapower, where ids of two
-kinds of element share one table.
+Two tables extend the schema, and its readers may ignore them: ``shunts``, and
+``branch_conductances`` for the iron losses of transformers. Both are written only if needed. Where
+one table holds elements of two kinds, its schema metadata say which indices they have in
+pandapower.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ RADIANS: dict[str, dict[str, str]] = {
         "angle_max_rad": "angle_max",
     },
 }
-"""The same for angles, which a case has in degrees."""
+"""The same for angles: column there in radians -> column of a case in degrees."""
 
 INDEX_KEY = b"gat_batch.pandapower_index"
 EXTERNAL_KEY = b"gat_batch.external_grids"

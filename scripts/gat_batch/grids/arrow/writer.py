@@ -148,7 +148,7 @@ def _table(
 
 
 def _array(values: object, field: pa.Field) -> pa.Array:
-    """Return one column; NaN is what isn't known."""
+    """Return one column, with null for NaN, which stands for what isn't known."""
     if pa.types.is_integer(field.type) and isinstance(values, np.ndarray):
         values = [None if np.isnan(value) else int(value) for value in values.astype(float)]
     if pa.types.is_dictionary(field.type):

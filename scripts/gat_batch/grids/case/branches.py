@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 br = branch_columns()
 
 NO_RATING_KA = 9e4
-"""A current limit from here on is a way to say that there is none."""
+"""Current limits from this one on, in kA or for transformers in MVA, mean that there is none."""
 
 
 def branches_of(source: Source) -> pd.DataFrame:
-    """Return the table of branches; what doesn't fit goes to the shunts at their ends."""
+    """Make the table of branches.
+
+    What doesn't fit into it is added to ``source.g`` and ``source.b``, for shunts at their ends.
+    """
     net, rows = source.net, []
     lines = source.lookups["branch"].get("line", (0, 0))[0]
     for n, index in enumerate(net.line.index):
@@ -55,14 +58,14 @@ def _angles(element: pd.Series) -> dict[str, float]:
 def _status(
     source: Source, kind: str, index: int, row: dict[str, object], element: pd.Series
 ) -> dict[str, bool]:
-    """Switches may disconnect a branch that is in service; a dead bus doesn't count."""
+    """Return whether a branch is in service and connected by its switches, whatever its buses."""
     switches = source.net.switch
     switched = ((switches["et"] == kind) & (switches["element"] == index)).any()
     return {"status": bool(row["status"] if switched else element["in_service"])}
 
 
 def _other_branches(source: Source, last: int) -> list[dict[str, object]]:
-    """Return windings, impedances and whatever else became a branch."""
+    """Return rows for windings, impedances and whatever else became a branch."""
     rows: list[dict[str, object]] = []
     next_index = int(source.net.trafo.index.max()) + 1 if len(source.net.trafo) else 0
     for kind, (start, end) in source.lookups["branch"].items():
@@ -83,7 +86,7 @@ def _branch(source: Source, row: int, index: int, name: str, rate: float) -> dic
     tap = float(values[br.TAP].real) or 1.0
     status = bool(values[br.BR_STATUS].real)
     if status:
-        # What the second end has more than the first finds room in a shunt there.
+        # What the second end has beyond the first finds room in a shunt there.
         source.g[ends[1]] += values[br.BR_G_ASYM].real / 2 * source.base_mva
         source.b[ends[1]] += values[br.BR_B_ASYM].real / 2 * source.base_mva
     if values[br.BR_R_ASYM].real or values[br.BR_X_ASYM].real:

@@ -44,20 +44,20 @@ COLUMNS: dict[str, dict[str, type]] = {
 """Columns of each table. NaN stands for what isn't known, an empty text for no name; angles
 are in degrees.
 
-``external`` marks generators that pandapower has as external grids. ``index`` of a table, where
-it isn't simply counted, is the index that the element has in pandapower.
+``external`` marks generators that pandapower has as external grids. The index of a table, where
+it isn't simply counted, is the one that the element has in pandapower.
 """
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a generator in currency an hour.
+    """Cost of a generator in currency per hour.
 
     Attributes:
-        points: for a piecewise linear cost (MW, cost) pairs; empty for a polynomial.
-        coefficients: of a polynomial in MW, the constant first.
-        startup: cost of a start.
-        shutdown: cost of a stop.
+        points: pairs of MW and cost, for a piecewise linear cost; empty for a polynomial.
+        coefficients: those of a polynomial in MW, the constant first; empty without one.
+        startup: cost of a start, in currency.
+        shutdown: cost of a stop, in currency.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -75,7 +75,7 @@ class Case:
         base_mva: system base in MVA.
         frequency_hz: system frequency in Hz.
         bus, load, shunt, gen, branch: tables with the columns of :data:`COLUMNS`.
-        dropped: what of the source isn't in the tables, one sentence each.
+        dropped: what of the source the tables don't hold, one sentence each.
     """
 
     name: str
@@ -90,7 +90,13 @@ class Case:
 
 
 def frame(table: str, rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Return a table from its rows, with all columns in their types."""
+    """Make a table of a case of its rows, with all columns in their types.
+
+    Args:
+        table: its name, a key of :data:`COLUMNS`.
+        rows: column -> value, and ``index`` where the table isn't simply counted. A number that is
+            left out is NaN.
+    """
     columns = COLUMNS[table]
     index = [row.get("index", position) for position, row in enumerate(rows)]
     data = {
@@ -110,7 +116,8 @@ def check_case(case: Case, source: str) -> None:
         source: the file, for the messages.
 
     Raises:
-        GridError: if ids repeat, buses don't exist, or required numbers aren't finite.
+        GridError: if there are no buses, ids repeat, buses don't exist, required numbers aren't
+            finite, or a branch has no impedance.
     """
     if not len(case.bus):
         raise GridError("has no buses", file=source)

@@ -1,8 +1,8 @@
 """A pandapower network -> a case in MATPOWER's conventions with the same power flow.
 
-The branch parameters are pandapower's own: those of the internal model that its power flow
-solves. So whatever pandapower knows comes out as buses, branches and shunts; what loses its
-identity on the way is said.
+The branch parameters are those of the internal model that pandapower's power flow solves. So
+whatever pandapower knows comes out as buses, branches and shunts; ``Case.dropped`` says what loses
+its identity on the way.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class _Writer:
     def _with_rest(
         self, table: str, rows: list[dict[str, object]], rest: dict[str, np.ndarray]
     ) -> pd.DataFrame:
-        """Append what a bus has beyond the elements of its own: one row a bus."""
+        """Append a row for each bus that has more than its elements of this kind account for."""
         first = max((int(str(row["id"])) for row in rows), default=-1) + 1
         there = np.flatnonzero(np.any([np.abs(values) > 1e-12 for values in rest.values()], axis=0))
         rows += [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def generators_of(source: Source) -> pd.DataFrame:
-    """Return the table of generators, external grids among them."""
+    """Make the table of generators, external grids among them."""
     net, rows = source.net, []
     for index, gen in net.gen.iterrows():
         rows.append(_generator(source, index, gen, "gen") | {"p_mw": gen["p_mw"] * gen["scaling"]})
@@ -50,7 +50,7 @@ def dispatchable_sgens(source: Source) -> pd.DataFrame:
 
 
 def _inner_voltages(source: Source, last: int) -> list[dict[str, object]]:
-    """Return the voltage sources inside extended wards, each at a bus of its own."""
+    """Return rows for the voltage sources inside extended wards, each at a bus of its own."""
     xward = source.net.xward
     buses = source.lookups["bus"][source.lookups["aux"].get("xward", [])]
     first = int(source.net.gen.index.max()) + 1 if len(source.net.gen) else 0

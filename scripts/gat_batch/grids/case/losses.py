@@ -1,4 +1,4 @@
-"""What of a network is not there any more in the network that its case is read back as."""
+"""What a network loses when its case is read back as a network."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ REWRITTEN: dict[str, tuple[str, ...]] = {
         "tap_step_degree", "tap_changer_type",
     ),
 }  # fmt: skip
-"""Columns that take other values for the same power flow, or are spoken of on their own."""
+"""Columns that have other values for the same power flow, or that other sentences mention."""
 
 WHOLE = ("measurement", "controller", "group", "characteristic")
 """Tables without a place in a case."""
 
 
 def losses(before: pandapowerNet, after: pandapowerNet) -> list[str]:
-    """Compare a network with what is read back of it.
+    """Compare a network with the one that is read back from its case.
 
     Args:
         before: the network.
         after: the network of its case.
 
     Returns:
-        What is lost, one sentence for each kind of element.
+        What is lost, one sentence for each kind of element or table.
     """
     result = []
     for element, rewritten in REWRITTEN.items():
@@ -78,9 +78,9 @@ def _differ(values: pd.Series, table: pd.DataFrame, name: str) -> bool:
 
 
 def _same(one: Any, two: Any) -> bool:
-    """Return equal, as texts or as numbers to a billionth.
+    """Return whether two cells are equal as texts, or as numbers to a billionth.
 
-    Nothing and an empty text are the same.
+    A missing value equals an empty text.
     """
     texts = [
         "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

@@ -84,7 +84,10 @@ def add_generators(net: pandapowerNet, case: Case) -> None:
 
 
 def _external(case: Case, slack: set[int]) -> list[bool]:
-    """Tell which generators become external grids."""
+    """Return whether each generator becomes an external grid.
+
+    Those marked external do, and the first one in service at each slack bus without one.
+    """
     marked = set(case.gen["bus"][case.gen["external"].astype(bool)])
     taken: set[int] = set()
     result = []

@@ -1,6 +1,6 @@
 """A network beside the arrays that pandapower's power flow makes of it.
 
-The arrays know every branch parameter as it is solved; the tables know what is whose.
+The arrays hold every branch parameter as it is solved; the tables say which element it belongs to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ bi = bus_columns()
 
 
 class Source:
-    """What a case is made of.
+    """What a case is made of: a network, and the arrays of its power flow.
 
     Args:
         net: the network; it isn't changed.
@@ -38,6 +38,9 @@ class Source:
         bus_id: id in the case of each row: that of its first pandapower bus, or a fresh one.
         g, b: what branches leave at each row for a shunt to take over, in MW and MVAr at 1 p.u.
         dropped: what the case can't hold, one sentence each.
+
+    Raises:
+        GridError: if pandapower can't model the grid.
     """
 
     def __init__(self, net: pandapowerNet) -> None:
@@ -68,7 +71,7 @@ class Source:
 
     @cached_property
     def held(self) -> set[int]:
-        """Ids of the buses whose voltage is held, in islands without supply too."""
+        """Ids of the buses whose voltage is held, also in islands without supply."""
         held = {
             self.at(bus)
             for table in (self.net.gen, self.net.ext_grid)
@@ -100,7 +103,7 @@ def _internal_model(net: pandapowerNet) -> pandapowerNet:
 
 
 def number(value: object, missing: float = float("nan")) -> float:
-    """Return a cell as a number, or what stands for a missing one."""
+    """Return a cell as a number, or ``missing`` if it holds none."""
     try:
         number = float(value)  # type: ignore[arg-type] # anything may stand in a column
     except (TypeError, ValueError):
@@ -109,5 +112,5 @@ def number(value: object, missing: float = float("nan")) -> float:
 
 
 def name_or(value: Any, missing: str) -> str:
-    """Return a cell as a name, or what stands for a missing one."""
+    """Return a cell as a name, or ``missing`` if it is empty."""
     return missing if pd.isna(value) else str(value)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
 CREATED = ("bus", "load", "shunt", "line", "trafo", "gen", "sgen", "ext_grid")
-"""Elements that a case becomes."""
+"""Tables of the elements that a case becomes."""
 
 UNLIMITED_KA = 99999.0
 UNLIMITED_MVA = 99999.0
@@ -26,10 +26,10 @@ def network_of(case: Case, source: str) -> pandapowerNet:
     """Make a network of a case.
 
     A bus, load, shunt, line or generator keeps its id as its pandapower index, unless the table
-    has indices of its own. At a slack bus one generator becomes the external grid: those marked
-    external, else the first one in service; without any the bus keeps its angle in a column of its
-    own. At a bus of type PQ, whose voltage no one holds, a generator in service becomes a static
-    one with the reactive power it has; an optimal power flow may choose both powers all the same.
+    has indices of its own. At a slack bus the generators marked external become external grids, or
+    else the first one in service; without any, the bus keeps its angle in a column of its own. At a
+    bus of type PQ, whose voltage nothing holds, a generator in service becomes a static one with
+    the reactive power it has; an optimal power flow may still choose both its powers.
 
     Args:
         case: the grid.
@@ -57,10 +57,7 @@ def network_of(case: Case, source: str) -> pandapowerNet:
 
 
 def _leave_nameless(net: pandapowerNet) -> None:
-    """Return the empty names and zones become none.
-
-    Pandapower's creators write empty texts for none.
-    """
+    """Replace empty names and zones by None, as pandapower's creators write empty texts."""
     texts = [("bus", "zone"), *((element, "name") for element in CREATED)]
     for element, column in texts:
         values = net[element][column].astype(object)
@@ -118,7 +115,7 @@ def _add_shunts(net: pandapowerNet, case: Case, shunt: pd.DataFrame) -> None:
 
 
 def _plain(case: Case) -> pd.Series:
-    """Return branches without a ratio or a shift: those can be lines."""
+    """Return whether each branch has neither a ratio nor a shift, so that it can be a line."""
     branch = case.branch
     return ~branch["transformer"] & branch["tap"].isin([0.0, 1.0]) & (branch["shift_degree"] == 0)
 
@@ -149,12 +146,12 @@ def _add_lines(net: pandapowerNet, case: Case) -> None:
 
 
 def _limit_angles(table: pd.DataFrame, branch: pd.DataFrame, turned: np.ndarray) -> None:
-    """Give elements the limits of the angle across their branches, where there are any.
+    """Set the limits of the angle across branches, in degrees, if there are any.
 
     Args:
-        table: the elements.
+        table: the table of the elements, which gets the columns.
         branch: their branches.
-        turned: which of them go from the branch's to-bus to its from-bus.
+        turned: whether each element goes from the branch's to-bus to its from-bus.
     """
     low, high = branch["angle_min"].to_numpy(), branch["angle_max"].to_numpy()
     # Zeros stand for no limit in MATPOWER's format, and so does a full turn.
@@ -169,9 +166,9 @@ def _limit_angles(table: pd.DataFrame, branch: pd.DataFrame, turned: np.ndarray)
 def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
     """Add the branches that aren't lines.
 
-    pandapower has the ratio at the high-voltage bus and the impedance at the low-voltage one, so
-    that a branch from low to high voltage is turned round: seen from its from-bus the impedance
-    is ``tap**2`` times and the admittance ``tap**-2`` times as large.
+    pandapower has the ratio at the high-voltage bus and the impedance at the low-voltage one, so a
+    branch from low to high voltage is turned round: seen from its from-bus the impedance is
+    ``tap**2`` times and the admittance ``tap**-2`` times as large.
 
     Returns:
         Shunts for the charging that a pandapower transformer can't have: its magnetisation is

@@ -26,7 +26,7 @@ FREQUENCY_HZ = 50.0
 """MATPOWER cases don't say theirs; it has no influence on a power flow."""
 
 WIDTHS = {"bus": 13, "gen": 10, "branch": 11}
-"""Columns that a table has at least."""
+"""Table -> the number of columns that it has at least."""
 
 PIECEWISE, POLYNOMIAL = 1, 2
 """MATPOWER's cost models."""
@@ -42,7 +42,7 @@ def read_matpower(path: Path) -> pandapowerNet:
         The network.
 
     Raises:
-        GridError: if it is no MATPOWER case or contradicts itself.
+        GridError: if it can't be read, is no MATPOWER case or contradicts itself.
     """
     raw = _read_mat(path) if path.suffix.lower() == ".mat" else _read_m(path)
     tables = {}

@@ -1,8 +1,8 @@
 """Reads the text of a MATPOWER case as MATLAB reads it, as far as it is plain data.
 
 A case file is a MATLAB function. Those that savecase() writes, and nearly all that are passed
-round, only give fields of one struct a number, a text, a table or a list. That much is read here;
-any other statement would take MATLAB to carry out and is refused, never passed over.
+round, only assign a number, a text, a table or a list to fields of one struct. That much is read
+here; any other statement would take MATLAB to run and is refused, never skipped.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ END = re.compile(r"[^\S\n]*(?:[;,\n]|$)")
 
 
 def read_text(text: str, path: Path) -> dict[str, Value]:
-    """Read a case.
+    """Read the text of a case.
 
     Args:
         text: the file's text.
         path: the file, for the messages.
 
     Returns:
-        The value of each field of the case's struct; a field that is given twice has its last one.
+        The value of each field of the case's struct; the last one if a field is given twice.
 
     Raises:
-        GridError: if a statement is more than plain data, with its line.
+        GridError: if a statement is more than plain data; it names the line.
     """
     return _Reader(_code(text, path), path).fields()
 
 
 def _code(text: str, path: Path) -> str:
-    """Return the text without comments, as long in lines as it was."""
+    """Return the text without its comments, with as many lines as before."""
     lines: list[str] = []
     opened: list[int] = []
     for number, line in enumerate(text.replace("\f", " ").replace(JOINT, " ").split("\n"), 1):
@@ -115,7 +115,11 @@ class _Reader:
         return match.end() if match else position
 
     def _end(self, start: int, position: int) -> int:
-        """Tell where the next statement starts, if this one is over."""
+        """Return where the next statement starts.
+
+        Raises:
+            GridError: if the one that begins at ``start`` goes on at ``position``.
+        """
         match = END.match(self.code, position)
         if not match:
             raise self._refusal(start)

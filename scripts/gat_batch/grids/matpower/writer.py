@@ -1,6 +1,6 @@
 """Writes MATPOWER cases, version 2: ``.m`` text and ``.mat`` files.
 
-A bus gets its index as its number, unless there is a bus 0: then all numbers are one higher.
+The number of a bus is its index, or one more for all of them if there is a bus 0.
 """
 
 from __future__ import annotations
@@ -58,10 +58,7 @@ def write_matpower(net: pandapowerNet, path: Path) -> list[str]:
 
 
 def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
-    """Return the case as MATPOWER's tables.
-
-    What has no column there is noted in ``case.dropped``.
-    """
+    """Return the case as MATPOWER's tables; note in ``case.dropped`` what has no column there."""
     shift = 1 if case.bus["id"].min() < 1 else 0
     if shift:
         case.dropped.append("bus numbers are one higher than indices: MATPOWER's start at 1")
@@ -108,7 +105,7 @@ def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
 
 
 def _named(case: Case, table: str, shift: int) -> bool:
-    """Tell whether any element has another name than its number."""
+    """Return whether any element has another name than its number."""
     data: pd.DataFrame = getattr(case, table)
     number = data["id"] + (shift if table == "bus" else 0)
     return bool((data["name"].ne("") & data["name"].ne(number.astype(str))).any())
@@ -138,7 +135,7 @@ def _note_merged(case: Case) -> None:
 
 
 def _conductances(case: Case, bus: NDArray[np.float64], position: dict[int, int]) -> None:
-    """Iron losses find room in the shunts of the two buses."""
+    """Add the conductances of branches, their iron losses, to the shunts of their two buses."""
     lossy = case.branch[(case.branch["g"] != 0) & case.branch["status"].astype(bool)]
     half = lossy["g"].to_numpy(float) / 2 * case.base_mva
     ends = [[position[bus] for bus in lossy[name]] for name in ("from_bus", "to_bus")]
