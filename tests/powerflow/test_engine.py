@@ -210,3 +210,22 @@ def test_every_option_is_one_that_the_equations_know():
     for solver in ("dc", "ac"):
         # An option that is in none of these sends every scenario that has it to pandapower.
         assert set(OPTIONS[solver]) <= known
+
+
+def test_a_batch_tells_what_was_left_to_pandapower_and_why(workspace):
+    plain = {"id": "plain", "grid": "pandapower:case14"}
+    decoupled = [
+        {"id": f"decoupled-{n}", "grid": "pandapower:case14", "options": {"algorithm": "fdbx"}}
+        for n in range(2)
+    ]
+    workspace.write("manifest.json", {"solver": "ac", "scenarios": [plain, *decoupled]})
+    assert workspace.run().returncode == 0
+    status = workspace.status()
+    reason = "it is solved with algorithm: fdbx"
+    assert status["left_to_pandapower"] == {"scenarios": 2, "reasons": {reason: 2}}
+    told = {job["id"]: job["left_to_pandapower"] for job in status["jobs"]}
+    left = {"states": 1, "reason": reason}
+    assert told == {"plain": None, "decoupled-0": left, "decoupled-1": left}
+    assert (
+        f"by pandapower as {reason}" in next(workspace.batch.glob("logs/solve_*.log")).read_text()
+    )

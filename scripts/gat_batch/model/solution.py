@@ -32,6 +32,7 @@ class Solution:
             congestion rent.
         detail: why it isn't ``ok``, for people; empty if it is.
         residual: largest relative residual of the conditions of an optimum, or None.
+        left: why it was left to plain pandapower; empty if it wasn't, or was asked to be.
         start: what the optimiser may start from at the next snapshot.
     """
 
@@ -43,4 +44,5 @@ class Solution:
     system: dict[str, float | int | str | None] = field(default_factory=dict)
     detail: str = ""
     residual: float | None = None
+    left: str = ""
     start: Any = field(default=None, compare=False, repr=False)

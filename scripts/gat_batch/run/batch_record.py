@@ -52,6 +52,7 @@ def job_record(
         "duration_ms": _milliseconds(event.get("duration_secs")) if solved else None,
         "iterations": event.get("iterations") if solved else None,
         "residual": event.get("residual") if solved else None,
+        "left_to_pandapower": event.get("left") if solved else None,
         "error": event.get("error") if state == "failed" else None,
         "output": str(result) if state == "completed" else None,
     }

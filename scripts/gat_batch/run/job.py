@@ -179,7 +179,9 @@ class ShardRun:
         for line in record.pop("reports"):
             self.log(f"{member.id}: {line}")
         self.journal.write("solved", member.id, attempt=attempt, **record)
-        self.log(f"{member.id}: {record['status']} in {record['duration_secs']:.3f} s")
+        left = record["left"]
+        by = f", by pandapower as {left['reason']}" if left else ""
+        self.log(f"{member.id}: {record['status']} in {record['duration_secs']:.3f} s{by}")
 
     def _give_all_up(self, members: Sequence[Scenario], verdict: str, message: str) -> None:
         for member in members:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import subprocess
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +37,9 @@ SHORTEST_INTERVAL_SECS = 1.0
 
 LARGEST_SHARE = 0.02
 """Largest share of the time that goes into replacing the file."""
+
+MOST_REASONS = 10
+"""Reasons for leaving scenarios to pandapower that are told apart."""
 
 PACKAGES = ("snakemake", "pandapower", "numpy", "scipy", "pandas", "pyarrow")
 
@@ -84,7 +88,7 @@ class StatusBoard:
         from ..results.reader import read_metadata
 
         metadata = read_metadata(self.plan.result(scenario_id))
-        known = ("attempt", "duration_secs", "iterations", "verified", "residual")
+        known = ("attempt", "duration_secs", "iterations", "verified", "residual", "left")
         facts = {key: metadata.get(key) for key in known}
         journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
 
@@ -145,6 +149,7 @@ class StatusBoard:
             "run": self._lasting.get("run", {"started": now, "done_before": 0}),
             "verified": self._verified(),
             "optimality": self._optimality(),
+            "left_to_pandapower": self._left(),
             **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
@@ -186,6 +191,18 @@ class StatusBoard:
         residuals = [event.get("residual") for event in self._last.values()]
         found = [residual for residual in residuals if residual is not None]
         return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
+
+    def _left(self) -> dict[str, Any]:
+        """Return how many scenarios were left to plain pandapower, by reason, most frequent first.
+
+        Beyond :data:`MOST_REASONS` reasons the rest is counted together.
+        """
+        found = [event["left"]["reason"] for event in self._last.values() if event.get("left")]
+        counts = Counter(found).most_common()
+        reasons = dict(counts[:MOST_REASONS])
+        if len(counts) > MOST_REASONS:
+            reasons["others"] = sum(count for _, count in counts[MOST_REASONS:])
+        return {"scenarios": len(found), "reasons": reasons}
 
 
 @contextmanager

@@ -55,6 +55,7 @@ class Solved:
         duration_secs: time for reading tables, solving and writing, in seconds.
         verified: largest deviations from pandapower, the fields of :class:`Deviation`.
         residual: largest relative residual of the conditions of an optimum, or None.
+        left: what was left to pandapower: ``states``, and the ``reason`` of the first one; or None.
         reports: lines for the log on how states and contingencies that hung, died or failed ended.
     """
 
@@ -63,6 +64,7 @@ class Solved:
     duration_secs: float
     verified: dict[str, float]
     residual: float | None
+    left: dict[str, Any] | None
     reports: list[str]
 
 
@@ -179,6 +181,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             "status": SEVERITY[summed.worst],
             "iterations": summed.iterations,
             "residual": summed.residual,
+            "left": summed.left,
             "duration_secs": time.time() - began,
             "solved": began,
         }
@@ -189,6 +192,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         duration,
         asdict(summed.deviation),
         summed.residual,
+        summed.left,
         summed.reports,
     )
 
@@ -229,6 +233,7 @@ class _Summed:
     iterations: int | None = None
     residual: float | None = None
     deviation: Deviation = field(default_factory=Deviation)
+    left: dict[str, Any] | None = None
     reports: list[str] = field(default_factory=list)
 
     def note(self, solution: Solution) -> None:
@@ -237,6 +242,9 @@ class _Summed:
             self.iterations = max(self.iterations or 0, solution.iterations)
         if solution.residual is not None:
             self.residual = max(self.residual or 0.0, solution.residual)
+        if solution.left:
+            before = self.left or {"states": 0, "reason": solution.left}
+            self.left = {**before, "states": before["states"] + 1}
 
     def verify(self, deviation: Deviation) -> None:
         self.deviation |= deviation

@@ -5,7 +5,7 @@ Importing this package is cheap: a manifest's options are checked long before an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SolverError
@@ -63,6 +63,7 @@ def solve(
         return solve_together(model, (state,), solver, options, engine=engine, before=before)[0]
     if solver not in ("dc", "ac"):
         raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
+    reason = ""
     if engine != "pandapower":
         solution, reason = _on_admittance_model(model, state, solver, options)
         if solution is not None:
@@ -73,8 +74,8 @@ def solve(
         if not has_slack(model.net):
             return blackout(model)
         if solver == "dc":
-            return solve_dc(model, options)
-        return solve_ac(model, options, ladder=ladder)
+            return replace(solve_dc(model, options), left=reason)
+        return replace(solve_ac(model, options, ladder=ladder), left=reason)
 
 
 def solve_together(
@@ -109,18 +110,21 @@ def solve_together(
     from ..opf.solve import solve_opf
     from ..powerflow.plain.results import blackout
 
+    reason = ""
     if engine != "pandapower":
         found = solve_opf(model, states, solver, options, before=before)
         if not isinstance(found, str):
             return found
         if engine != "auto":
             raise _refusal(engine, found)
+        reason = found
     solutions = []
     for state in states:
         with applied(model.net, state):
             if has_slack(model.net):
                 dc = solver == "dc_opf"
-                solutions.append(solve_by_pandapower(model, state.costs, options, dc=dc))
+                solution = solve_by_pandapower(model, state.costs, options, dc=dc)
+                solutions.append(replace(solution, left=reason))
             elif references(model.net):
                 detail = "pandapower's optimal power flow needs a slack in service"
                 solutions.append(Solution("not_converged", "", detail=detail))
