@@ -139,6 +139,14 @@ def test_files_with_several_generators_at_a_bus(name, options):
         assert_as_by_pandapower(net, random_study(net, 1), "dc")
 
 
+def test_a_unit_that_is_off_gives_nothing_where_others_reach_their_limits():
+    net = every_element()
+    net.gen["min_q_mvar"], net.gen["max_q_mvar"] = 1.0, 1.5
+    options = {"enforce_q_lims": True}
+    solution = assert_as_by_pandapower(net, Study((Outage("gen", 0),)), "ac", **options)
+    assert solution.elements["gen"]["q_mvar"][0] == 0
+
+
 @pytest.mark.parametrize("outage", [Outage("gen", 0), Outage("gen", 5), Outage("ext_grid", 1)])
 @pytest.mark.parametrize("solver", ["dc", "ac"])
 def test_one_of_several_at_a_bus_may_fail(outage, solver):

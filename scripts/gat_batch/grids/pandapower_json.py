@@ -1,7 +1,8 @@
 """pandapower's JSON, read without letting the file choose what to run.
 
 ``pandapower.from_json`` imports and calls whatever module and class the file names. A file is
-therefore searched first: it may only name the classes that the tables of a network consist of.
+therefore searched first: it may only name the classes that the tables of a network consist of, and
+tap controllers, which are taken out and read as data.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandapower
 
 from ..errors import GridError
+from .tap_controllers import TABLE, taken_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +58,14 @@ def read_json(path: Path) -> pandapowerNet:
     except (ValueError, RecursionError) as error:
         raise GridError(f"is not JSON: {error}", file=path) from None
     try:
+        controllers = taken_out(document) if isinstance(document, dict) else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise GridError(f"its controllers can't be read: {reason}", file=path) from None
+    try:
         for module, name in _classes(document):
             if (module, name) not in HARMLESS:
-                hint = "a grid file may hold tables only; save the network without controllers"
+                hint = "a grid file may hold tables and tap controllers; save it without others"
                 what = f"holds an object of class {module}.{name}, which might run code"
                 raise GridError(what, file=path, hint=hint)
     except RecursionError:
@@ -66,12 +73,16 @@ def read_json(path: Path) -> pandapowerNet:
     if not isinstance(document, dict) or document.get("_class") != "pandapowerNet":
         raise GridError("is not a pandapower network", file=path)
     try:
+        if controllers is not None and len(controllers):
+            text = json.dumps(document)
         net = pandapower.from_json_string(text, convert=True)
     except Exception as error:  # noqa: BLE001 - pandapower fails in many ways on other content
         reason = f"{type(error).__name__}: {error}"
         raise GridError(f"pandapower can't read it: {reason}", file=path) from None
     if not isinstance(net, pandapower.auxiliary.pandapowerNet):
         raise GridError("is not a pandapower network", file=path)
+    if controllers is not None and len(controllers):
+        net[TABLE] = controllers
     return net
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
+from ..grids.tap_controllers import TABLE
 from ..upstream.pandapower import array_rows, branch_columns, bus_columns, solved_arrays
 from .nodal_power import AC_ONLY, SIGN, given_power
 from .voltage_units import voltage_units_of
@@ -34,12 +35,12 @@ br = branch_columns()
 bi = bus_columns()
 
 AT_BUSES = ("bus", "gen", "ext_grid", "shunt", *SIGN)
-KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch", "dcline"}
+KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch", "dcline", TABLE}
 """Elements whose results these equations give; whatever else a grid has, pandapower solves."""
 
 DISPATCHED = {
     "bus", "gen", "ext_grid", "shunt", "load", "sgen",
-    "line", "trafo", "trafo3w", "impedance", "switch",
+    "line", "trafo", "trafo3w", "impedance", "switch", TABLE,
 }  # fmt: skip
 """Elements that the programs of an optimal power flow hold."""
 

@@ -14,6 +14,7 @@ QUANTITIES = (
     "pl_mw",
     "i_ka",
     "loading_percent",
+    "tap_pos",
     "lam_p",
     "lam_q",
     "mu_p",

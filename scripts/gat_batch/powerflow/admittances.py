@@ -44,6 +44,7 @@ SOLVING = (
     "delta_q",
     "distributed_slack",
     "voltage_depend_loads",
+    "tap_control",
     "tdpf_delay_s",
     "tdpf_update_r_theta",
 )

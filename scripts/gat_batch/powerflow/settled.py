@@ -80,7 +80,8 @@ def follows_solution(
     """Tell whether what a state asks of the equations depends on their solution."""
     varying = options.get("voltage_depend_loads", True)
     return bool(
-        options.get("distributed_slack")
+        options.get("tap_control")
+        or options.get("distributed_slack")
         or options.get("enforce_q_lims")
         or (varying and varying_loads(admittances, column) is not None)
     )
@@ -134,7 +135,7 @@ def settled(
         beyond &= (reactive < limits[:, 0]) | (reactive > limits[:, 1])
         if not beyond.any():
             break
-        limited = _held(admittances, limited, beyond, np.clip(reactive, *limits.T))
+        limited = _held(admittances, demand, limited, beyond, np.clip(reactive, *limits.T))
         if loads is not None and loads.bus[:, units.row[limited.at_limit]].any():
             # pandapower lets what such a unit gives follow the voltage, too.
             return None
@@ -153,11 +154,13 @@ def settled(
     return Settled(equations, demand, start, iterations, injected)
 
 
-def _held(admittances: AdmittanceModel, limited: _Limited, beyond: Flags, mvar: Reals) -> _Limited:
+def _held(
+    admittances: AdmittanceModel, demand: Demand, limited: _Limited, beyond: Flags, mvar: Reals
+) -> _Limited:
     """Hold units at their limits; what others give at their buses stays what it is."""
     rows = admittances.units.row
     freed = np.setdiff1d(rows[beyond], admittances.ref)
-    given = limited.given | beyond | np.isin(rows, freed)
+    given = limited.given | beyond | (demand.running & np.isin(rows, freed))
     return _Limited(limited.at_limit | beyond, given, np.where(given, mvar, 0.0))
 
 

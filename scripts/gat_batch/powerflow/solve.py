@@ -6,11 +6,13 @@ the equations can't represent is left to pandapower.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import linalg
 
+from ..model.solution import Solution
 from ..model.voltage_units import reactive_limits
 from .element_results import bus_power, solution_of
 from .injections.demand import demand_of, injection_of
@@ -18,7 +20,13 @@ from .injections.state_columns import Columns
 from .injections.unit_powers import active_powers, reactive_shares
 from .outages import without
 from .settled import settled
+from .tap_control.controllers import has_controllers
+from .tap_control.hold import held
+from .tap_control.taps import tap_model_of
 from .topology import Topology
+
+ENGINE = "lightsim2grid"
+"""What solves AC states."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..model.admittance_model import AdmittanceModel
     from ..model.grid_model import GridModel
-    from ..model.solution import Solution
     from ..model.state import State
     from .injections.demand import Demand
 
@@ -61,20 +68,7 @@ def solve_power_flow(
         return None
     loading = str(options.get("trafo_loading", "current"))
     if not dc:
-        limits = reactive_limits_of(own, column, options)
-        found = settled(own, demand, column, limits, options)
-        if found is None:
-            return None
-        return solution_of(
-            model,
-            found.admittances,
-            found.demand,
-            found.voltage,
-            found.injected,
-            engine="lightsim2grid",
-            iterations=found.iterations,
-            trafo_loading=loading,
-        )
+        return _ac_solution(own, demand, column, options, loading)
     angle = _angles(own, injection_of(own, demand))
     if angle is None:
         return None
@@ -82,6 +76,45 @@ def solve_power_flow(
     return solution_of(
         model, own, demand, angle, injected, engine="scipy", iterations=None, trafo_loading=loading
     )
+
+
+def _ac_solution(
+    own: AdmittanceModel,
+    demand: Demand,
+    column: Columns,
+    options: Mapping[str, Any],
+    trafo_loading: str,
+) -> Solution | None:
+    """Solve an AC state, with taps that controllers hold if that is asked for."""
+    limits = reactive_limits_of(own, column, options)
+    solve = partial(settled, demand=demand, column=column, limits=limits, options=options)
+    taps: dict[str, NDArray[np.float64]] = {}
+    if options.get("tap_control") and has_controllers(column):
+        controlled = held(own, column, tap_model_of(column.model, options), solve)
+        if controlled is None:
+            return None
+        if controlled.hunting:
+            iterations = controlled.settled.iterations
+            return Solution("not_converged", ENGINE, iterations, detail=controlled.hunting)
+        found, taps = controlled.settled, controlled.taps
+    else:
+        alone = solve(own)
+        if alone is None:
+            return None
+        found = alone
+    solution = solution_of(
+        column.model,
+        found.admittances,
+        found.demand,
+        found.voltage,
+        found.injected,
+        engine=ENGINE,
+        iterations=found.iterations,
+        trafo_loading=trafo_loading,
+    )
+    for element, positions in taps.items():
+        solution.elements[element]["tap_pos"] = positions
+    return solution
 
 
 def dc_powers(

@@ -118,13 +118,14 @@ AC = DC | {
     "consider_line_temperature": _switch("lines' resistance follows their given temperature"),
     "distributed_slack": _switch("slack_weight shares the imbalance among generators"),
     "neglect_open_switch_branches": _switch("branches with an open switch carry nothing at all"),
+    "tap_control": _switch("transformers with a tap controller hold a bus within its band"),
     "tdpf": _switch("lines' resistance follows the temperature that their current makes"),
     "tdpf_delay_s": Option(
         "time for which lines warm up with tdpf, in s", number=float, low=0, high=1e9
     ),
     "tdpf_update_r_theta": _switch("lines' thermal resistance is recalculated with tdpf"),
 }
-"""Options of ``pandapower.runpp``."""
+"""Options of ``pandapower.runpp``; ``tap_control`` is its ``run_control``."""
 
 DC_OPF = DC | {
     "value_of_lost_load": Option(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandapower
-from pandapower.auxiliary import LoadflowNotConverged
+from pandapower.auxiliary import (
+    ControllerNotConverged,
+    LoadflowNotConverged,
+    NetCalculationNotConverged,
+)
 
+from ...grids.tap_controllers import TABLE
 from ...model.solution import Solution
 from ...model.unharmed import ENGINE, unharmed
 from ...study.solver_options import rungs
 from ...upstream.pandapower import solved_arrays
 from .results import results_of_network
+from .tap_control import controllers_in, final_taps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,20 +58,28 @@ def solve_ac(
 
 def _attempt(model: GridModel, options: Mapping[str, Any]) -> Solution:
     net = model.net
-    try:
-        with unharmed(net):
-            # Compiling costs a process seconds and saves a tenth of a power flow.
-            _run(net, numba=False, lightsim2grid=False, **options)
-    except LoadflowNotConverged as error:
-        reason = " ".join(str(error).split())
-        return Solution("not_converged", ENGINE, _iterations(net), detail=reason)
-    solution = results_of_network(model, dc=False)
+    controlled = bool(options.get("tap_control")) and TABLE in net
+    plain = {name: value for name, value in options.items() if name != "tap_control"}
+    with controllers_in(net) if controlled else nullcontext():
+        try:
+            with unharmed(net):
+                # Compiling costs a process seconds and saves a tenth of a power flow.
+                _run(net, numba=False, lightsim2grid=False, run_control=controlled, **plain)
+        except LoadflowNotConverged as error:
+            reason = " ".join(str(error).split())
+            return Solution("not_converged", ENGINE, _iterations(net), detail=reason)
+        solution = results_of_network(model, dc=False)
+        if controlled and solution.elements:
+            for element, taps in final_taps(net).items():
+                solution.elements[element]["tap_pos"] = taps
     return replace(solution, iterations=_iterations(net))
 
 
 def _run(net: pandapowerNet, **options: Any) -> None:
     try:
         pandapower.runpp(net, **options)
+    except (ControllerNotConverged, NetCalculationNotConverged) as error:
+        raise LoadflowNotConverged(str(error)) from error
     except RuntimeError as error:
         # The decoupled methods factorise by SuperLU, which raises where Newton gives up.
         if "singular" in str(error):
