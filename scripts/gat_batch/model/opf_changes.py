@@ -14,7 +14,7 @@ from ..study.opf_tables import POINT, POLYNOMIALS
 from .costs import Costs, curve_through, polynomial_curve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
@@ -83,13 +83,16 @@ def place(index: ElementIndex, table: ElementTable, faults: list[GatBatchError])
     return Placed(table, position)
 
 
-def limit_columns(net: pandapowerNet, limits: Placed, snapshot: str | None) -> Columns:
-    """Return columns of limits as a table has them in one snapshot.
+def given_columns(
+    net: pandapowerNet, limits: Placed, snapshot: str | None, names: Collection[str] | None = None
+) -> Columns:
+    """Return columns of a grid as a table has them in one snapshot.
 
     Args:
         net: the grid as given.
         limits: the table.
         snapshot: the snapshot.
+        names: the table's columns that are the grid's too; None for all.
 
     Returns:
         Whole columns by (element, column), NaN where there is no limit.
@@ -99,6 +102,8 @@ def limit_columns(net: pandapowerNet, limits: Placed, snapshot: str | None) -> C
     for code, element in enumerate(table.elements):
         own = rows[table.element[rows] == code]
         for name, values in table.values.items():
+            if names is not None and name not in names:
+                continue
             given = own[np.isfinite(values[own])]
             if not len(given):
                 continue

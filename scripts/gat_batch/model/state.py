@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
+from ..study.opf_tables import REDISPATCH
 from .injections import Injections, resolve
-from .opf_changes import cost_curves, limit_columns, place
+from .opf_changes import cost_curves, given_columns, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,9 +122,10 @@ def scenario_states(
         ]
         named = {change.element for change in changes}
         changes += _scale_changes(index.net, scenario, named)
-        if limited is not None:
-            columns = limit_columns(index.net, limited, snapshot)
-            changes += [Change(*place, values) for place, values in columns.items()]
+        for table, names in ((limited, None), (priced, REDISPATCH)):
+            if table is not None:
+                columns = given_columns(index.net, table, snapshot, names)
+                changes += [Change(*place, values) for place, values in columns.items()]
         curves = _curves(priced, snapshot) if steady is None else steady
         yield State(snapshot, (*changes, *outages), curves)
 

@@ -131,6 +131,8 @@ def dispatch_of(
     units = joined(list(parts.values()))
     held = options.get("ext_grid_voltage") == "held"
     costs = {**model.costs, **state.costs} if state.costs else model.costs
+    if options.get("objective") == "redispatch":
+        costs = state.costs
     prices = _kept_prices(admittances, units, costs, lost_load or 0.0)
     fixed = _cost_of_the_fixed(admittances, column, asked, units, costs)
     return Dispatch(

@@ -26,10 +26,17 @@ if TYPE_CHECKING:
     from ..model.costs import Costs
     from ..model.grid_model import GridModel
 
-OWN = ("value_of_lost_load", "ramps", "flow_limit", "ext_grid_voltage", "trafo_loading")
+OWN = (
+    "objective",
+    "value_of_lost_load",
+    "ramps",
+    "flow_limit",
+    "ext_grid_voltage",
+    "trafo_loading",
+)
 """Options that pandapower's solver doesn't have."""
 
-REFUSED = ("value_of_lost_load", "ramps")
+REFUSED = ("value_of_lost_load", "ramps", "objective")
 
 FLOW_LIMITS = {"power": 0, "current": 2}
 """pandapower's numbers for them."""
@@ -57,7 +64,7 @@ def solve_by_pandapower(
     """
     net = model.net
     for name in REFUSED:
-        if options.get(name):
+        if options.get(name) not in (None, False, "cost"):
             hint = "engine: auto has it, unless the grid has elements that only pandapower knows"
             raise SolverError(f"pandapower's optimal power flow has no {name}", hint=hint)
     every = {**model.costs, **costs}

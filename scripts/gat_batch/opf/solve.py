@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..model.solution import Solution
 from ..powerflow.admittances import SHAPING, admittances_of, cached_admittances
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.plain.results import blackout
@@ -14,6 +15,7 @@ from ..powerflow.solve import topology_of
 from .dispatch import dispatch_of
 from .opf_results import solution_at
 from .optimum import Optimum
+from .redispatch import with_deviations
 
 SHAPING_DC = ("trafo_model", "trafo3w_losses", "switch_rx_ratio")
 """Options that shape the equations of a DC power flow."""
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..model.admittance_model import AdmittanceModel
     from ..model.grid_model import GridModel
-    from ..model.solution import Solution
     from ..model.state import State
     from .dispatch import Dispatch
 
@@ -56,6 +57,14 @@ def solve_opf(
     from ..grids.slack import has_slack, references
     from ..model.state import applied
 
+    if options.get("objective") == "redispatch":
+        deviating = [
+            with_deviations(model, state, options, dc=solver == "dc_opf") for state in states
+        ]
+        why = next((one for one in deviating if isinstance(one, str)), "")
+        if why:
+            return [Solution("not_converged", "", detail=why) for _ in states]
+        states = [one for one in deviating if not isinstance(one, str)]
     shape = {name: value for name, value in options.items() if name in SHAPING}
     if solver == "ac_opf":
         shape = {"calculate_voltage_angles": True, **shape}

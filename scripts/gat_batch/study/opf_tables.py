@@ -48,7 +48,10 @@ POLYNOMIALS = {
 POINT = ("p_mw", "cost_eur")
 """Columns of a point of a piecewise linear curve."""
 
-_PRICED = (*POLYNOMIALS["p"], *POLYNOMIALS["q"], *POINT)
+REDISPATCH = ("redispatch_up", "redispatch_down")
+"""Columns of what a MW more or less than the given dispatch costs, in currency per MWh."""
+
+_PRICED = (*POLYNOMIALS["p"], *POLYNOMIALS["q"], *POINT, *REDISPATCH)
 
 COSTS: dict[str, tuple[str, ...]] = dict.fromkeys(("gen", "ext_grid", "sgen", "load"), _PRICED)
 """Element -> columns that say what its power costs per hour."""
@@ -207,4 +210,8 @@ def _wrong_costs(table: ElementTable) -> list[GatBatchError]:
     for row in np.flatnonzero(power & polynomial):
         what = "has both a point and a polynomial"
         faults.append(table.fault(row, what, POINT[0], "one curve has one form"))
+    for name in REDISPATCH:
+        for row in np.flatnonzero(table.values.get(name, nothing) < 0):
+            value = table.values[name][row]
+            faults.append(table.fault(row, f"{name} is {value:g}", name, "0 or more is needed"))
     return faults

@@ -128,6 +128,10 @@ AC = DC | {
 """Options of ``pandapower.runpp``; ``tap_control`` is its ``run_control``."""
 
 DC_OPF = DC | {
+    "objective": Option(
+        "least cost of all power, or of deviating from the dispatch that is given",
+        ("cost", "redispatch"),
+    ),
     "value_of_lost_load": Option(
         "load may stay unserved at this cost in currency per MWh",
         number=float,
