@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from ..breakdown import Breakdown, contained
 from ..errors import GatBatchError
 from ..model.contingencies import after, is_possible, service_of
 from ..model.solution import Solution
+from ..opf.secured import ac_check, dispatched
+from ..study.solver_options import DC
 from .blocks import Blocks
 
 if TYPE_CHECKING:
@@ -66,6 +68,14 @@ class ContingencySolver:
         self._model, self._state, self.study = model, state, study
         self._service = service_of(model.net, state)
         self.base = study.solve(model, state)
+        if study.secure and self.base.elements:
+            # Contingencies meet the dispatch as it is: that is what makes it a preventive one.
+            self._state = state = dispatched(model, state, self.base)
+            self.base = replace(
+                self.base, detail="; ".join((self.base.detail, ac_check(model, state)))
+            )
+            plain = {name: value for name, value in study.options.items() if name in DC}
+            self.study = study = replace(study, solver="dc", options=plain)
         self.breakdown: Breakdown | None = None
         self._blocks: Blocks | None = None
         if self.base.elements:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import highspy
 import numpy as np
 
-from .dc_program import layout_of, program_of, tied, with_ramps
+from .dc_program import layout_of, program_of, tied, with_ramps, with_rows
 from .optimum import HIGHS, IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
 from .quadratic import solve_quadratic
 
@@ -40,13 +40,20 @@ class Silent(highspy.Highs):
         """Leave them out."""
 
 
-def solve_dc_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[Optimum]:
+def solve_dc_opf(
+    snapshots: Sequence[Dispatch],
+    *,
+    before: Any = None,
+    guarded: tuple[Any, Reals, Reals] | None = None,
+) -> list[Optimum]:
     """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
 
     Args:
         snapshots: the snapshots; their units are the same. A unit's power may change from one to
             the next by no more than its ramp.
         before: the ``start`` of an earlier optimum of a program of the same form, if any.
+        guarded: further rows of a single snapshot's program: coefficients of its angles and
+            injections, lowest and highest value.
 
     Returns:
         The optimum of each.
@@ -54,6 +61,8 @@ def solve_dc_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
     layouts = [layout_of(dispatch) for dispatch in snapshots]
     program = tied([program_of(d, own) for d, own in zip(snapshots, layouts, strict=True)])
     program = with_ramps(program, snapshots, layouts)
+    if guarded is not None:
+        program = with_rows(program, *guarded)
     optimum = None
     if np.count_nonzero(program.quadratic) <= MOST_CURVED:
         optimum, found = _by_simplex(program, before)
@@ -68,6 +77,8 @@ def solve_dc_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
     if optimum is None:
         optimum = Optimum("not_converged", detail="Ipopt found no optimum", engine=IPOPT)
     if optimum.status == "ok":
+        if guarded is not None:
+            optimum = replace(optimum, mu_guarded=found[2][-len(guarded[1]) :])
         return _optima(program, snapshots, layouts, found, optimum)
     return [optimum for _ in snapshots]
 

@@ -6,7 +6,7 @@ pandapower's DC equations, which are MATPOWER's. Formulation: MATPOWER User's Ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -212,4 +212,23 @@ def with_ramps(
         sparse.vstack([program.matrix, rows], format="csc"),
         np.concatenate([program.row_low, -limit]),
         np.concatenate([program.row_high, limit]),
+    )
+
+
+def with_rows(program: Program, rows: Any, low: Reals, high: Reals) -> Program:
+    """Return a program with further rows.
+
+    Args:
+        program: the program.
+        rows: coefficients of its first variables, shape (rows, variables).
+        low: lowest value of each row.
+        high: highest value of each row.
+    """
+    wide = sparse.csr_matrix(rows)
+    wide.resize(wide.shape[0], program.matrix.shape[1])
+    return replace(
+        program,
+        matrix=sparse.vstack([program.matrix, wide], format="csc"),
+        row_low=np.concatenate([program.row_low, low]),
+        row_high=np.concatenate([program.row_high, high]),
     )

@@ -40,6 +40,7 @@ class Optimum:
         mu_vm: the same for voltage limits, shape (buses,).
         mu_flow: the same for ratings, from 0 up, shape (live,).
         mu_angle: the same for angle limits in radians, shape (live,).
+        mu_guarded: the same for ratings after contingencies in p.u., as they were asked for.
         start: what the next optimisation may start from.
         unbounded: whether it isn't ``ok`` for lack of limits.
     """
@@ -61,6 +62,7 @@ class Optimum:
     mu_vm: Any = None
     mu_flow: Any = None
     mu_angle: Any = None
+    mu_guarded: Any = None
     start: Any = None
     unbounded: bool = False
 

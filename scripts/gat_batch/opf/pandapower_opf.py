@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 OWN = (
     "objective",
+    "secure",
     "value_of_lost_load",
     "ramps",
     "flow_limit",
@@ -36,7 +37,7 @@ OWN = (
 )
 """Options that pandapower's solver doesn't have."""
 
-REFUSED = ("value_of_lost_load", "ramps", "objective")
+REFUSED = ("value_of_lost_load", "ramps", "objective", "secure")
 
 FLOW_LIMITS = {"power": 0, "current": 2}
 """pandapower's numbers for them."""

@@ -145,6 +145,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "versions": solver_versions(scenario.solver),
     }
     asked = scenario.contingencies
+    contingencies = contingencies_of(_worker.index, asked) if asked else ()
     states = partial(
         scenario_states, _worker.index, scenario, loads, gens, costs=costs, limits=limits
     )
@@ -152,10 +153,14 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         scenario=scenario_id,
         model=model,
         study=Study(
-            scenario.solver, scenario.options, plan.config.engine, tuple(plan.config.ac_ladder)
+            scenario.solver,
+            scenario.options,
+            plan.config.engine,
+            tuple(plan.config.ac_ladder),
+            contingencies,
         ),
         states=states,
-        contingencies=contingencies_of(_worker.index, asked) if asked else (),
+        contingencies=contingencies,
         limits=Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu),
         whole=plan.config.contingency_rows == "all",
         screen=asked is not None and asked.screen == "dc",

@@ -14,6 +14,7 @@ from ..study.scenario import OPTIMAL, Engine
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..model.contingencies import Contingency
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
@@ -153,15 +154,29 @@ def _on_admittance_model(
 
 @dataclass(frozen=True)
 class Study:
-    """How states are solved; as the arguments of :func:`gat_batch.solvers.study.solve`."""
+    """How states are solved; as the arguments of :func:`gat_batch.solvers.study.solve`.
+
+    Attributes:
+        contingencies: what a dispatch is secured against, with the option ``secure``.
+    """
 
     solver: str
     options: Mapping[str, Any]
     engine: Engine = "auto"
     ladder: Sequence[str] = ()
+    contingencies: Sequence[Contingency] = ()
+
+    @property
+    def secure(self) -> bool:
+        """Whether a dispatch is secured against the contingencies."""
+        return self.solver == "dc_opf" and bool(self.options.get("secure"))
 
     def solve(self, model: GridModel, state: State, before: Solution | None = None) -> Solution:
         """Solve one state."""
+        if self.secure:
+            from ..opf.secured import solve_secured
+
+            return solve_secured(model, state, self.options, self.contingencies)
         return solve(
             model,
             state,

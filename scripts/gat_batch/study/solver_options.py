@@ -139,11 +139,12 @@ DC_OPF = DC | {
         high=1e9,
         open_low=True,
     ),
+    "secure": _switch("all ratings are kept after every contingency of the scenario, too"),
     "ramps": _switch("snapshots are solved together, and max_ramp_mw ties them"),
 }
 """Options of a DC optimal power flow."""
 
-AC_OPF = DC_OPF | {
+AC_OPF = {name: option for name, option in DC_OPF.items() if name != "secure"} | {
     "calculate_voltage_angles": _switch("transformers' phase shifts count"),
     "consider_line_temperature": AC["consider_line_temperature"],
     "flow_limit": Option("what ratings of branches limit", ("power", "current")),
@@ -164,6 +165,9 @@ RUNGS: dict[str, dict[str, Any]] = {
 }
 """Further ways to a solution where an AC power flow does not converge as asked: the same equations
 and the same tolerance, from another start or by another method."""
+
+APART = (("secure", "ramps"), ("secure", "value_of_lost_load"))
+"""Pairs of options that don't go together."""
 
 NEWTON_ONLY = {"distributed_slack": ("nr",), "tdpf": ("nr",)}
 """Options that only some algorithms have."""
@@ -220,6 +224,9 @@ def _contradictions(options: Mapping[str, Any]) -> Iterator[GatBatchError]:
         if options.get(name) and algorithm not in algorithms:
             hint = f"use algorithm: {' or '.join(algorithms)}, or leave {name} out"
             yield ManifestError(f"{name} doesn't go with algorithm {algorithm!r}", hint=hint)
+    for first, second in APART:
+        if options.get(first) and options.get(second):
+            yield ManifestError(f"{first} doesn't go with {second}", hint="give one of the two")
     if options.get("init", "auto") != "auto":
         for name in ("init_vm_pu", "init_va_degree"):
             if name in options:

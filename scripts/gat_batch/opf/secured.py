@@ -1,0 +1,170 @@
+"""The secured dispatch of a state: its optimum with ratings kept after every contingency."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from ..errors import SolverError
+from ..model.state import Change, State
+from ..powerflow.admittances import SHAPING, cached_admittances
+from ..powerflow.injections.state_columns import Columns
+from ..powerflow.solve import solve_power_flow, topology_of
+from .dc import solve_dc_opf
+from .dispatch import dispatch_of
+from .infeasibility import branch_name, crossed
+from .opf_results import solution_at
+from .redispatch import with_deviations
+from .security import Security
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..model.contingencies import Contingency
+    from ..model.grid_model import GridModel
+    from ..model.solution import Solution
+    from .dispatch import Dispatch
+    from .optimum import Optimum
+    from .security import Guard
+
+    Reals = NDArray[np.float64]
+
+MOST_ROUNDS = 50
+"""Rounds of adding ratings; each adds some, so that there is an end."""
+
+MOST_NAMED = 5
+
+BINDING = 1e-6
+"""Price of a rating in p.u. above which it binds."""
+
+
+def solve_secured(
+    model: GridModel,
+    state: State,
+    options: Mapping[str, Any],
+    contingencies: Sequence[Contingency],
+) -> Solution:
+    """Solve a DC optimal power flow that keeps all ratings after every contingency.
+
+    Args:
+        model: the model, with no state laid over its network.
+        state: the state.
+        options: solver options.
+        contingencies: what it is secured against.
+
+    Returns:
+        The optimum; ``detail`` tells what security costs, which contingencies bind and what isn't
+        guarded against.
+
+    Raises:
+        SolverError: if the equations can't represent the grid or the state, or there are no
+            contingencies.
+    """
+    if not contingencies:
+        hint = "give the scenario contingencies, or leave secure out"
+        raise SolverError("there are no contingencies to be secure against", hint=hint)
+    if options.get("objective") == "redispatch":
+        deviating = with_deviations(model, state, options, dc=True)
+        if isinstance(deviating, str):
+            raise SolverError(deviating)
+        state = deviating
+    dispatch = _dispatch(model, state, options)
+    text = crossed(model, dispatch)
+    security = Security(dispatch, contingencies)
+    guards: list[Guard] = []
+    optimum, free_cost = _optimum(dispatch, guards), np.nan
+    for _ in range(MOST_ROUNDS):
+        if optimum.status != "ok":
+            break
+        free_cost = optimum.objective if np.isnan(free_cost) else free_cost
+        known = {(guard.contingency, guard.branch) for guard in guards}
+        broken = security.broken(optimum.angle, optimum.p)
+        added = [one for one in broken if (one.contingency, one.branch) not in known]
+        if not added:
+            break
+        guards += added
+        optimum = _optimum(dispatch, guards)
+    loading = str(options.get("trafo_loading", "current"))
+    if optimum.status != "ok":
+        why = text or "no dispatch keeps all ratings after every contingency"
+        optimum = replace(optimum, detail=why if optimum.status == "infeasible" else optimum.detail)
+        return solution_at(model, dispatch, optimum, dc=True, trafo_loading=loading)
+    solution = solution_at(model, dispatch, optimum, dc=True, trafo_loading=loading)
+    names = [
+        f"{contingencies[guard.contingency].name} on {branch_name(model, dispatch, guard.branch)}"
+        for guard in guards
+    ]
+    told = [f"secured against {len(contingencies)} contingencies"]
+    told[0] += f" at {optimum.objective - free_cost:.6g} an hour"
+    told += _binding(names, optimum) if guards else []
+    if security.parting:
+        told.append(f"{len(security.parting)} part the grid")
+    if security.unguarded:
+        told.append(f"{len(security.unguarded)} can't be guarded against")
+    return replace(solution, detail="; ".join([*filter(None, [solution.detail]), *told]))
+
+
+def _dispatch(model: GridModel, state: State, options: Mapping[str, Any]) -> Dispatch:
+    shape = {name: value for name, value in options.items() if name in SHAPING}
+    kept = cached_admittances(model, "dc", shape, dispatched=True)
+    if isinstance(kept, str):
+        raise SolverError(f"a secured dispatch can't be found: {kept}")
+    admittances = topology_of(kept, Columns(model, state), held=False)
+    if admittances is None:
+        what = "a secured dispatch can't be found: outages of the scenario change the islands"
+        raise SolverError(what, hint="leave secure or these outages out")
+    return dispatch_of(model, state, admittances, options)
+
+
+def _optimum(dispatch: Dispatch, guards: Sequence[Guard]) -> Optimum:
+    """Return the optimum that keeps some ratings after contingencies."""
+    if not guards:
+        return solve_dc_opf([dispatch])[0]
+    rating = dispatch.rating[[guard.branch for guard in guards]]
+    shift = np.array([guard.shift for guard in guards])
+    rows = sparse.vstack([guard.row for guard in guards], format="csr")
+    return solve_dc_opf([dispatch], guarded=(rows, -rating - shift, rating - shift))[0]
+
+
+def _binding(names: Sequence[str], optimum: Optimum) -> list[str]:
+    """Return which contingencies bind on which branches, those that cost most first."""
+    prices = np.abs(optimum.mu_guarded)
+    binding = np.flatnonzero(prices > BINDING)
+    binding = binding[np.argsort(-prices[binding])]
+    if not len(binding):
+        return []
+    more = f" and {len(binding) - MOST_NAMED} more" if len(binding) > MOST_NAMED else ""
+    return [f"binding: {', '.join(names[n] for n in binding[:MOST_NAMED])}{more}"]
+
+
+def dispatched(model: GridModel, state: State, solution: Solution) -> State:
+    """Return a state in which units give what an optimum has chosen; slacks balance the rest."""
+    column = Columns(model, state)
+    changes = []
+    for element in ("gen", "sgen", "load"):
+        if not len(model.net[element]):
+            continue
+        scaling = column(element, "scaling").astype(float)
+        given = column(element, "p_mw").astype(float)
+        chosen = np.nan_to_num(solution.elements[element]["p_mw"])
+        live = column(element, "in_service").astype(bool) & (scaling != 0)
+        power = np.divide(chosen, scaling, out=given.copy(), where=live)
+        changes.append(Change(element, "p_mw", power))
+    named = {(change.element, change.column) for change in changes}
+    kept = [one for one in state.changes if (one.element, one.column) not in named]
+    return replace(state, changes=(*kept, *changes), costs={})
+
+
+def ac_check(model: GridModel, state: State) -> str:
+    """Return what an AC power flow says of a dispatch, for people."""
+    kept = cached_admittances(model, "ac", {})
+    found = None if isinstance(kept, str) else solve_power_flow(model, state, kept, {}, dc=False)
+    if found is None or not found.elements:
+        return "by AC it has no power flow"
+    highest = found.system["max_loading_percent"]
+    return f"by AC {found.system['max_loading_element']} is loaded by {highest:.4g} %"
