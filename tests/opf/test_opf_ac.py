@@ -32,6 +32,7 @@ from gat_batch.model.state import State
 from gat_batch.opf import solve as opf_solve
 from gat_batch.opf.ac import ladder
 from gat_batch.opf.optimum import Optimum
+from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.solvers.study import solve, solve_together
 
 PUBLISHED = {
@@ -359,3 +360,26 @@ def test_ac_infeasibility_is_called_a_local_verdict_and_dc_a_proved_one():
     assert (ac.status, dc.status) == ("infeasible", "infeasible")
     assert ac.detail.startswith("no dispatch was found that keeps all limits (a local verdict)")
     assert dc.detail.startswith("no dispatch keeps all limits; at the least")
+
+
+@pytest.mark.parametrize("solver", ["dc_opf", "ac_opf"])
+def test_storages_motors_and_wards_are_part_of_the_program(solver):
+    net = pandapower.networks.case14()
+    pandapower.create_storage(net, 4, 5.0, 10, q_mvar=1.0)
+    pandapower.create_motor(net, 5, 2.0, 0.9, efficiency_percent=95, loading_percent=90)
+    pandapower.create_ward(net, 8, 1, 1, 1, 2)
+    model = prepare(net)
+    options = {"ext_grid_voltage": "held"} if solver == "ac_opf" else {}
+    ours = solve(model, AS_GIVEN, solver, options)
+    theirs = solve(model, AS_GIVEN, solver, options, engine="pandapower")
+    assert ours.engine in ("highs", "ipopt")
+    assert ours.objective == pytest.approx(theirs.objective, rel=1e-6)
+    for element in ("storage", "motor", "ward", "bus"):
+        np.testing.assert_allclose(
+            ours.elements[element]["p_mw"], theirs.elements[element]["p_mw"], atol=0.02
+        )
+    used = ours.system["load_mw"] + ours.system["loss_mw"]
+    assert ours.system["generation_mw"] == pytest.approx(used, abs=1e-5)
+    net.storage["controllable"] = True
+    why = cached_admittances(prepare(net), solver.removesuffix("_opf"), {}, dispatched=True)
+    assert why == "it has storages whose power is to be chosen"

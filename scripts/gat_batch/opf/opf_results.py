@@ -9,7 +9,7 @@ import numpy as np
 from ..model.solution import Solution
 from ..powerflow.element_results import Powers, readings
 from ..powerflow.plain.results import cut_off, cut_off_mw
-from .units import UNSERVED
+from .units import DISPATCHED, UNSERVED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +86,7 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
     reactive = np.zeros(len(units.row)) if optimum.q is None else optimum.q
     chosen = (optimum.p + 1j * reactive) * admittances.base_mva
     power = {
+        **asked.power,
         "load": asked.power["load"].copy(),
         "sgen": asked.power["sgen"].copy(),
         "gen": np.zeros(len(admittances.row["gen"]), complex),
@@ -102,8 +103,8 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
         short = (asked.power["load"].real > 0) & (admittances.row["load"] < admittances.buses)
         short[units.position[units.of("load")]] = False
         power["load"][short] *= 1 - share[admittances.row["load"][short]]
-    for element, values in power.items():
-        own = units.of(element)
+    for element in DISPATCHED:
+        values, own = power[element], units.of(element)
         values[units.position[own]] = -chosen[own] if element == "load" else chosen[own]
     running = asked.running[admittances.units.span["gen"]]
     return Powers(power, running), float(chosen[lost].real.sum())
