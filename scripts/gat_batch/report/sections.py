@@ -13,12 +13,13 @@ from .section import Figure, Section
 from .tables import (
     CONGESTION,
     CONTINGENCIES,
-    ELEMENTS,
     FAILURES,
     MOST_ELEMENTS,
     PRICES,
     all_scenarios,
+    elements,
     listing,
+    powers,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from .one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
-    from .tables import Listing
 
 
 def sections_of(
@@ -59,6 +59,7 @@ def _made(
     yield _course(summary)
     yield _loadings(summary)
     yield _voltages(summary)
+    yield _powers(summary)
     yield _congestion(summary)
     yield _time(summary)
     yield _contingencies(summary)
@@ -155,7 +156,9 @@ def _loadings(summary: Summary) -> Section | None:
         ),
     )
     table = summary.elements[summary.elements["quantity"] == "loading_percent"]
-    return Section("loadings", "Loadings", "", drawn, (_elements("branches", table, "max"),))
+    return Section(
+        "loadings", "Loadings", "", drawn, (elements("branches", table, "max", "Branches"),)
+    )
 
 
 def _voltages(summary: Summary) -> Section | None:
@@ -171,14 +174,14 @@ def _voltages(summary: Summary) -> Section | None:
     )
     table = summary.elements[summary.elements["element"] == "bus"]
     table = table.assign(off=(table["worst"] - 1).abs())
-    return Section("voltages", "Voltages", "", (drawn,), (_elements("buses", table, "off"),))
+    return Section(
+        "voltages", "Voltages", "", (drawn,), (elements("buses", table, "off", "Buses"),)
+    )
 
 
-def _elements(name: str, table: pd.DataFrame, by: str) -> Listing:
-    worst = table[table["count"] > 0].nlargest(MOST_ELEMENTS, by, keep="first")
-    kind = "Branches" if name == "branches" else "Buses"
-    text = "" if len(table) <= MOST_ELEMENTS else f"The {MOST_ELEMENTS:,} worst of {len(table):,}."
-    return listing(name, worst, ELEMENTS, f"{kind}, the worst first", text)
+def _powers(summary: Summary) -> Section | None:
+    table = powers(summary.elements)
+    return Section("powers", "Powers", "", (), (table,)) if table.content["rows"] else None
 
 
 def _congestion(summary: Summary) -> Section | None:

@@ -197,3 +197,28 @@ def _kind(column: str) -> str:
 
 def _digits(column: str) -> int:
     return DIGITS.get(column, DIGITS.get(column.rsplit("_", 1)[-1], 0))
+
+
+def elements(name: str, table: pd.DataFrame, by: str, kind: str) -> Listing:
+    """Return the statistics of elements that were computed, those of the highest value first.
+
+    Args:
+        name: name of the table.
+        table: rows of the summary's table of elements.
+        by: the column that counts.
+        kind: what they are, for the caption.
+    """
+    worst = table[table["count"] > 0].nlargest(MOST_ELEMENTS, by, keep="first")
+    text = "" if len(table) <= MOST_ELEMENTS else f"The {MOST_ELEMENTS:,} worst of {len(table):,}."
+    return listing(name, worst, ELEMENTS, f"{kind}, the worst first", text)
+
+
+def powers(table: pd.DataFrame) -> Listing:
+    """Return the statistics of what is neither a bus nor rated: units, loads, DC lines and so on.
+
+    Args:
+        table: the summary's table of elements.
+    """
+    own = table[table["quantity"].isin(("p_mw", "q_mvar", "p_from_mw"))]
+    own = own.assign(size=own[["min", "max"]].abs().max(axis=1))
+    return elements("powers", own, "size", "Elements")
