@@ -10,8 +10,9 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ..errors import GatBatchError, InputErrors, ManifestError, ResultError, TableError
+from ..errors import GatBatchError, InputErrors, ManifestError, TableError
 from ..study.scenario import OPTIMAL
+from .folder_check import folder_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ def check_input(plan: Plan) -> list[Scenario]:
     Raises:
         InputErrors: if there are faults; it holds all of them.
     """
-    faults = [*_file_faults(plan), *_folder_faults(plan)]
+    faults = [*_file_faults(plan), *folder_faults(plan)]
     named = {fault.scenario for fault in faults}
     others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
     unsolved = others if faults else plan.unsolved()
@@ -68,19 +69,6 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
-
-
-def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Yield a fault for each folder in the batch that is a link: it could lead results anywhere.
-
-    The batch's own folder, and those above it, may well be links.
-    """
-    folders = [plan.status.parent / name for name in ("logs", "summary")]
-    folders += [plan.job_folder(scenario.id) for scenario in plan.batch.scenarios]
-    hint = "remove the link; link the batch's folder instead, if it is to lie elsewhere"
-    for folder in folders:
-        if folder.is_symlink():
-            yield ResultError("is a symbolic link", file=folder, hint=hint)
 
 
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
