@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,3 +52,15 @@ def _owner(plan: Plan) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if same else owner
+
+
+def left_folders(plan: Plan) -> list[str]:
+    """Return the names of folders of scenarios that the manifest no longer has.
+
+    Args:
+        plan: the batch.
+    """
+    known = {plan.job_folder(scenario.id).name for scenario in plan.batch.scenarios}
+    with os.scandir(plan.folder) as entries:
+        found = {entry.name for entry in entries if entry.name.startswith("job_")}
+    return sorted(found - known)
