@@ -100,6 +100,31 @@ CASES = {
         ["'a'", "contingencies", "screen", "solver dc"],
     ),
     "contingencies too deep": (manifest(contingencies={"depth": 3}), {}, ["contingencies"]),
+    "contingencies of a voltage that the grid hasn't got": (
+        manifest(
+            grid="pandapower:case24_ieee_rts", contingencies={"depth": 1, "vn_kv": [300, 400]}
+        ),
+        {},
+        ["'a'", "contingencies.vn_kv", "no line or trafo", "300 to 400 kV", "138, 230 kV"],
+    ),
+    "contingencies of a name that no element has": (
+        manifest(grid="pandapower:mv_oberrhein", contingencies={"depth": 1, "names": "Tei *"}),
+        {},
+        ["'a'", "contingencies.names", "no line or trafo has a name like 'Tei *'", "'Line 0'"],
+    ),
+    "contingencies of a type that the grid hasn't got": (
+        manifest(contingencies={"depth": 2, "types": ["trafo3w"]}),
+        {},
+        ["'a'", "contingencies", "the grid has no trafo3w", "line, trafo, gen"],
+    ),
+    "pairs of one element": (
+        manifest(
+            grid="pandapower:example_multivoltage",
+            contingencies={"depth": 2, "types": ["trafo3w"]},
+        ),
+        {},
+        ["'a'", "contingencies", "only one element is meant", "depth 1"],
+    ),
     "missing outage sets": (
         manifest(contingencies="x.csv"),
         {},

@@ -6,7 +6,7 @@ solved and nothing is written here.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -90,11 +90,11 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
     from ..grids import read_grid
     from ..grids.elements import ElementIndex
     from ..grids.grid_check import check_study
-    from ..model.contingencies import contingencies_of
     from ..model.costs import grid_costs
     from ..model.state import check_scenario
     from ..study.injection_tables import read_injections
     from ..study.opf_tables import read_element_table
+    from .contingency_check import check_contingencies
 
     # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
     read = lru_cache(maxsize=16)(read_injections)
@@ -118,6 +118,7 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
         except GatBatchError as fault:
             yield fault.at(scenario=scenario.id, field="grid")
     index = ElementIndex(net)
+    check_filters = lru_cache(maxsize=16)(partial(check_contingencies, index))
     # Tables that the run makes name what was found in this grid.
     made = set(plan.made())
     for scenario in members:
@@ -129,8 +130,8 @@ def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]
             costs = read_elements(scenario.costs, "costs") if scenario.costs else None
             limits = read_elements(scenario.limits, "limits") if scenario.limits else None
             check_scenario(index, scenario, loads, gens, costs=costs, limits=limits)
-            if scenario.contingencies and scenario.contingencies.sets:
-                contingencies_of(index, scenario.contingencies)
+            if scenario.contingencies:
+                check_filters(scenario.contingencies)
         except InputErrors as many:
             yield from (fault.at(scenario=scenario.id) for fault in many.faults)
         except GatBatchError as fault:
