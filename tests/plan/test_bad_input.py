@@ -105,7 +105,13 @@ CASES = {
             grid="pandapower:case24_ieee_rts", contingencies={"depth": 1, "vn_kv": [300, 400]}
         ),
         {},
-        ["'a'", "contingencies.vn_kv", "no line or trafo", "300 to 400 kV", "138, 230 kV"],
+        [
+            "manifest.json: scenario 'a'",
+            "contingencies.vn_kv",
+            "no line or trafo",
+            "300 to 400 kV",
+            "138, 230 kV",
+        ],
     ),
     "contingencies of a name that no element has": (
         manifest(grid="pandapower:mv_oberrhein", contingencies={"depth": 1, "names": "Tei *"}),
@@ -144,7 +150,7 @@ CASES = {
     "outage of no line": (
         manifest(scenario(outages=[{"type": "line", "id": 999}])),
         {},
-        ["'a'", "outages", "999"],
+        ["manifest.json: scenario 'a'", "outages", "999"],
     ),
     # tables
     "missing table": (manifest(scenario(loads="x.csv")), {}, ["'a'", "loads", "x.csv"]),

@@ -39,10 +39,17 @@ def check_input(plan: Plan) -> list[Scenario]:
     named = {fault.scenario for fault in faults}
     others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
     unsolved = others if faults else plan.unsolved()
-    faults += _study_faults(plan, unsolved)
+    faults += (_in_manifest(fault, plan) for fault in _study_faults(plan, unsolved))
     if faults:
         raise InputErrors(faults)
     return unsolved
+
+
+def _in_manifest(fault: GatBatchError, plan: Plan) -> GatBatchError:
+    """Name the manifest in a fault of what it asks of a grid, which belongs to no other file."""
+    if fault.file is None:
+        fault.file = str(plan.config.manifest)
+    return fault
 
 
 def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
