@@ -253,6 +253,9 @@ def test_functions_that_misbehave_are_contained_and_named(workspace):
         ("missing", "has no attribute 'missing'"),
     ):
         assert reason in told[name], told[name]
+        # It is shown where the run is watched, too, and where the rest is.
+        assert reason in run.stderr
+        assert f"Look at: runs/batch/study/logs/analyse_{name}.log" in run.stderr
         assert not (workspace.batch / "summary" / "analytics" / f"{name}.parquet").exists()
     assert "tried again" in told["hangs"]
     assert "tried again" not in told["raises"]

@@ -70,6 +70,12 @@ SETTINGS = json.dumps(config)
 # where that environment isn't activated, as on the nodes of a cluster.
 PYTHON = "python" if engine.deploys_environments(workflow) else sys.executable
 
+# Ends the commands whose messages go into a log alone: why a job failed is its last line, which
+# Snakemake doesn't show where it is to be quiet about rules.
+OR_SAY_WHY = (
+    " || {{ code=$?; tail -n 1 {log:q} >&2; echo Look at: {log:q} >&2; exit $code; }}"
+)
+
 # The Snakemake inside a cluster's job must not try again there, where there is no more memory.
 RETRIES = JOB_RETRIES if engine.is_main_process(workflow) else 0
 
