@@ -54,6 +54,7 @@ def inputs(shard):
 def begin_once():
     """Claim the batch. Snakemake would show an exception of an input function with its traceback."""
     try:
+        start.check_executor(engine.executor_name(workflow))
         start.begin(PLAN)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GatBatchError, InputErrors, ResultError
+from ..errors import ConfigError, GatBatchError, InputErrors, ResultError
 from ..files.documents import read_document
 from ..files.run_lock import hold
 from ..files.workflow_files import read_schema
@@ -146,6 +146,26 @@ def job_plan(settings: str) -> Plan:
         GatBatchError: if the input is at fault, as it may be if it was edited during the run.
     """
     return open_batch(json.loads(settings), main=False)
+
+
+def check_executor(name: str) -> None:
+    """Check that jobs can be handed to what is to run them.
+
+    Without its commands, Snakemake's executor for SLURM waits for ever.
+
+    Args:
+        name: Snakemake's name of the executor.
+
+    Raises:
+        ConfigError: if commands are missing.
+    """
+    if name == "slurm" and shutil.which("sbatch") is None:
+        raise ConfigError(
+            "no sbatch on PATH, so no job can be handed to SLURM",
+            file="--executor slurm",
+            hint="start it on a node that has SLURM's commands, or run here without the profile: "
+            "snakemake --cores N",
+        )
 
 
 def begin(plan: Plan) -> None:
