@@ -153,6 +153,11 @@ def nonsense(table):
 def unlike(table):
     name = table["scenario"][0].as_py()
     return pd.DataFrame({"x": [1.0 if name == "a" else "one"]})
+
+def missing(table):
+    pass
+
+del missing  # which shows in a run only
 """
 
 
@@ -230,6 +235,45 @@ def test_analyses_of_a_run(workspace):
 
 def read_rows(workspace):
     return pd.read_parquet(workspace.batch / "summary" / "aggregated_results.parquet")
+
+
+@pytest.mark.parametrize(
+    ("analysis", "told"),
+    [
+        ({"function": "own:peakz"}, "own.py has no function 'peakz' (did you mean 'peaks'?)"),
+        ({"function": "owm:peaks"}, "there is no module 'owm' (modules are looked for beside"),
+        ({"function": "broken:f"}, "broken.py: can't be read: "),
+        ({"kind": "compare", "options": {"other": "runs/batch/no"}}, "no: no such folder (name"),
+        ({"kind": "compare", "options": {"other": "config"}}, "config: holds no results"),
+    ],
+)
+def test_analyses_that_are_bound_to_fail_are_refused_before_the_run(workspace, analysis, told):
+    workspace.write("manifest.json", batch([{"id": "a"}]))
+    workspace.write("own.py", OWN)
+    workspace.write("broken.py", "def f(table:\n")
+    workspace.configure(analytics=[{"name": "mine", **analysis}])
+    run = workspace.run("-n")
+    assert run.returncode == 1
+    assert "config: analytics: mine: " in run.stdout + run.stderr
+    assert told in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from numpy import *",
+        "import numpy as peak",
+        "if True:\n    def peak(table):\n        return table",
+        "peak = lambda table: table",
+        "globals()['peak'] = print",
+        "def __getattr__(name):\n    return print",
+    ],
+)
+def test_functions_that_may_be_there_are_left_to_the_run(workspace, text):
+    workspace.write("manifest.json", batch([{"id": "a"}]))
+    workspace.write("own.py", text)
+    workspace.configure(analytics=[{"name": "mine", "function": "own:peak"}])
+    assert workspace.run("-n").returncode == 0
 
 
 @pytest.mark.workflow

@@ -46,6 +46,11 @@ CASES = {
     "id leaves the folder": (manifest({"id": "../x"}), {}, ["'../x'", "not a safe name"]),
     "id with newline": (manifest({"id": "a\nb"}), {}, ["not a safe name"]),
     "id too long": (manifest({"id": "a" * 129}), {}, ["not a safe name"]),
+    "id twice, and another fault": (
+        manifest(scenario(), scenario(), {"id": "b", "weight": -1}, sover="dc"),
+        {},
+        [["'a'", "id", "2 scenarios"], ["'b'", "weight"], ["sover", "unknown key"]],
+    ),
     "id twice": (manifest(scenario(), scenario()), {}, ["'a'", "id", "2 scenarios"]),
     "ids differ by case": (manifest(scenario(), {"id": "A"}), {}, ["upper and lower case"]),
     "unknown solver": (manifest(solver="acdc"), {}, ["solver", "acdc"]),
@@ -171,6 +176,16 @@ CASES = {
         table(["load,p_mw", "77,1"]),
         ["'a'", "loads.csv", "77"],
     ),
+    "several wrong rows": (
+        manifest(scenario(loads="loads.csv", gens="gens.csv")),
+        table(["load,p_mw", "1,lots", "77,5", "2,3", "2,4"]) | {"gens.csv": "gen,p_mw\n88,1\n"},
+        [["row 2", "lots"], ["row 3", "77"], ["row 5", "'2'", "row 4"], ["gens.csv", "88"]],
+    ),
+    "row without a value": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw,q_mvar", "1,2,", "2,,", "3,,1"]),
+        ["'a'", "loads.csv", "row 3 gives no value", "p_mw or q_mvar", "take the row out"],
+    ),
     "row twice": (
         manifest(scenario(loads="loads.csv")),
         table(["load,p_mw", "1,1", "1,2"]),
@@ -195,13 +210,15 @@ CASES = {
 
 
 def assert_refused(workspace, *fragments):
+    """What each line must say, or, in a list for each, what each of several lines must say."""
     before = sorted(workspace.path.rglob("*"))
     run = workspace.run()
     output = run.stdout + run.stderr
     assert run.returncode == 1, output
     assert "Traceback" not in output
-    lines = [line for line in output.splitlines() if all(part in line for part in fragments)]
-    assert lines, f"no line with {fragments} in:\n{output}"
+    for parts in fragments if isinstance(fragments[0], list) else [fragments]:
+        lines = [line for line in output.splitlines() if all(part in line for part in parts)]
+        assert lines, f"no line with {parts} in:\n{output}"
     after = [path for path in workspace.path.rglob("*") if ".snakemake" not in path.parts]
     assert sorted(after) == before
 

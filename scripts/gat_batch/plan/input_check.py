@@ -6,12 +6,12 @@ solved and nothing is written here.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..errors import GatBatchError, InputErrors, ManifestError, TableError
 from ..study.scenario import OPTIMAL
+from .analysis_check import analysis_faults
 from .folder_check import folder_faults
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_input(plan: Plan) -> list[Scenario]:
     Raises:
         InputErrors: if there are faults; it holds all of them.
     """
-    faults = [*_file_faults(plan), *folder_faults(plan)]
+    faults = [*_file_faults(plan), *folder_faults(plan), *analysis_faults(plan)]
     named = {fault.scenario for fault in faults}
     others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
     unsolved = others if faults else plan.unsolved()
@@ -83,63 +83,13 @@ def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatc
     for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
         members = list(group)
         if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
-            yield from _grid_faults(plan, members)
+            # Imported late: a batch with nothing to solve needs no pandapower.
+            from .study_check import grid_faults
+
+            yield from grid_faults(plan, members)
 
 
 def _depends_on_elements(scenario: Scenario) -> bool:
     """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
     named = scenario.tables or scenario.outages or scenario.contingencies
     return bool(named) or scenario.solver in OPTIMAL
-
-
-def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
-    # Imported late: a batch with nothing to solve needs no pandapower.
-    from ..grids import read_grid
-    from ..grids.elements import ElementIndex
-    from ..grids.grid_check import check_study
-    from ..model.costs import grid_costs
-    from ..model.state import check_scenario
-    from ..study.injection_tables import read_injections
-    from ..study.opf_tables import read_element_table
-    from .contingency_check import check_contingencies
-
-    # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
-    read = lru_cache(maxsize=16)(read_injections)
-    read_elements = lru_cache(maxsize=16)(read_element_table)
-    try:
-        net = read_grid(plan.grid(members[0]))
-    except GatBatchError as fault:
-        count = "" if len(members) == 1 else f"; {len(members)} scenarios use this grid"
-        fault.what += count
-        yield fault.at(scenario=members[0].id, field="grid")
-        return
-    if any(scenario.solver in OPTIMAL for scenario in members):
-        try:
-            grid_costs(net)
-        except GatBatchError as fault:
-            yield fault.at(scenario=members[0].id, field="grid")
-    first = {scenario.solver: scenario for scenario in reversed(members)}
-    for solver, scenario in first.items():
-        try:
-            check_study(net, str(plan.grid(scenario)), solver)
-        except GatBatchError as fault:
-            yield fault.at(scenario=scenario.id, field="grid")
-    index = ElementIndex(net)
-    check_filters = lru_cache(maxsize=16)(partial(check_contingencies, index))
-    # Tables that the run makes name what was found in this grid.
-    made = set(plan.made())
-    for scenario in members:
-        try:
-            loads, gens = (
-                read(path, kind, rows) if path and path not in made else None
-                for kind, path, rows in scenario.injections
-            )
-            costs = read_elements(scenario.costs, "costs") if scenario.costs else None
-            limits = read_elements(scenario.limits, "limits") if scenario.limits else None
-            check_scenario(index, scenario, loads, gens, costs=costs, limits=limits)
-            if scenario.contingencies:
-                check_filters(scenario.contingencies)
-        except InputErrors as many:
-            yield from (fault.at(scenario=scenario.id) for fault in many.faults)
-        except GatBatchError as fault:
-            yield fault.at(scenario=scenario.id)
