@@ -60,6 +60,11 @@ CASES = {
     "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
     "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs", "integer"]),
     "scale a text": (manifest(scenario(load_scale="1")), {}, ["'a'", "load_scale", "number"]),
+    "negative scale": (
+        manifest(scenario(load_scale=-1)),
+        {},
+        ["'a'", "load_scale: -1 is out of range (at least 0)"],
+    ),
     "negative weight": (manifest(scenario(weight=-1)), {}, ["'a'", "weight"]),
     "tags a text": (manifest(scenario(tags="x")), {}, ["'a'", "tags", "array"]),
     "no grid": ({"scenarios": [scenario()]}, {}, ["'a'", "grid", "missing"]),

@@ -85,6 +85,8 @@ def test_each_slice_is_a_scenario_and_slices_are_chosen(tmp_path):
         made(tmp_path, study({"id": "h", "time_slices": back}, **top))
     with pytest.raises(GatBatchError, match="is not a value of this parameter"):
         made(tmp_path, study({"id": "h", "sweep": {"timeout_secs": [5, 1e99]}}, **top))
+    with pytest.raises(GatBatchError, match="-1 is not a value of this parameter"):
+        made(tmp_path, study({"id": "h", "sweep": {"load_scale": [1, -1]}}, **top))
     with pytest.raises(GatBatchError, match="has no time 2031"):
         made(tmp_path, study({"id": "h", "time_slices": ["2031-01-01"]}, **top))
 

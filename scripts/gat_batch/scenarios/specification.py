@@ -240,7 +240,7 @@ def _may_be(name: str, value: Any) -> bool:
         return False
     if name == "timeout_secs":
         return 0 < value <= LONGEST_TIMEOUT_SECS
-    return value >= 0 or name != "weight"
+    return value >= 0 or name not in ("weight", "load_scale", "gen_scale")
 
 
 def _time_faults(
