@@ -30,7 +30,7 @@ CASES = {
     "empty manifest": ("", {}, ["manifest.json", "line 1, column 1"]),
     "malformed json": ('{"scenarios": [\n  {"id": "a",}\n]}', {}, ["line 2, column"]),
     "not utf-8": (b"\xff\xfe{}", {}, ["manifest.json", "UTF-8"]),
-    "a text": ('"x"', {}, ["manifest.json", "is not of type object"]),
+    "a text": ('"x"', {}, ["manifest.json", '"x" must be a set of keys with values']),
     "an empty list": ([], {}, ["manifest.json", "scenarios", "too few"]),
     "key twice": ('{"scenarios": [{"id": "a", "id": "b"}]}', {}, ["id", "given twice"]),
     "nan": ('{"scenarios": [{"id": "a", "load_scale": NaN}]}', {}, ["NaN"]),
@@ -42,7 +42,7 @@ CASES = {
     "unknown key": (manifest(sover="dc"), {}, ["sover", "did you mean 'solver'"]),
     "unknown scenario key": (manifest(scenario(load="x")), {}, ["'a'", "did you mean 'loads'"]),
     "no id": (manifest({"grid": GRID}), {}, ["'#1'", "id", "missing"]),
-    "id a number": (manifest({"id": 7}), {}, ["'#1'", "id", "7 is not of type string"]),
+    "id a number": (manifest({"id": 7}), {}, ["'#1'", "id: 7 must be text (put it in quotes)"]),
     "id leaves the folder": (manifest({"id": "../x"}), {}, ["'../x'", "not a safe name"]),
     "id with newline": (manifest({"id": "a\nb"}), {}, ["not a safe name"]),
     "id too long": (manifest({"id": "a" * 129}), {}, ["not a safe name"]),
@@ -53,20 +53,37 @@ CASES = {
     ),
     "id twice": (manifest(scenario(), scenario()), {}, ["'a'", "id", "2 scenarios"]),
     "ids differ by case": (manifest(scenario(), {"id": "A"}), {}, ["upper and lower case"]),
-    "unknown solver": (manifest(solver="acdc"), {}, ["solver", "acdc"]),
+    "unknown solver": (
+        manifest(solver="acpf"),
+        {},
+        ["solver", "acpf", "did you mean 'ac'?", "known are dc, ac, dc_opf, ac_opf"],
+    ),
+    "key like several": (
+        manifest(scenario(scale=0.6)),
+        {},
+        ["'a'", "scale: unknown key (did you mean 'gen_scale' or 'load_scale'?)"],
+    ),
     "negative timeout": (manifest(timeout_secs=-1), {}, ["timeout_secs", "more than 0"]),
     "timeout without end": (manifest(timeout_secs=1e308), {}, ["timeout_secs", "31536000"]),
     "timeout of zero": (manifest(scenario(timeout_secs=0)), {}, ["'a'", "timeout_secs"]),
     "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
-    "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs", "integer"]),
-    "scale a text": (manifest(scenario(load_scale="1")), {}, ["'a'", "load_scale", "number"]),
+    "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs: 1.5 must be a whole number"]),
+    "scale a text": (
+        manifest(scenario(load_scale="1")),
+        {},
+        ["'a'", "load_scale", "must be a number (take it out of its quotes)"],
+    ),
     "negative scale": (
         manifest(scenario(load_scale=-1)),
         {},
         ["'a'", "load_scale: -1 is out of range (at least 0)"],
     ),
     "negative weight": (manifest(scenario(weight=-1)), {}, ["'a'", "weight"]),
-    "tags a text": (manifest(scenario(tags="x")), {}, ["'a'", "tags", "array"]),
+    "tags a text": (
+        manifest(scenario(tags="x")),
+        {},
+        ["'a'", 'tags: "x" must be a list (a single entry needs brackets too'],
+    ),
     "no grid": ({"scenarios": [scenario()]}, {}, ["'a'", "grid", "missing"]),
     "unknown option": (
         manifest(scenario(solver="ac", options={"tolerance": 1e-6})),
@@ -109,6 +126,16 @@ CASES = {
         {},
         ["'a'", "contingencies", "screen", "solver dc"],
     ),
+    "contingencies without a depth, of a misspelt type": (
+        manifest(contingencies={"types": ["lines"]}),
+        {},
+        [["contingencies.depth: missing"], ["contingencies.types.0", "did you mean 'line'?"]],
+    ),
+    "contingencies in capitals": (
+        manifest(contingencies="N-1"),
+        {},
+        ["'a'", "contingencies", "did you mean 'n-1'?"],
+    ),
     "contingencies too deep": (manifest(contingencies={"depth": 3}), {}, ["contingencies"]),
     "contingencies of a voltage that the grid hasn't got": (
         manifest(
@@ -150,6 +177,11 @@ CASES = {
     "missing grid": (manifest(scenario(grid="no.json")), {}, ["'a'", "grid", "no.json"]),
     "unknown kind of grid": (manifest(grid="net.xyz"), {"net.xyz": "x"}, ["'a'", "net.xyz"]),
     "unknown bundled grid": (manifest(grid="pandapower:case119"), {}, ["'a'", "case118"]),
+    "bundled grid cut short": (
+        manifest(grid="pandapower:case24"),
+        {},
+        ["'a'", "pandapower has no grid 'case24' (did you mean 'case24_ieee_rts'?)"],
+    ),
     "broken grid": (manifest(grid="net.json"), {"net.json": "{"}, ["'a'", "net.json"]),
     "grid that runs code": (
         manifest(grid="net.json"),
@@ -175,6 +207,11 @@ CASES = {
         manifest(scenario(loads="loads.csv")),
         table(["load,p_kw", "0,1"]),
         ["'a'", "loads.csv", "p_mw"],
+    ),
+    "column in capitals": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,P_MW", "0,1"]),
+        ["'a'", "loads.csv", "P_MW: unknown column (did you mean 'p_mw'?)"],
     ),
     "table for another grid": (
         manifest(scenario(loads="loads.csv")),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..files.documents import nearest
+from ..files.words import nearest
 from ..study.analyses import module_file
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors, SpecificationError
-from ..files.documents import nearest, schema_faults
+from ..files.schema_check import schema_faults
+from ..files.words import nearest
 from .gat_scenarios import translated
 from .quantities import quantity_faults
 

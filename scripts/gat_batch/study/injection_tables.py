@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
 from ..files.columns import MOST_FAULTS, codes, first_faults, numbers, raise_faults, read_columns
-from ..files.documents import nearest
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path

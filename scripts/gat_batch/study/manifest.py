@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors
-from ..files.documents import named_file, read_document, scenario_name, schema_faults
+from ..files.documents import named_file, read_document
+from ..files.schema_check import scenario_name, schema_faults
 from .manifest_faults import (
     content_faults,
     contingencies_of_entry,

@@ -92,7 +92,8 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
                 file=file,
                 scenario=name,
                 field="contingencies",
-                hint="n-1, n-2, a depth with types, or a CSV file of outage sets",
+                hint=_form_meant(spec)
+                or "n-1, n-2, a depth with types, or a CSV file of outage sets",
             )
         if isinstance(spec, dict):
             for fault in _filter_faults(spec, solver_of(entry, document)):
@@ -107,6 +108,12 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
                     scenario=name,
                     field="outages",
                 )
+
+
+def _form_meant(spec: str) -> str:
+    """Return a hint that names the form that contingencies in words are meant to have, if any."""
+    bare = spec.casefold().replace(" ", "").replace("-", "")
+    return "".join(f"did you mean {name!r}?" for name in DEPTHS if name.replace("-", "") == bare)
 
 
 def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatchError]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
 from ..files.columns import codes, numbers, raise_faults, read_columns
-from ..files.documents import nearest
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
