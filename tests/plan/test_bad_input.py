@@ -292,6 +292,19 @@ def test_faulty_configuration_is_refused_in_one_line(workspace, config, fragment
     assert_refused(workspace, *fragments)
 
 
+def test_a_specification_without_its_version_is_told_so_in_one_line(workspace):
+    scenarios = [
+        {"id": "a", "template": True, "scale": {"north": {"of": "load"}}},
+        {"id": "b", "base": "a", "sweep": {"load_scale": [1, 2]}},
+    ]
+    workspace.write("study.yaml", {"grid": GRID, "seed": 1, "scenarios": scenarios})
+    workspace.configure(manifest="study.yaml")
+    run = workspace.run("-n")
+    assert run.returncode == 1
+    assert "did you forget `version: 1`?" in run.stdout
+    assert "unknown key" not in run.stdout
+
+
 def test_malformed_yaml_is_refused_with_its_line(workspace):
     workspace.write("manifest.yaml", "scenarios:\n  - id: a\n   - id: b\n")
     workspace.configure(manifest="manifest.yaml")

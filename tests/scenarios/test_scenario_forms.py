@@ -243,6 +243,10 @@ def test_looking_tells_and_writes_nothing(look, tmp_path):
     code, _, told = look(study({"id": "a", "outages": [{"type": "line", "id": 99}]}), "--validate")
     assert code == 1
     assert "scenario 'a': outages: there is no line 99" in told
+    manifest = {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]}
+    code, _, told = look(manifest, "--validate")
+    assert code == 1
+    assert "study.json: is a manifest, no specification (run it as it is" in told
     with pytest.raises(SystemExit):
         look(content)
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]

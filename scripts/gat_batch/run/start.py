@@ -14,7 +14,7 @@ from ..files.documents import read_document
 from ..files.run_lock import hold
 from ..files.workflow_files import read_schema
 from ..plan.plan import Plan
-from ..scenarios.product import is_specification, plan_product, read_product
+from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
 from ..study.manifest import batch_of, read_manifest, without_faulty
 from .journal import Journal
@@ -50,7 +50,8 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
             return Plan(batch_of(document, config.manifest, read_schema("manifest")), config)
         except InputErrors as found:
             more = _faults_of_others(document, found.faults, config)
-            raise InputErrors([*found.faults, *more]) from None
+            faults = without_version(found.faults, config.manifest)
+            raise InputErrors([*faults, *more]) from None
     manifest, product = plan_product(document, config.manifest, _product_folder(config))
     return Plan(batch_of(manifest, product.manifest), config, product)
 
