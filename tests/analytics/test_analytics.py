@@ -342,6 +342,12 @@ def test_batches_are_compared(workspace):
         check=False,
     )
     assert run.returncode == 1
-    assert "4 scenarios, 2 with changes" in run.stdout
+    assert "4 scenarios, 2 with changes\n  only here, rows or scenarios: 1\n" in run.stdout
+    assert "nan" not in run.stdout
+    for folder, why in (("config", "holds no results"), ("nowhere", "no such folder")):
+        asked = [*command, str(second), str(workspace.path / folder)]
+        run = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert run.returncode == 2
+        assert f"{folder}: {why}" in run.stderr
     same = second / "job_same" / "result.parquet"
     assert len(compare_results("same", same, workspace.result("same"), 1e-9)) == 0

@@ -241,7 +241,7 @@ CASES = {
     "text in a table": (
         manifest(scenario(loads="loads.csv")),
         table(["load,p_mw", "1,lots"]),
-        ["'a'", "loads.csv", "row 2", "lots"],
+        ["loads.csv: scenario 'a': row 2: p_mw is 'lots' (a finite number is needed)"],
     ),
     "broken parquet": (
         manifest(scenario(gens="gens.parquet")),

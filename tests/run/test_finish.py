@@ -30,7 +30,7 @@ def test_last_lines_count_contingencies_and_folders_left_behind(workspace):
     assert "no longer has" not in told
 
     told = last_lines(workspace, content | {"scenarios": [strained]})
-    assert "1 of 1 scenarios solved, 0 of them without convergence, 0 failed\n" in told
+    assert "1 of 1 scenario solved, 0 of them without convergence, 0 failed\n" in told
     (line,) = [line for line in told.splitlines() if "no longer has" in line]
     assert "1 folder of scenarios that the manifest no longer has (job_split)" in line
     assert "runs/batch/study/job_*/result.parquet" in line

@@ -233,10 +233,10 @@ def test_looking_tells_and_writes_nothing(look, tmp_path):
     )
     code, counted, warned = look(content, "--expand")
     assert code == 0
-    assert "heavy: 1 scenarios\nn1: 9 scenarios\n10 scenarios, 28 states" in counted
+    assert "heavy: 1 scenario\nn1: 9 scenarios\n10 scenarios, 28 states" in counted
     assert "MB of results" in counted
-    assert "1 scenarios have more load than generators can give" in warned
-    assert "3 scenarios cut buses off; most of all n1-line-0" in warned
+    assert "1 scenario with more load than generators can give" in warned
+    assert "3 scenarios with buses cut off; most of all n1-line-0" in warned
     listed = look(content, "--list")[1].split()
     assert (len(listed), listed[:2]) == (10, ["heavy", "n1-line-0"])
     assert look(content, "--validate")[:2] == (0, "valid: 10 scenarios\n")

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from ..errors import ResultError, SolverError
 from ..files.parquet_footer import read_fingerprint
+from ..files.words import numbered
 from ..grids import read_grid
 from ..model.grid_model import prepare
 from ..results.reader import read_result
@@ -108,7 +109,8 @@ class Stage:
         policy = RetryPolicy(
             config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs
         )
-        self.log(f"{len(self.parts)} parts, {len(missing)} to do, {self.workers} at a time")
+        parts = numbered(len(self.parts), "part")
+        self.log(f"{parts}, {len(missing)} to do, {self.workers} at a time")
 
         def note(task: Task, failure: Failure, wait_secs: float | None) -> None:
             then = "given up" if wait_secs is None else f"tried again in {wait_secs:.1f} s"
@@ -133,7 +135,7 @@ class Stage:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         return ResultError(
             f"analysis {self.analysis.name} ({what}) failed for {len(failed)} of "
-            f"{len(self.parts)} parts: {'; '.join(named)}{more}",
+            f"{numbered(len(self.parts), 'part')}: {'; '.join(named)}{more}",
             file=self.plan.analytics(self.analysis.name),
             hint="the other parts are kept; the next run tries these again",
         )

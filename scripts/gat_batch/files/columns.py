@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
 from .csv_files import read_csv
+from .words import numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ def codes(
     texts = pc.utf8_trim_whitespace(texts)
     empty = pc.or_kleene(pc.is_null(texts), pc.equal(texts, ""))
     faults.extend(
-        TableError(f"row {position + 2}: {name} is empty", file=path, field=name)
+        TableError(f"row {position + 2}: {name} is empty", file=path)
         for position in np.flatnonzero(empty.to_numpy(zero_copy_only=False))
     )
     encoded = texts.fill_null("").dictionary_encode()
@@ -141,7 +142,7 @@ def numbers(
     for position in np.flatnonzero(wrong):
         what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
         hint = "a positive number is needed" if name == "vm_pu" else "a finite number is needed"
-        faults.append(TableError(what, file=path, field=name, hint=hint))
+        faults.append(TableError(what, file=path, hint=hint))
     return np.where(given, np.where(wrong, np.inf, values), np.nan)
 
 
@@ -176,5 +177,5 @@ def first_faults(faults: list[GatBatchError], path: Path) -> list[GatBatchError]
         path: the table's file.
     """
     hidden = len(faults) - MOST_FAULTS
-    more = [TableError(f"and {hidden} more fault{'s'[hidden == 1 :]}", file=path)]
-    return faults[:MOST_FAULTS] + (more if hidden > 0 else [])
+    more = [TableError(f"and {numbered(hidden, 'more fault')}", file=path)] if hidden > 0 else []
+    return [*faults[:MOST_FAULTS], *more]

@@ -64,6 +64,11 @@ def _begins(word: str, beginning: str) -> bool:
     return word.casefold().startswith(beginning.casefold())
 
 
+def numbered(count: int, noun: str) -> str:
+    """Return a number with its noun, as ``1 scenario`` or ``2 scenarios``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def shown(value: Any) -> str:
     """Return a value of a document as JSON, cut short if it is long."""
     text = json.dumps(value, default=str)

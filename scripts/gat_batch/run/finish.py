@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..files.parquet_footer import read_fingerprint
+from ..files.words import numbered
 from ..plan.folder_check import left_folders
 from .status import StatusBoard
 
@@ -88,8 +89,9 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
     for status in ("infeasible", "islanded"):
         if status in statuses:
             counts += f", {statuses.count(status)} {status}"
+    total = numbered(content["total"], "scenario")
     lines = [
-        f"gat-batch: {content['name']}: {content['completed']} of {content['total']} scenarios "
+        f"gat-batch: {content['name']}: {content['completed']} of {total} "
         f"solved, {counts}, {len(failures)} failed{_contingency_counts(plan)}"
     ]
     lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
@@ -113,7 +115,7 @@ def _left_line(plan: Plan) -> list[str]:
     left = left_folders(plan)
     if not left:
         return []
-    count = "1 folder" if len(left) == 1 else f"{len(left)} folders"
+    count = numbered(len(left), "folder")
     named = ", ".join(left[:MOST_NAMED]) + (", ..." if len(left) > MOST_NAMED else "")
     return [
         f"  {count} of scenarios that the manifest no longer has ({named}): the summary leaves "

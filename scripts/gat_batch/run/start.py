@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, GatBatchError, InputErrors, ResultError
 from ..files.documents import read_document
 from ..files.run_lock import hold
+from ..files.words import numbered
 from ..files.workflow_files import read_schema
 from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
@@ -226,7 +227,7 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         todo = f"{len(names)} to solve ({shown}{more})"
     done = total - len(names)
-    _say(f"{plan.config.name}: {total} scenarios, {done} solved already, {todo}")
+    _say(f"{plan.config.name}: {numbered(total, 'scenario')}, {done} solved already, {todo}")
 
 
 def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
