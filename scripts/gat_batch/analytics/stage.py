@@ -181,7 +181,7 @@ class Stage:
             "kind": analysis.kind,
             "options": dict(analysis.options),
             "function": [analysis.function, source_hash(analysis.function, self._folders)],
-            "weights": [[one.id, one.grid, one.weight] for one in self.parts[name]],
+            "weights": [[one.id, plan.grid_name(one), one.weight] for one in self.parts[name]],
             "limit": plan.config.loading_limit_percent,
         }
         if analysis.kind in ("ptdf", "lodf"):
@@ -211,7 +211,7 @@ class Stage:
     def _factors(self, scenario: Scenario, made: Callable[..., pd.DataFrame]) -> pa.Table:
         model = prepare(read_grid(self.plan.grid(scenario)))
         table = made(model, self.analysis.options["least"])
-        table.insert(0, "grid", scenario.grid)
+        table.insert(0, "grid", self.plan.grid_name(scenario))
         return pa.Table.from_pandas(table, preserve_index=False)
 
     def _congestion(self, part: list[Scenario]) -> pa.Table:
@@ -226,8 +226,9 @@ class Stage:
             states = pc.sum(pc.equal(base["element"], "system")).as_py()
             asked = pc.is_in(base["element"], value_set=pa.array(BRANCHES))
             rows = base.select(columns).filter(asked).to_pandas().dropna()
+            grid = self.plan.grid_name(scenario)
             weight = np.full(len(rows), scenario.weight / states)
-            sums.append(congestion_sums(rows, scenario.grid, weight, threshold))
+            sums.append(congestion_sums(rows, grid, weight, threshold))
         return pa.Table.from_pandas(_summed(sums).reset_index(), preserve_index=False)
 
     def _reliability(self, part: list[Scenario]) -> pa.Table:
