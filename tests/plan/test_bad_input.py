@@ -258,6 +258,7 @@ def assert_refused(workspace, *fragments):
     output = run.stdout + run.stderr
     assert run.returncode == 1, output
     assert "Traceback" not in output
+    assert ".smk" not in output  # it is the input that is at fault, not the workflow
     for parts in fragments if isinstance(fragments[0], list) else [fragments]:
         lines = [line for line in output.splitlines() if all(part in line for part in parts)]
         assert lines, f"no line with {parts} in:\n{output}"
@@ -301,8 +302,8 @@ def test_a_specification_without_its_version_is_told_so_in_one_line(workspace):
     workspace.configure(manifest="study.yaml")
     run = workspace.run("-n")
     assert run.returncode == 1
-    assert "did you forget `version: 1`?" in run.stdout
-    assert "unknown key" not in run.stdout
+    assert "did you forget `version: 1`?" in run.stderr
+    assert "unknown key" not in run.stderr
 
 
 def test_malformed_yaml_is_refused_with_its_line(workspace):

@@ -32,7 +32,10 @@ try:
         dry_run=engine.is_dry_run(workflow),
     )
 except GatBatchError as error:
-    raise WorkflowError(str(error))
+    # Snakemake would put file and line of this rule before the message and after it, as if the
+    # workflow were at fault.
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
 
 # Snakemake makes so many objects of a large batch that Python looks for garbage among them for a
 # tenth of the time. What is there already stays: it is left out.
