@@ -7,7 +7,8 @@ For each combination: (a) a loop in one process, (b) the same loop on all cores,
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
 times as ratios to (a), the largest process, and where the workflow's time goes. Cold means that
 nothing runs or is solved before; what Python and the report keep for a user (compiled modules, the
-drawing library) is there from the second run on.
+drawing library) is there from the second run on. A grid from a file, as case_RTS_GMLC.m, is that
+file for the workflow, while the loop gets it in pandapower's own JSON.
 """
 
 from __future__ import annotations
@@ -55,7 +56,12 @@ def main() -> None:
 
 def compare(work: Path, grid: str, solver: str, count: int, against: str) -> None:
     """Run one combination in every way and print its lines."""
-    task = [grid, solver, str(count)]
+    name = grid
+    if Path(grid).suffix:
+        name = str(work / "grid.json")
+        converter = str(ROOT / "scripts" / "convert_grid.py")
+        subprocess.run([sys.executable, converter, grid, name], check=True, capture_output=True)
+    task = [name, solver, str(count)]
     loop = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "a")], work)
     print(f"\n{grid}, {solver}, {count} scenarios")
     show("(a) loop", loop, loop)
@@ -95,7 +101,8 @@ def workflow(
     scenarios = scenarios or [
         {"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)
     ]
-    content = {"grid": f"pandapower:{grid}", "solver": solver, "scenarios": scenarios}
+    reference = str(Path(grid).resolve()) if Path(grid).suffix else f"pandapower:{grid}"
+    content = {"grid": reference, "solver": solver, "scenarios": scenarios}
     (folder / "manifest.json").write_text(json.dumps(content))
     config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))

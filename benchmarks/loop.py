@@ -1,7 +1,7 @@
 """The loop that a user would write: one process, apply loads, run, write Parquet.
 
 python benchmarks/loop.py GRID SOLVER SCENARIOS FOLDER [WORKERS]; with workers, the same loop on
-several cores by multiprocessing.
+several cores by multiprocessing. GRID ships with pandapower, or is a file of its JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ RESULTS = ("bus", "line", "trafo", "trafo3w", "gen", "ext_grid", "load")
 @cache
 def grid(name: str) -> pandapower.pandapowerNet:
     """The network and its loads as given; read once a process."""
-    net = getattr(pandapower.networks, name)()
+    made = pandapower.from_json if name.endswith(".json") else None
+    net = made(name) if made else getattr(pandapower.networks, name)()
     return net, net.load[["p_mw", "q_mvar"]].copy()
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from gat_batch.opf.ac_program import branch_parameters
+from gat_batch.opf.ac.program import branch_parameters
 from gat_batch.opf.dc import run_highs
 from gat_batch.opf.dc_program import Program
 

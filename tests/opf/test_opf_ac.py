@@ -29,6 +29,9 @@ from gat_batch.grids.bundled import read_bundled
 from gat_batch.model.costs import curve_through
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import State
+from gat_batch.opf import solve as opf_solve
+from gat_batch.opf.ac import ladder
+from gat_batch.opf.optimum import Optimum
 from gat_batch.solvers.study import solve, solve_together
 
 PUBLISHED = {
@@ -323,3 +326,36 @@ def test_a_warm_start_leads_to_the_same_optimum():
     cold = solve(model, state, "ac_opf", {})
     warm = solve(model, state, "ac_opf", {}, before=before)
     assert warm.objective == pytest.approx(cold.objective, rel=1e-7)
+
+
+def test_further_starts_find_what_the_first_one_does_not(monkeypatch):
+    model = prepare(pandapower.networks.case9())
+    wanted = solve(model, AS_GIVEN, "ac_opf", {})
+    original = ladder.solve_ac_opf
+    tried = []
+
+    def stubborn(snapshots, *, before=None, ipopt=None):
+        """Fail on the first rungs, as on a grid where Ipopt creeps along."""
+        tried.append(dict(ipopt or {}))
+        if len(tried) < 3:
+            return [Optimum("not_converged", engine="ipopt") for _ in snapshots]
+        return original(snapshots, before=before, ipopt=ipopt)
+
+    monkeypatch.setattr(ladder, "solve_ac_opf", stubborn)
+    monkeypatch.setattr(
+        opf_solve, "_optimiser", lambda _: lambda *_, **__: [Optimum("not_converged")]
+    )
+    found = solve(model, AS_GIVEN, "ac_opf", {})
+    assert (found.status, found.engine) == ("ok", "ipopt:adaptive")
+    assert found.objective == pytest.approx(wanted.objective, rel=1e-7)
+    assert tried[2]["mu_strategy"] == "adaptive"
+
+
+def test_ac_infeasibility_is_called_a_local_verdict_and_dc_a_proved_one():
+    net = pandapower.networks.case9()
+    net.line["max_loading_percent"] = 1.0
+    model = prepare(net)
+    ac, dc = (solve(model, AS_GIVEN, solver, {}) for solver in ("ac_opf", "dc_opf"))
+    assert (ac.status, dc.status) == ("infeasible", "infeasible")
+    assert ac.detail.startswith("no dispatch was found that keeps all limits (a local verdict)")
+    assert dc.detail.startswith("no dispatch keeps all limits; at the least")

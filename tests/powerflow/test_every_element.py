@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import numpy as np
 import pandapower
+import pandas as pd
 import pytest
 from conftest import SHARED_GRIDS
 from hypothesis import given, settings
@@ -145,6 +146,23 @@ def test_a_unit_that_is_off_gives_nothing_where_others_reach_their_limits():
     options = {"enforce_q_lims": True}
     solution = assert_as_by_pandapower(net, Study((Outage("gen", 0),)), "ac", **options)
     assert solution.elements["gen"]["q_mvar"][0] == 0
+
+
+def test_shunts_with_a_table_of_steps():
+    net = grid("case14")
+    shunt = pandapower.create_shunt(net, 4, 1.0, step=2, max_step=3, id_characteristic_table=7)
+    pandapower.create_shunt(net, 5, 2.0, 0.3, step=2)
+    net.shunt["step_dependency_table"] = net.shunt.index == shunt
+    net["shunt_characteristic_table"] = pd.DataFrame(
+        {
+            "id_characteristic": 7,
+            "step": [1, 2, 3],
+            "q_mvar": [2.0, 5.0, 9.0],
+            "p_mw": [0.1, 0.3, 1],
+        }
+    )
+    for solver in ("ac", "dc"):
+        assert_as_by_pandapower(net, Study(load_scale=0.9), solver)
 
 
 @pytest.mark.parametrize("outage", [Outage("gen", 0), Outage("gen", 5), Outage("ext_grid", 1)])

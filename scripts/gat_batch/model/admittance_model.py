@@ -130,7 +130,7 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
             yield "it has loads that depend on the voltage"
         elif _loads_of_joined_buses(net):
             yield "loads that depend on the voltage are at buses that switches join"
-    if "step_dependency_table" in net.shunt and net.shunt["step_dependency_table"].any():
+    if dispatched and net.shunt.get("step_dependency_table", np.zeros(1)).any():
         yield "it has shunts with a table of steps"
     if dc and (solved_arrays(net)["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():
         yield "it has impedances that differ by direction"

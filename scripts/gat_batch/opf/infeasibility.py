@@ -14,17 +14,17 @@ import casadi
 import numpy as np
 from scipy import sparse
 
-from . import ac as opf_ac
-from . import ac_program as opf_ac_program
 from . import dc as opf_dc
 from . import dc_program as opf_dc_program
-from .ac_flows import program_of
+from .ac import program as opf_ac_program
+from .ac import solve as opf_ac
+from .ac.flows import program_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.grid_model import GridModel
-    from .ac_program import Form
+    from .ac.program import Form
     from .dispatch import Dispatch
 
     Reals = NDArray[np.float64]
@@ -34,6 +34,9 @@ LEAST = 1e-5
 """Violations below this, in p.u. or radians, are none."""
 
 MOST_NAMED = 6
+
+LOCAL = "no dispatch was found that keeps all limits (a local verdict)"
+"""What an AC program says: it isn't convex, so that nothing is proved."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +187,15 @@ def _elastic_solver(form: Form) -> Any:
     return program_of(elastic, places, by_current=form.by_current, options=opf_ac.OPTIONS).solver
 
 
-def description(model: GridModel, dispatch: Dispatch, violations: Violations) -> str:
+def description(model: GridModel, dispatch: Dispatch, violations: Violations, *, dc: bool) -> str:
     """Return the violations for people, the largest first.
 
     Args:
         model: the model.
         dispatch: the snapshot.
         violations: its least violations.
+        dc: whether the program is linear, so that they prove that there is no dispatch; those of
+            an AC one are a local verdict.
 
     Returns:
         A sentence.
@@ -228,7 +233,8 @@ def description(model: GridModel, dispatch: Dispatch, violations: Violations) ->
     texts = [text for _, text in found[:MOST_NAMED]]
     if len(found) > MOST_NAMED:
         texts.append(f"and {len(found) - MOST_NAMED} more")
-    return f"no dispatch keeps all limits; at the least: {', '.join(texts)}"
+    verdict = "no dispatch keeps all limits" if dc else LOCAL
+    return f"{verdict}; at the least: {', '.join(texts)}"
 
 
 def branch_name(model: GridModel, dispatch: Dispatch, live: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..powerflow.admittances import SHAPING, admittances_of, cached_admittances
@@ -13,6 +14,9 @@ from ..powerflow.solve import topology_of
 from .dispatch import dispatch_of
 from .opf_results import solution_at
 from .optimum import Optimum
+
+SHAPING_DC = ("trafo_model", "trafo3w_losses", "switch_rx_ratio")
+"""Options that shape the equations of a DC power flow."""
 
 TIED = "it has a solution of its own, but not one together with the other snapshots"
 
@@ -73,7 +77,9 @@ def solve_opf(
             return admittances
         assert admittances is not None  # noqa: S101 - made anew where it was
         dispatches = [dispatch_of(model, state, admittances, options) for state in states]
-        optima = _optima(model, dispatches, solver, before.start if before else None)
+        dc_points = partial(_dc_points, model, states, options) if not changed else _nothing
+        begin = before.start if before else None
+        optima = _optima(model, dispatches, solver, begin, dc_points)
         loading = str(options.get("trafo_loading", "current"))
         return [
             solution_at(model, dispatch, optimum, dc=solver == "dc_opf", trafo_loading=loading)
@@ -81,7 +87,37 @@ def solve_opf(
         ]
 
 
-def _optima(model: GridModel, dispatches: list[Dispatch], solver: str, start: Any) -> list[Optimum]:
+def _nothing() -> None:
+    """Return no points: the network as it stands has no equations of its own kept."""
+
+
+def _dc_points(
+    model: GridModel, states: Sequence[State], options: Mapping[str, Any]
+) -> list[tuple[Any, Any]] | None:
+    """Return angles in radians and injections in p.u. of each state's DC optimum, if there are."""
+    from .dc import solve_dc_opf
+
+    shape = {name: value for name, value in options.items() if name in SHAPING_DC}
+    kept = cached_admittances(model, "dc", shape, dispatched=True)
+    if isinstance(kept, str):
+        return None
+    admittances = topology_of(kept, Columns(model, states[0]), held=False)
+    if admittances is None:
+        return None
+    dispatches = [dispatch_of(model, state, admittances, options) for state in states]
+    optima = solve_dc_opf(dispatches)
+    if optima[0].status != "ok":
+        return None
+    return [(one.angle, one.p) for one in optima]
+
+
+def _optima(
+    model: GridModel,
+    dispatches: list[Dispatch],
+    solver: str,
+    start: Any,
+    dc_points: Callable[[], list[tuple[Any, Any]] | None],
+) -> list[Optimum]:
     from .infeasibility import crossed, description, least_violations
 
     dc = solver == "dc_opf"
@@ -92,22 +128,29 @@ def _optima(model: GridModel, dispatches: list[Dispatch], solver: str, start: An
     optima = optimise(dispatches, before=start)
     if optima[0].status == "ok" or optima[0].unbounded:
         return optima
-    found = [least_violations(dispatch, dc=dc) for dispatch in dispatches]
-    if any(violations is None for violations in found):
+    if not dc:
+        from .ac.ladder import RUNGS, SECOND_OPINION, climbed
+
+        # Where a point is found that breaks limits least, further starts end there, too.
+        rungs = SECOND_OPINION if optima[0].status == "infeasible" else tuple(RUNGS)
+        optima = climbed(dispatches, dc_points, rungs) or optima
+    if optima[0].status == "ok":
         return optima
+    found = [least_violations(dispatch, dc=dc) for dispatch in dispatches]
     known = [violations for violations in found if violations is not None]
-    if not any(violations.any for violations in known):
-        if dc or len(known) > 1:
-            return [replace(one, detail=TIED) for one in optima] if len(known) > 1 else optima
+    if len(known) < len(found):
+        return optima
+    if not any(violations.any for violations in known) and len(known) == 1:
         # A point that keeps all limits: the optimiser may go on from there.
-        return optimise(dispatches, before=known[0].point)
+        return optima if dc else optimise(dispatches, before=known[0].point)
+    texts = [
+        description(model, dispatch, violations, dc=dc) if violations.any else TIED
+        for dispatch, violations in zip(dispatches, known, strict=True)
+    ]
+    broken = any(violations.any for violations in known)
     return [
-        replace(
-            one,
-            status="infeasible",
-            detail=description(model, dispatch, violations) if violations.any else TIED,
-        )
-        for one, dispatch, violations in zip(optima, dispatches, known, strict=True)
+        replace(one, status="infeasible" if broken else one.status, detail=text)
+        for one, text in zip(optima, texts, strict=True)
     ]
 
 
@@ -117,6 +160,6 @@ def _optimiser(solver: str) -> Callable[..., list[Optimum]]:
         from .dc import solve_dc_opf
 
         return solve_dc_opf
-    from .ac import solve_ac_opf
+    from .ac.solve import solve_ac_opf
 
     return solve_ac_opf

@@ -25,6 +25,9 @@ MOST_ITERATIONS = 10
 SAFETY = 10.0
 """How far over the tolerance a solution may be when it is checked once more."""
 
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+"""What rounding may leave of a mismatch, relative to the largest terms that it is the sum of."""
+
 
 @dataclass(frozen=True)
 class _Posed:
@@ -101,17 +104,21 @@ def newton(
     iterations = options.get("max_iteration", "auto")
     most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
     begin = start[posed.live]
-    if not posed.solver.solve(posed.bus, begin, power, ref, np.ones(1), pv, pq, most, tolerance):
-        del kept["newton"]
-        return None
+    done = posed.solver.solve(posed.bus, begin, power, ref, np.ones(1), pv, pq, most, tolerance)
     solved = posed.solver.get_V()
+    if not done:
+        del kept["newton"]
+        if len(solved) != len(begin) or not np.isfinite(solved).all():
+            return None
     mismatch = solved * np.conj(posed.bus @ solved) - power
-    worst = max(
-        np.abs(mismatch[pv].real).max(initial=0.0),
-        np.abs(mismatch[pq].real).max(initial=0.0),
-        np.abs(mismatch[pq].imag).max(initial=0.0),
-    )
-    if not worst <= SAFETY * tolerance:
+    allowed: float | Reals = SAFETY * tolerance
+    if not done:
+        # Beside a branch of next to no impedance the flow is a small difference of large numbers.
+        magnitude = np.abs(solved)
+        rounding = ROUNDING * magnitude * (np.abs(posed.bus) @ magnitude)
+        allowed = np.maximum(allowed, np.where(rounding > tolerance, rounding, 0.0))
+    real, imaginary = np.abs(mismatch.real) <= allowed, np.abs(mismatch.imag) <= allowed
+    if not (real[pv].all() and real[pq].all() and imaginary[pq].all()):
         return None
     voltage = np.zeros(admittances.buses, complex)
     voltage[posed.live] = solved

@@ -13,7 +13,9 @@ from .plain.results import GENERATION
 from .ratings import SQRT3
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+    from pandapower.auxiliary import pandapowerNet
 
     from ..model.admittance_model import AdmittanceModel
     from ..model.grid_model import GridModel
@@ -44,6 +46,24 @@ def voltage_dependent_powers(
     return found
 
 
+def by_step(net: pandapowerNet) -> pd.DataFrame:
+    """Return the table of shunts with the power of a step as their tables of steps have it."""
+    table: pd.DataFrame = net.shunt
+    known = net.get("shunt_characteristic_table")
+    if known is None or "step_dependency_table" not in table:
+        return table
+    depends = table["step_dependency_table"].fillna(0).astype(bool).to_numpy()
+    if not depends.any():
+        return table
+    table = table.copy()
+    steps = known.set_index(["id_characteristic", "step"])
+    wanted = table.loc[depends, ["id_characteristic_table", "step"]]
+    own = steps.reindex([(int(which), int(step)) for which, step in wanted.to_numpy()])
+    for name in ("p_mw", "q_mvar"):
+        table.loc[depends, name] = own[name].to_numpy(float) / wanted["step"].to_numpy(float)
+    return table
+
+
 def shunt_powers(model: GridModel, admittances: AdmittanceModel, element: str) -> Complexes:
     """Return what shunts or wards draw at 1 p.u. in MVA, 0 out of service; kept for all states."""
     kept, key = admittances.shared, ("shunts", element)
@@ -53,6 +73,7 @@ def shunt_powers(model: GridModel, admittances: AdmittanceModel, element: str) -
             kv = admittances.kv[admittances.row[element]]
             ratio = (kv / table["vn_kv"].to_numpy(float)) ** 2
             factor, names = ratio * table["step"].to_numpy(float), ("p_mw", "q_mvar")
+            table = by_step(model.net)
         else:
             factor, names = np.ones(len(table)), ("pz_mw", "qz_mvar")
         real, reactive = (table[name].to_numpy(float) for name in names)

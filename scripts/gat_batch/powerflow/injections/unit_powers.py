@@ -42,9 +42,13 @@ def active_powers(
     """
     running, given_mw = given
     power = np.where(running, given_mw, 0.0)
-    slack = running & units.slack & np.isin(units.row, ref)
+    held = np.zeros(len(needed_mw), bool)
+    held[ref] = True
+    slack = np.flatnonzero(running & units.slack)
+    slack = slack[held[units.row[slack]]]
     row = units.row[slack]
-    counted = running if dc else running & ~slack
+    counted = running.copy()
+    counted[slack] = dc
     covered = np.bincount(units.row[counted], given_mw[counted], minlength=len(needed_mw))
     sharing = np.bincount(row, minlength=len(needed_mw))
     part = (needed_mw[row] - covered[row]) / sharing[row]

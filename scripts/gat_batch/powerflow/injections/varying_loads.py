@@ -53,6 +53,21 @@ def _scaled(power: Complexes, shares: Reals, vm: Reals) -> Complexes:
     return scaled
 
 
+def _shares(column: Columns) -> Reals | None:
+    """Return shares of constant current and impedance of each load, None if all are zero."""
+    key = ("load", "shares")
+    if not any(("load", name) in column.changed for name in SHARES):
+        given = column.once(key, lambda: _read(column))
+    else:
+        given = _read(column)
+    return given if given.any() else None
+
+
+def _read(column: Columns) -> Reals:
+    own: Reals = np.nan_to_num(np.array([column.numbers("load", name) for name in SHARES]) / 100)
+    return own
+
+
 def varying_loads(admittances: AdmittanceModel, column: Columns) -> VaryingLoads | None:
     """Return how a state's demand follows the voltage, None if it doesn't.
 
@@ -60,9 +75,8 @@ def varying_loads(admittances: AdmittanceModel, column: Columns) -> VaryingLoads
         admittances: the equations of the state's topology.
         column: the state.
     """
-    own = np.array([column.numbers("load", name) for name in SHARES]) / 100
-    own = np.nan_to_num(own)
-    if not own.any():
+    own = _shares(column)
+    if own is None:
         return None
     rows, position = admittances.row["load"], column.model.position["load"]
     live = column("load", "in_service").astype(bool) & admittances.supplied[rows]

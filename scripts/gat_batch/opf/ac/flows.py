@@ -11,13 +11,15 @@ takes seconds for thousands of buses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import casadi
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
@@ -72,10 +74,26 @@ class Program:
         solver: Ipopt on it.
         conditions: gradient of the Lagrangian, objective and rows, of variables, parameters and
             multipliers of the rows.
+        another: makes another Ipopt on it, of other options.
     """
 
     solver: Any
     conditions: Any
+    another: Callable[[dict[str, Any]], Any]
+    _others: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def with_options(self, ipopt: Mapping[str, Any]) -> Any:
+        """Return Ipopt on the same program with other options, kept for the next time.
+
+        Args:
+            ipopt: options in which it differs.
+        """
+        key = tuple(sorted(ipopt.items()))
+        if not key:
+            return self.solver
+        if key not in self._others:
+            self._others[key] = self.another(dict(ipopt))
+        return self._others[key]
 
 
 def program_of(
@@ -104,10 +122,13 @@ def program_of(
     }
     nlp = {"x": x, "p": p, "f": f, "g": g}
     lagrangian = gradient + jacobian.T @ dual
-    return Program(
-        casadi.nlpsol("opf", "ipopt", nlp, {**options, **given, "no_nlp_grad": True}),
-        casadi.Function("conditions", [x, p, dual], [lagrangian, f, g]),
-    )
+
+    def solver(ipopt: dict[str, Any]) -> Any:
+        own = {**options, "ipopt": {**options["ipopt"], **ipopt}}
+        return casadi.nlpsol("opf", "ipopt", nlp, {**own, **given, "no_nlp_grad": True})
+
+    conditions = casadi.Function("conditions", [x, p, dual], [lagrangian, f, g])
+    return Program(solver({}), conditions, solver)
 
 
 def spread(rows: Rows, count: int) -> casadi.DM:

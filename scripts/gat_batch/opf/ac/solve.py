@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import casadi
 import numpy as np
 
-from .ac_flows import program_of
-from .ac_program import bounds, form_of, parameters, places_of, rest_of, start_of
-from .optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
-from .quadratic import QUIET
+from ..optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
+from ..quadratic import QUIET
+from .flows import program_of
+from .program import bounds, form_of, parameters, places_of, rest_of, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ..model.solution import Status
-    from .ac_flows import Program
-    from .ac_program import Form
-    from .dispatch import Dispatch
+    from ...model.solution import Status
+    from ..dispatch import Dispatch
+    from .flows import Program
+    from .program import Form
 
     Reals = NDArray[np.float64]
     Rows = NDArray[np.int64]
@@ -64,13 +64,16 @@ def _program_of(form: Form, ramped: Rows, count: int) -> Program:
     return program_of(rest, places, by_current=form.by_current, options=CURVED)
 
 
-def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[Optimum]:
+def solve_ac_opf(
+    snapshots: Sequence[Dispatch], *, before: Any = None, ipopt: Mapping[str, Any] | None = None
+) -> list[Optimum]:
     """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
 
     Args:
         snapshots: the snapshots; their units are the same. A unit's power may change from one to
             the next by no more than its ramp.
         before: the ``start`` of an earlier optimum of a program of the same form, if any.
+        ipopt: options of Ipopt in which it differs from the usual ones.
 
     Returns:
         The optimum of each.
@@ -84,8 +87,9 @@ def solve_ac_opf(snapshots: Sequence[Dispatch], *, before: Any = None) -> list[O
     start = np.concatenate([start_of(dispatch, form) for dispatch in snapshots])
     if before is not None and len(before) == len(start):
         start = before
-    found = program.solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
-    stats = program.solver.stats()
+    solver = program.with_options(ipopt or {})
+    found = solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
+    stats = solver.stats()
     iterations = int(stats["iter_count"])
     value, reduced, dual = (np.array(found[name]).ravel() for name in ("x", "lam_x", "lam_g"))
     gradient, objective, rows = (

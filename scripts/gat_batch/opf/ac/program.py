@@ -2,7 +2,7 @@
 
 Demands, admittances, limits and costs are parameters, so that a grid's program is built once and
 outages need no other. Formulation: MATPOWER User's Manual, section 6.1; what flows into branches
-is added by :mod:`opf_ac_flows`.
+is added by :mod:`.flows`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
-from .ac_flows import ENTRIES, NOWHERE, Places, spread
+from .flows import ENTRIES, NOWHERE, Places, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .dispatch import Dispatch
+    from ..dispatch import Dispatch
 
     Reals = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
@@ -243,14 +243,35 @@ def start_of(dispatch: Dispatch, form: Form) -> Reals:
     Angles are unwrapped along branches: a power flow gives them within one turn, and limits on the
     angle across a branch would hold a solver 360 degrees away from where it has to go.
     """
-    admittances, units, prices = dispatch.admittances, dispatch.units, dispatch.prices
-    injected = np.concatenate([_middle(units.p), _middle(units.q)])
+    vm = np.abs(dispatch.admittances.start)
+    return _start(dispatch, form, unwrapped(dispatch), vm, _middle(dispatch.units.p))
+
+
+def start_at(dispatch: Dispatch, form: Form, point: tuple[Reals, Reals] | None) -> Reals:
+    """Return a point to start from: 1 p.u. everywhere, at given angles and powers.
+
+    Args:
+        dispatch: the snapshot.
+        form: what its program consists of.
+        point: angles in radians, shape (buses,), and active injections in p.u., shape (units,);
+            None for those of the references everywhere and powers amid their limits.
+    """
+    vm = np.ones(form.buses)
+    if point is not None:
+        return _start(dispatch, form, point[0], vm, np.clip(point[1], *dispatch.units.p.T))
+    first = np.angle(dispatch.admittances.start[dispatch.ref[:1]])
+    return _start(dispatch, form, np.full(form.buses, *first), vm, _middle(dispatch.units.p))
+
+
+def _start(dispatch: Dispatch, form: Form, angle: Reals, vm: Reals, power: Reals) -> Reals:
+    units, prices = dispatch.units, dispatch.prices
+    injected = np.concatenate([power, _middle(units.q)])
     lines = prices.slope * injected[prices.unit] + prices.offset
     cost = np.full(len(form.priced), -np.inf)
     np.maximum.at(cost, np.searchsorted(form.priced, prices.unit), lines)
     free = injected[form.units + form.free]
-    vm = np.clip(np.abs(admittances.start), *dispatch.vm.T)
-    return np.concatenate([unwrapped(dispatch), vm, injected[: form.units], free, cost])
+    vm = np.clip(vm, *dispatch.vm.T)
+    return np.concatenate([angle, vm, injected[: form.units], free, cost])
 
 
 def unwrapped(dispatch: Dispatch) -> Reals:

@@ -1,0 +1,1 @@
+"""AC optimal power flow: a dispatch in numbers in, its optimum by Ipopt out."""
