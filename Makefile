@@ -5,7 +5,7 @@
 # make docs   the documentation as a site in build/docs
 # make upgrade-check  what the newest versions of all packages would break
 # make slurm-profile   makes `snakemake --profile slurm` find profiles/slurm
-# make clean  removes the environment and the example's results
+# make clean  removes the environment, .snakemake and the example's results; other batches stay
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -51,8 +51,8 @@ upgrade-check:
 
 .venv/ready: requirements.txt pyproject.toml
 	@echo "==> Making the environment in .venv (a few minutes the first time)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; say which by make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; say which by make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -64,4 +64,4 @@ slurm-profile:
 	@echo "==> snakemake --profile slurm now uses $(CURDIR)/profiles/slurm/config.yaml"
 
 clean:
-	rm -rf .venv .snakemake runs
+	rm -rf .venv .snakemake runs/batch/ieee118

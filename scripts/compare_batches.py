@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from gat_batch.analytics.comparison import compare_results
 from gat_batch.errors import GatBatchError
+from gat_batch.files.words import numbered
 
 
 def main() -> int:
@@ -18,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("here", type=Path, help="folder of a batch")
     parser.add_argument("there", type=Path, help="folder of the other")
-    parser.add_argument("--tolerance", type=float, default=1e-6, help="difference that is none")
+    parser.add_argument(
+        "--tolerance", type=float, default=1e-6, help="differences up to this are ignored"
+    )
     parser.add_argument("--out", type=Path, help="Parquet file for what changed")
     arguments = parser.parse_args()
     files = [
@@ -26,9 +30,11 @@ def main() -> int:
         for folder in (arguments.here, arguments.there)
     ]
     jobs = sorted({*files[0], *files[1]})
-    if not all(files):
-        print("error: one of the folders holds no results", file=sys.stderr)
-        return 2
+    for folder, found in zip((arguments.here, arguments.there), files, strict=True):
+        if not found:
+            what = "holds no results" if folder.is_dir() else "no such folder"
+            print(f"error: {folder}: {what} (name a folder as runs/batch/NAME)", file=sys.stderr)
+            return 2
     try:
         changes = pa.concat_tables(
             compare_results(
@@ -45,10 +51,13 @@ def main() -> int:
     if arguments.out:
         pq.write_table(changes, arguments.out, compression="zstd")
     table = changes.to_pandas()
-    print(f"{len(jobs)} scenarios, {table['scenario'].nunique()} with changes")
+    print(f"{numbered(len(jobs), 'scenario')}, {table['scenario'].nunique()} with changes")
     for (change, quantity), rows in table.groupby(["change", "quantity"], dropna=False):
         what = quantity if isinstance(quantity, str) else "rows or scenarios"
-        print(f"  {change}, {what}: {len(rows)}, by {rows['difference'].abs().max():.6g} at most")
+        # Texts, and values that only one side has, differ by no number.
+        largest = rows["difference"].abs().max()
+        by = "" if math.isnan(largest) else f", by {largest:.6g} at most"
+        print(f"  {change}, {what}: {len(rows)}{by}")
     return int(len(table) > 0)
 
 

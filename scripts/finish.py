@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from gat_batch.errors import GatBatchError
+from gat_batch.files.words import numbered
 from gat_batch.run.finish import finish
 from gat_batch.run.start import job_plan
 
@@ -29,8 +30,8 @@ def main() -> int:
     if not verdict.acceptable:
         limit = plan.config.max_failures
         print(
-            f"error: {verdict.failed} scenarios failed, max_failures is {limit}; "
-            "the next run tries them again",
+            f"error: {numbered(verdict.failed, 'scenario')} failed, max_failures is {limit}; "
+            "the next run tries what failed again",
             file=sys.stderr,
         )
         return 1

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from gat_batch.errors import GatBatchError
+from gat_batch.files.words import numbered
 from gat_batch.scenarios.forecast import Forecast, forecast
 from gat_batch.scenarios.product import make
 
@@ -35,7 +36,7 @@ def main() -> int:
             show(seen, whole=arguments.list, costs=arguments.expand)
         else:
             count = make(arguments.specification, arguments.folder)
-            print(f"wrote {arguments.folder / 'manifest.json'}: {count} scenarios")
+            print(f"wrote {arguments.folder / 'manifest.json'}: {numbered(count, 'scenario')}")
     except BrokenPipeError:
         # `--list | head` has seen enough; nothing is left to be said at the end either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,12 +53,13 @@ def show(seen: Forecast, *, whole: bool, costs: bool) -> None:
             print(scenario.id)
     elif costs:
         for family, count in seen.families.items():
-            print(f"{family}: {count} scenarios")
-        print(f"{len(seen.scenarios)} scenarios, {seen.states} states to solve")
-        print(f"{seen.table_rows} rows of load and generator tables")
+            print(f"{family}: {numbered(count, 'scenario')}")
+        total = numbered(len(seen.scenarios), "scenario")
+        print(f"{total}, {numbered(seen.states, 'state')} to solve")
+        print(f"{numbered(seen.table_rows, 'row')} of load and generator tables")
         print(f"about {seen.seconds:.2g} s on one core, {seen.size / 1e6:.2g} MB of results")
     else:
-        print(f"valid: {len(seen.scenarios)} scenarios")
+        print(f"valid: {numbered(len(seen.scenarios), 'scenario')}")
     for warning in seen.warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

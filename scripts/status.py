@@ -19,8 +19,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split(":", maxsplit=1)[0])
     parser.add_argument("folder", metavar="DIR", type=Path, help="the batch's folder")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--watch", action="store_true", help="until the run ends")
-    how.add_argument("--json", action="store_true", help="for machines")
+    how.add_argument("--watch", action="store_true", help="refresh until the run ends")
+    how.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
 from gat_batch.errors import GatBatchError
 from gat_batch.model.violations import Limits
@@ -27,7 +28,10 @@ def main() -> int:
             overloads=plan.summary("overloads.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-        results = [(scenario, plan.result(scenario.id)) for scenario in plan.batch.scenarios]
+        results = [
+            (replace(scenario, grid=plan.grid_name(scenario)), plan.result(scenario.id))
+            for scenario in plan.batch.scenarios
+        ]
         summarise(results, files, limits)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -153,6 +153,11 @@ def nonsense(table):
 def unlike(table):
     name = table["scenario"][0].as_py()
     return pd.DataFrame({"x": [1.0 if name == "a" else "one"]})
+
+def missing(table):
+    pass
+
+del missing  # which shows in a run only
 """
 
 
@@ -232,6 +237,45 @@ def read_rows(workspace):
     return pd.read_parquet(workspace.batch / "summary" / "aggregated_results.parquet")
 
 
+@pytest.mark.parametrize(
+    ("analysis", "told"),
+    [
+        ({"function": "own:peakz"}, "own.py has no function 'peakz' (did you mean 'peaks'?)"),
+        ({"function": "owm:peaks"}, "there is no module 'owm' (modules are looked for beside"),
+        ({"function": "broken:f"}, "broken.py: can't be read: "),
+        ({"kind": "compare", "options": {"other": "runs/batch/no"}}, "no: no such folder (name"),
+        ({"kind": "compare", "options": {"other": "config"}}, "config: holds no results"),
+    ],
+)
+def test_analyses_that_are_bound_to_fail_are_refused_before_the_run(workspace, analysis, told):
+    workspace.write("manifest.json", batch([{"id": "a"}]))
+    workspace.write("own.py", OWN)
+    workspace.write("broken.py", "def f(table:\n")
+    workspace.configure(analytics=[{"name": "mine", **analysis}])
+    run = workspace.run("-n")
+    assert run.returncode == 1
+    assert "config: analytics: mine: " in run.stdout + run.stderr
+    assert told in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from numpy import *",
+        "import numpy as peak",
+        "if True:\n    def peak(table):\n        return table",
+        "peak = lambda table: table",
+        "globals()['peak'] = print",
+        "def __getattr__(name):\n    return print",
+    ],
+)
+def test_functions_that_may_be_there_are_left_to_the_run(workspace, text):
+    workspace.write("manifest.json", batch([{"id": "a"}]))
+    workspace.write("own.py", text)
+    workspace.configure(analytics=[{"name": "mine", "function": "own:peak"}])
+    assert workspace.run("-n").returncode == 0
+
+
 @pytest.mark.workflow
 def test_functions_that_misbehave_are_contained_and_named(workspace):
     workspace.write("manifest.json", batch([{"id": "a"}, {"id": "b"}]))
@@ -253,6 +297,9 @@ def test_functions_that_misbehave_are_contained_and_named(workspace):
         ("missing", "has no attribute 'missing'"),
     ):
         assert reason in told[name], told[name]
+        # It is shown where the run is watched, too, and where the rest is.
+        assert reason in run.stderr
+        assert f"Look at: runs/batch/study/logs/analyse_{name}.log" in run.stderr
         assert not (workspace.batch / "summary" / "analytics" / f"{name}.parquet").exists()
     assert "tried again" in told["hangs"]
     assert "tried again" not in told["raises"]
@@ -295,6 +342,12 @@ def test_batches_are_compared(workspace):
         check=False,
     )
     assert run.returncode == 1
-    assert "4 scenarios, 2 with changes" in run.stdout
+    assert "4 scenarios, 2 with changes\n  only here, rows or scenarios: 1\n" in run.stdout
+    assert "nan" not in run.stdout
+    for folder, why in (("config", "holds no results"), ("nowhere", "no such folder")):
+        asked = [*command, str(second), str(workspace.path / folder)]
+        run = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert run.returncode == 2
+        assert f"{folder}: {why}" in run.stderr
     same = second / "job_same" / "result.parquet"
     assert len(compare_results("same", same, workspace.result("same"), 1e-9)) == 0

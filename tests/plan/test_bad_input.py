@@ -30,7 +30,7 @@ CASES = {
     "empty manifest": ("", {}, ["manifest.json", "line 1, column 1"]),
     "malformed json": ('{"scenarios": [\n  {"id": "a",}\n]}', {}, ["line 2, column"]),
     "not utf-8": (b"\xff\xfe{}", {}, ["manifest.json", "UTF-8"]),
-    "a text": ('"x"', {}, ["manifest.json", "is not of type object"]),
+    "a text": ('"x"', {}, ["manifest.json", '"x" must be a set of keys with values']),
     "an empty list": ([], {}, ["manifest.json", "scenarios", "too few"]),
     "key twice": ('{"scenarios": [{"id": "a", "id": "b"}]}', {}, ["id", "given twice"]),
     "nan": ('{"scenarios": [{"id": "a", "load_scale": NaN}]}', {}, ["NaN"]),
@@ -42,21 +42,48 @@ CASES = {
     "unknown key": (manifest(sover="dc"), {}, ["sover", "did you mean 'solver'"]),
     "unknown scenario key": (manifest(scenario(load="x")), {}, ["'a'", "did you mean 'loads'"]),
     "no id": (manifest({"grid": GRID}), {}, ["'#1'", "id", "missing"]),
-    "id a number": (manifest({"id": 7}), {}, ["'#1'", "id", "7 is not of type string"]),
+    "id a number": (manifest({"id": 7}), {}, ["'#1'", "id: 7 must be text (put it in quotes)"]),
     "id leaves the folder": (manifest({"id": "../x"}), {}, ["'../x'", "not a safe name"]),
     "id with newline": (manifest({"id": "a\nb"}), {}, ["not a safe name"]),
     "id too long": (manifest({"id": "a" * 129}), {}, ["not a safe name"]),
+    "id twice, and another fault": (
+        manifest(scenario(), scenario(), {"id": "b", "weight": -1}, sover="dc"),
+        {},
+        [["'a'", "id", "2 scenarios"], ["'b'", "weight"], ["sover", "unknown key"]],
+    ),
     "id twice": (manifest(scenario(), scenario()), {}, ["'a'", "id", "2 scenarios"]),
     "ids differ by case": (manifest(scenario(), {"id": "A"}), {}, ["upper and lower case"]),
-    "unknown solver": (manifest(solver="acdc"), {}, ["solver", "acdc"]),
+    "unknown solver": (
+        manifest(solver="acpf"),
+        {},
+        ["solver", "acpf", "did you mean 'ac'?", "known are dc, ac, dc_opf, ac_opf"],
+    ),
+    "key like several": (
+        manifest(scenario(scale=0.6)),
+        {},
+        ["'a'", "scale: unknown key (did you mean 'gen_scale' or 'load_scale'?)"],
+    ),
     "negative timeout": (manifest(timeout_secs=-1), {}, ["timeout_secs", "more than 0"]),
     "timeout without end": (manifest(timeout_secs=1e308), {}, ["timeout_secs", "31536000"]),
     "timeout of zero": (manifest(scenario(timeout_secs=0)), {}, ["'a'", "timeout_secs"]),
     "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
-    "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs", "integer"]),
-    "scale a text": (manifest(scenario(load_scale="1")), {}, ["'a'", "load_scale", "number"]),
+    "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs: 1.5 must be a whole number"]),
+    "scale a text": (
+        manifest(scenario(load_scale="1")),
+        {},
+        ["'a'", "load_scale", "must be a number (take it out of its quotes)"],
+    ),
+    "negative scale": (
+        manifest(scenario(load_scale=-1)),
+        {},
+        ["'a'", "load_scale: -1 is out of range (at least 0)"],
+    ),
     "negative weight": (manifest(scenario(weight=-1)), {}, ["'a'", "weight"]),
-    "tags a text": (manifest(scenario(tags="x")), {}, ["'a'", "tags", "array"]),
+    "tags a text": (
+        manifest(scenario(tags="x")),
+        {},
+        ["'a'", 'tags: "x" must be a list (a single entry needs brackets too'],
+    ),
     "no grid": ({"scenarios": [scenario()]}, {}, ["'a'", "grid", "missing"]),
     "unknown option": (
         manifest(scenario(solver="ac", options={"tolerance": 1e-6})),
@@ -99,7 +126,48 @@ CASES = {
         {},
         ["'a'", "contingencies", "screen", "solver dc"],
     ),
+    "contingencies without a depth, of a misspelt type": (
+        manifest(contingencies={"types": ["lines"]}),
+        {},
+        [["contingencies.depth: missing"], ["contingencies.types.0", "did you mean 'line'?"]],
+    ),
+    "contingencies in capitals": (
+        manifest(contingencies="N-1"),
+        {},
+        ["'a'", "contingencies", "did you mean 'n-1'?"],
+    ),
     "contingencies too deep": (manifest(contingencies={"depth": 3}), {}, ["contingencies"]),
+    "contingencies of a voltage that the grid hasn't got": (
+        manifest(
+            grid="pandapower:case24_ieee_rts", contingencies={"depth": 1, "vn_kv": [300, 400]}
+        ),
+        {},
+        [
+            "manifest.json: scenario 'a'",
+            "contingencies.vn_kv",
+            "no line or trafo",
+            "300 to 400 kV",
+            "138, 230 kV",
+        ],
+    ),
+    "contingencies of a name that no element has": (
+        manifest(grid="pandapower:mv_oberrhein", contingencies={"depth": 1, "names": "Tei *"}),
+        {},
+        ["'a'", "contingencies.names", "no line or trafo has a name like 'Tei *'", "'Line 0'"],
+    ),
+    "contingencies of a type that the grid hasn't got": (
+        manifest(contingencies={"depth": 2, "types": ["trafo3w"]}),
+        {},
+        ["'a'", "contingencies", "the grid has no trafo3w", "line, trafo, gen"],
+    ),
+    "pairs of one element": (
+        manifest(
+            grid="pandapower:example_multivoltage",
+            contingencies={"depth": 2, "types": ["trafo3w"]},
+        ),
+        {},
+        ["'a'", "contingencies", "only one element is meant", "depth 1"],
+    ),
     "missing outage sets": (
         manifest(contingencies="x.csv"),
         {},
@@ -109,6 +177,11 @@ CASES = {
     "missing grid": (manifest(scenario(grid="no.json")), {}, ["'a'", "grid", "no.json"]),
     "unknown kind of grid": (manifest(grid="net.xyz"), {"net.xyz": "x"}, ["'a'", "net.xyz"]),
     "unknown bundled grid": (manifest(grid="pandapower:case119"), {}, ["'a'", "case118"]),
+    "bundled grid cut short": (
+        manifest(grid="pandapower:case24"),
+        {},
+        ["'a'", "pandapower has no grid 'case24' (did you mean 'case24_ieee_rts'?)"],
+    ),
     "broken grid": (manifest(grid="net.json"), {"net.json": "{"}, ["'a'", "net.json"]),
     "grid that runs code": (
         manifest(grid="net.json"),
@@ -119,7 +192,7 @@ CASES = {
     "outage of no line": (
         manifest(scenario(outages=[{"type": "line", "id": 999}])),
         {},
-        ["'a'", "outages", "999"],
+        ["manifest.json: scenario 'a'", "outages", "999"],
     ),
     # tables
     "missing table": (manifest(scenario(loads="x.csv")), {}, ["'a'", "loads", "x.csv"]),
@@ -135,10 +208,25 @@ CASES = {
         table(["load,p_kw", "0,1"]),
         ["'a'", "loads.csv", "p_mw"],
     ),
+    "column in capitals": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,P_MW", "0,1"]),
+        ["'a'", "loads.csv", "P_MW: unknown column (did you mean 'p_mw'?)"],
+    ),
     "table for another grid": (
         manifest(scenario(loads="loads.csv")),
         table(["load,p_mw", "77,1"]),
         ["'a'", "loads.csv", "77"],
+    ),
+    "several wrong rows": (
+        manifest(scenario(loads="loads.csv", gens="gens.csv")),
+        table(["load,p_mw", "1,lots", "77,5", "2,3", "2,4"]) | {"gens.csv": "gen,p_mw\n88,1\n"},
+        [["row 2", "lots"], ["row 3", "77"], ["row 5", "'2'", "row 4"], ["gens.csv", "88"]],
+    ),
+    "row without a value": (
+        manifest(scenario(loads="loads.csv")),
+        table(["load,p_mw,q_mvar", "1,2,", "2,,", "3,,1"]),
+        ["'a'", "loads.csv", "row 3 gives no value", "p_mw or q_mvar", "take the row out"],
     ),
     "row twice": (
         manifest(scenario(loads="loads.csv")),
@@ -153,7 +241,7 @@ CASES = {
     "text in a table": (
         manifest(scenario(loads="loads.csv")),
         table(["load,p_mw", "1,lots"]),
-        ["'a'", "loads.csv", "row 2", "lots"],
+        ["loads.csv: scenario 'a': row 2: p_mw is 'lots' (a finite number is needed)"],
     ),
     "broken parquet": (
         manifest(scenario(gens="gens.parquet")),
@@ -164,13 +252,16 @@ CASES = {
 
 
 def assert_refused(workspace, *fragments):
+    """What each line must say, or, in a list for each, what each of several lines must say."""
     before = sorted(workspace.path.rglob("*"))
     run = workspace.run()
     output = run.stdout + run.stderr
     assert run.returncode == 1, output
     assert "Traceback" not in output
-    lines = [line for line in output.splitlines() if all(part in line for part in fragments)]
-    assert lines, f"no line with {fragments} in:\n{output}"
+    assert ".smk" not in output  # it is the input that is at fault, not the workflow
+    for parts in fragments if isinstance(fragments[0], list) else [fragments]:
+        lines = [line for line in output.splitlines() if all(part in line for part in parts)]
+        assert lines, f"no line with {parts} in:\n{output}"
     after = [path for path in workspace.path.rglob("*") if ".snakemake" not in path.parts]
     assert sorted(after) == before
 
@@ -200,6 +291,19 @@ def test_faulty_configuration_is_refused_in_one_line(workspace, config, fragment
     workspace.write("manifest.json", manifest())
     workspace.configure(**config)
     assert_refused(workspace, *fragments)
+
+
+def test_a_specification_without_its_version_is_told_so_in_one_line(workspace):
+    scenarios = [
+        {"id": "a", "template": True, "scale": {"north": {"of": "load"}}},
+        {"id": "b", "base": "a", "sweep": {"load_scale": [1, 2]}},
+    ]
+    workspace.write("study.yaml", {"grid": GRID, "seed": 1, "scenarios": scenarios})
+    workspace.configure(manifest="study.yaml")
+    run = workspace.run("-n")
+    assert run.returncode == 1
+    assert "did you forget `version: 1`?" in run.stderr
+    assert "unknown key" not in run.stderr
 
 
 def test_malformed_yaml_is_refused_with_its_line(workspace):

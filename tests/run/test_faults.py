@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -329,6 +330,22 @@ def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
     assert process.returncode == 1
     assert len(workspace.solved()) == 16
     assert ids_in_errors(workspace) == {"bad"}
+
+
+def test_a_run_on_slurm_without_slurm_ends_at_once(workspace, monkeypatch):
+    workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]})
+    found = shutil.which  # the run is a fork of this process
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "sbatch" else found(name))
+    profile = ("--profile", str(ROOT / "profiles" / "slurm"))
+    started = time.monotonic()
+    run = workspace.run(*profile)
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "sbatch" in line]
+    assert "no sbatch on PATH" in line
+    assert "snakemake --cores N" in line
+    assert time.monotonic() - started < 60
+    assert not workspace.batch.exists()
+    assert workspace.run("-n", *profile).returncode == 0
 
 
 # ---- File systems --------------------------------------------------------------------------------

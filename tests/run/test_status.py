@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gat_batch.errors import ResultError
 from gat_batch.files.run_lock import hold
+from gat_batch.run.batch_record import progress_line
 from gat_batch.run.journal import Journal
 from gat_batch.run.monitor import read_status, screen
 from gat_batch.run.start import open_batch
@@ -210,6 +211,28 @@ def test_screen_shows_counts_failures_and_pace(plan):
         "died of [red]markup[/red]",
     ):
         assert part in text, f"{part!r} not in\n{text}"
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_no_time_is_promised_where_some_scenarios_have_contingencies(workspace, alike):
+    scenarios = [{"id": "s0"}, {"id": "s1", "contingencies": "n-1"}, {"id": "s2"}]
+    content = {"grid": "pandapower:case9", "scenarios": scenarios[:: 2 if alike else 1]}
+    manifest = workspace.write("manifest.json", content)
+    values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
+    plan = open_batch(values, main=False)
+    plan.job_folder("s0").mkdir(parents=True)
+    hold(plan.lock)
+    StatusBoard(plan).begin()
+    journal = Journal(plan.journal("x"))
+    journal.path.parent.mkdir(parents=True)
+    plan.result("s0").write_bytes(b"a result")
+    journal.write("solved", "s0", status="ok", attempt=1, duration_secs=1.5)
+    told = StatusBoard(plan).update(force=True)
+    watched = read_status(plan.folder)
+    assert watched["rate"] > 0
+    assert (watched["left_secs"] is not None) == alike
+    assert ("left" in progress_line(told, 2.0)) == alike
+    assert "2/s" in progress_line(told, 2.0)
 
 
 def test_no_process_is_started_while_workers_may_be_forked(plan, monkeypatch):

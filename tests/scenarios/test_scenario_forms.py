@@ -85,6 +85,8 @@ def test_each_slice_is_a_scenario_and_slices_are_chosen(tmp_path):
         made(tmp_path, study({"id": "h", "time_slices": back}, **top))
     with pytest.raises(GatBatchError, match="is not a value of this parameter"):
         made(tmp_path, study({"id": "h", "sweep": {"timeout_secs": [5, 1e99]}}, **top))
+    with pytest.raises(GatBatchError, match="-1 is not a value of this parameter"):
+        made(tmp_path, study({"id": "h", "sweep": {"load_scale": [1, -1]}}, **top))
     with pytest.raises(GatBatchError, match="has no time 2031"):
         made(tmp_path, study({"id": "h", "time_slices": ["2031-01-01"]}, **top))
 
@@ -231,16 +233,20 @@ def test_looking_tells_and_writes_nothing(look, tmp_path):
     )
     code, counted, warned = look(content, "--expand")
     assert code == 0
-    assert "heavy: 1 scenarios\nn1: 9 scenarios\n10 scenarios, 28 states" in counted
+    assert "heavy: 1 scenario\nn1: 9 scenarios\n10 scenarios, 28 states" in counted
     assert "MB of results" in counted
-    assert "1 scenarios have more load than generators can give" in warned
-    assert "3 scenarios cut buses off; most of all n1-line-0" in warned
+    assert "1 scenario with more load than generators can give" in warned
+    assert "3 scenarios with buses cut off; most of all n1-line-0" in warned
     listed = look(content, "--list")[1].split()
     assert (len(listed), listed[:2]) == (10, ["heavy", "n1-line-0"])
     assert look(content, "--validate")[:2] == (0, "valid: 10 scenarios\n")
     code, _, told = look(study({"id": "a", "outages": [{"type": "line", "id": 99}]}), "--validate")
     assert code == 1
     assert "scenario 'a': outages: there is no line 99" in told
+    manifest = {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]}
+    code, _, told = look(manifest, "--validate")
+    assert code == 1
+    assert "study.json: is a manifest, no specification (run it as it is" in told
     with pytest.raises(SystemExit):
         look(content)
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]

@@ -107,5 +107,14 @@ def test_output_folder_may_be_a_link(workspace, tmp_path_factory):
     (workspace.path / "runs").symlink_to(elsewhere)
     begin(workspace, count=1, grid="net.json")
     pandapower.to_json(pandapower.networks.case9(), str(workspace.path / "net.json"))
+    workspace.configure(
+        manifest="study.yaml",
+        analytics=[{"name": "busy", "kind": "congestion", "options": {"threshold_percent": 1}}],
+    )
     succeed(workspace.run())
     assert len(workspace.solved()) == 9
+    # Tables name grids as the specification does, and not as seen from the folder of its product.
+    for name in ("scenarios", "elements", "analytics/busy"):
+        table = pd.read_parquet(workspace.batch / "summary" / f"{name}.parquet")
+        assert set(table["grid"]) == {"net.json"}, name
+    assert "../" not in (workspace.batch / "summary" / "scenarios.csv").read_text()

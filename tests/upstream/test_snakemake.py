@@ -21,7 +21,13 @@ facts = [
 ]
 Path("facts").write_text(repr(facts))
 
+def asked(wildcards):
+    if engine.will_run(workflow):
+        Path("executor").write_text(engine.executor_name(workflow))
+    return []
+
 rule all:
+    input: asked
     output: "done"
     log: "log"
     resources: scenario_slots=1
@@ -42,6 +48,9 @@ def test_the_workflow_knows_what_was_asked(tmp_path, monkeypatch, pytestconfig):
     told = "Snakemake's workflow object names what was asked otherwise"
     assert facts_of(tmp_path, "-n") == "[True, True, False, False]", told
     assert facts_of(tmp_path, "--summary") == "[True, False, False, False]", told
+    assert not (tmp_path / "executor").exists()
+    assert facts_of(tmp_path), told
+    assert (tmp_path / "executor").read_text() == "local", told
 
 
 def test_timers_of_snakemake_are_ended_and_no_others():

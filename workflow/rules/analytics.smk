@@ -30,3 +30,4 @@ for analysis in PLAN.analyses:
         shell:
             "{params.python:q} {params.script:q} --analysis {params.name:q} --workers {threads}"
             " --memory-mb {resources.mem_mb} --settings {params.settings:q} 2> {log:q}"
+            + OR_SAY_WHY

@@ -32,7 +32,10 @@ try:
         dry_run=engine.is_dry_run(workflow),
     )
 except GatBatchError as error:
-    raise WorkflowError(str(error))
+    # Snakemake would put file and line of this rule before the message and after it, as if the
+    # workflow were at fault.
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
 
 # Snakemake makes so many objects of a large batch that Python looks for garbage among them for a
 # tenth of the time. What is there already stays: it is left out.
@@ -54,6 +57,7 @@ def inputs(shard):
 def begin_once():
     """Claim the batch. Snakemake would show an exception of an input function with its traceback."""
     try:
+        start.check_executor(engine.executor_name(workflow))
         start.begin(PLAN)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -69,6 +73,12 @@ SETTINGS = json.dumps(config)
 # An environment that Snakemake deploys has its own Python; else jobs run in Snakemake's, also
 # where that environment isn't activated, as on the nodes of a cluster.
 PYTHON = "python" if engine.deploys_environments(workflow) else sys.executable
+
+# Ends the commands whose messages go into a log alone: why a job failed is its last line, which
+# Snakemake doesn't show where it is to be quiet about rules.
+OR_SAY_WHY = (
+    " || {{ code=$?; tail -n 1 {log:q} >&2; echo Look at: {log:q} >&2; exit $code; }}"
+)
 
 # The Snakemake inside a cluster's job must not try again there, where there is no more memory.
 RETRIES = JOB_RETRIES if engine.is_main_process(workflow) else 0

@@ -37,3 +37,4 @@ rule report:
         python=lambda wildcards, threads: PYTHON,
     shell:
         "{params.python:q} {params.script:q} --settings {params.settings:q} 2> {log:q}"
+        + OR_SAY_WHY

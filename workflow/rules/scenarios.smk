@@ -28,4 +28,4 @@ if PLAN.product:
             python=lambda wildcards, threads: PYTHON,
         shell:
             "{params.python:q} {params.script:q} {params.specification:q} {params.folder:q}"
-            " > {log:q} 2>&1"
+            " > {log:q} 2>&1" + OR_SAY_WHY

@@ -31,6 +31,7 @@ rule summarise:
         python=lambda wildcards, threads: PYTHON,
     shell:
         "{params.python:q} {params.script:q} --settings {params.settings:q} 2> {log:q}"
+        + OR_SAY_WHY
 
 
 # Releases the scenarios that failed, so that the next run tries them again, and decides about

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import ConfigError, SolverError
+from ..study.analyses import module_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,12 +20,8 @@ if TYPE_CHECKING:
 
 def source_hash(function: str, folders: Sequence[Path]) -> str | None:
     """Return a hash of a function's module, or None if it is no file in one of the folders."""
-    path = "/".join(function.partition(":")[0].split("."))
-    for folder in folders:
-        for file in (folder / f"{path}.py", folder / path / "__init__.py"):
-            if file.is_file():
-                return hashlib.sha256(file.read_bytes()).hexdigest()
-    return None
+    file = module_file(function, folders)
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def call(

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from ..errors import ResultError, SolverError
 from ..files.parquet_footer import read_fingerprint
+from ..files.words import numbered
 from ..grids import read_grid
 from ..model.grid_model import prepare
 from ..results.reader import read_result
@@ -108,7 +109,8 @@ class Stage:
         policy = RetryPolicy(
             config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs
         )
-        self.log(f"{len(self.parts)} parts, {len(missing)} to do, {self.workers} at a time")
+        parts = numbered(len(self.parts), "part")
+        self.log(f"{parts}, {len(missing)} to do, {self.workers} at a time")
 
         def note(task: Task, failure: Failure, wait_secs: float | None) -> None:
             then = "given up" if wait_secs is None else f"tried again in {wait_secs:.1f} s"
@@ -133,7 +135,7 @@ class Stage:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         return ResultError(
             f"analysis {self.analysis.name} ({what}) failed for {len(failed)} of "
-            f"{len(self.parts)} parts: {'; '.join(named)}{more}",
+            f"{numbered(len(self.parts), 'part')}: {'; '.join(named)}{more}",
             file=self.plan.analytics(self.analysis.name),
             hint="the other parts are kept; the next run tries these again",
         )
@@ -179,7 +181,7 @@ class Stage:
             "kind": analysis.kind,
             "options": dict(analysis.options),
             "function": [analysis.function, source_hash(analysis.function, self._folders)],
-            "weights": [[one.id, one.grid, one.weight] for one in self.parts[name]],
+            "weights": [[one.id, plan.grid_name(one), one.weight] for one in self.parts[name]],
             "limit": plan.config.loading_limit_percent,
         }
         if analysis.kind in ("ptdf", "lodf"):
@@ -209,7 +211,7 @@ class Stage:
     def _factors(self, scenario: Scenario, made: Callable[..., pd.DataFrame]) -> pa.Table:
         model = prepare(read_grid(self.plan.grid(scenario)))
         table = made(model, self.analysis.options["least"])
-        table.insert(0, "grid", scenario.grid)
+        table.insert(0, "grid", self.plan.grid_name(scenario))
         return pa.Table.from_pandas(table, preserve_index=False)
 
     def _congestion(self, part: list[Scenario]) -> pa.Table:
@@ -224,8 +226,9 @@ class Stage:
             states = pc.sum(pc.equal(base["element"], "system")).as_py()
             asked = pc.is_in(base["element"], value_set=pa.array(BRANCHES))
             rows = base.select(columns).filter(asked).to_pandas().dropna()
+            grid = self.plan.grid_name(scenario)
             weight = np.full(len(rows), scenario.weight / states)
-            sums.append(congestion_sums(rows, scenario.grid, weight, threshold))
+            sums.append(congestion_sums(rows, grid, weight, threshold))
         return pa.Table.from_pandas(_summed(sums).reset_index(), preserve_index=False)
 
     def _reliability(self, part: list[Scenario]) -> pa.Table:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
 from .csv_files import read_csv
+from .words import numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ def codes(
     texts = pc.utf8_trim_whitespace(texts)
     empty = pc.or_kleene(pc.is_null(texts), pc.equal(texts, ""))
     faults.extend(
-        TableError(f"row {position + 2}: {name} is empty", file=path, field=name)
+        TableError(f"row {position + 2}: {name} is empty", file=path)
         for position in np.flatnonzero(empty.to_numpy(zero_copy_only=False))
     )
     encoded = texts.fill_null("").dictionary_encode()
@@ -120,7 +121,7 @@ def numbers(
         faults: where a fault is added for each cell that is no finite number.
 
     Returns:
-        The numbers, shape (rows,).
+        The numbers, shape (rows,); infinite where a fault was added.
     """
     cells = column.combine_chunks()
     if pa.types.is_boolean(cells.type):
@@ -141,8 +142,8 @@ def numbers(
     for position in np.flatnonzero(wrong):
         what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
         hint = "a positive number is needed" if name == "vm_pu" else "a finite number is needed"
-        faults.append(TableError(what, file=path, field=name, hint=hint))
-    return np.where(given, values, np.nan)
+        faults.append(TableError(what, file=path, hint=hint))
+    return np.where(given, np.where(wrong, np.inf, values), np.nan)
 
 
 def _number(cell: object) -> float:
@@ -158,14 +159,23 @@ def raise_faults(faults: list[GatBatchError], path: Path) -> None:
     """Raise the faults of a table, if there are any, the first :data:`MOST_FAULTS` one by one.
 
     Args:
-        faults: the faults; those beyond the first ones are replaced by one that counts them.
+        faults: the faults.
         path: the table's file.
 
     Raises:
         InputErrors: if there are any.
     """
     if faults:
-        hidden = len(faults) - MOST_FAULTS
-        if hidden > 0:
-            faults[MOST_FAULTS:] = [TableError(f"and {hidden} more faults", file=path)]
-        raise InputErrors(faults)
+        raise InputErrors(first_faults(faults, path))
+
+
+def first_faults(faults: list[GatBatchError], path: Path) -> list[GatBatchError]:
+    """Return the first :data:`MOST_FAULTS` faults of a table, and one that counts the others.
+
+    Args:
+        faults: the faults.
+        path: the table's file.
+    """
+    hidden = len(faults) - MOST_FAULTS
+    more = [TableError(f"and {numbered(hidden, 'more fault')}", file=path)] if hidden > 0 else []
+    return [*faults[:MOST_FAULTS], *more]

@@ -1,4 +1,4 @@
-"""JSON and YAML documents, and their check against a JSON Schema.
+"""JSON and YAML documents, read.
 
 Both readers are stricter than their formats: a key given twice, NaN and infinity are faults, as
 each of them hides a mistake that would surface later as a wrong study.
@@ -10,16 +10,14 @@ import hashlib
 import json
 import math
 import os
-from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
+from .words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from jsonschema.exceptions import ValidationError
+    from collections.abc import Iterable
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -28,9 +26,6 @@ DEEPEST = 100
 
 LARGEST = 50_000_000
 """Most nodes of a YAML document with its aliases written out."""
-
-LONGEST_SHOWN = 60
-"""Most characters of a value that a message shows."""
 
 
 def read_document(path: Path) -> Any:
@@ -101,103 +96,6 @@ def file_hash(path: Path, fault: type[GatBatchError]) -> str:
         raise fault(f"can't be read: {error.strerror}", file=path) from None
 
 
-def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[GatBatchError]:
-    """Check a document against a JSON Schema (draft 2020-12).
-
-    Args:
-        document: the content to check.
-        schema: the schema.
-        file: the document's file, for the messages.
-
-    Returns:
-        One fault for each place that breaks the schema, in document order.
-    """
-    # Jobs that parse the workflow again have no use for a validator and skip its import.
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(document), key=lambda error: _order(error.absolute_path))
-    return [fault for error in errors for fault in _faults(error, document, file)]
-
-
-def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return a hint that names the known word nearest to an unknown one, or all known words."""
-    close = get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-
-
-def _order(path: Any) -> list[tuple[int, str]]:
-    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
-
-
-def _faults(error: ValidationError, document: Any, file: Path) -> Iterator[GatBatchError]:
-    parts = list(error.absolute_path)
-    scenario = None
-    if len(parts) > 1 and parts[0] == "scenarios":
-        scenario = scenario_name(document["scenarios"][parts[1]], int(parts[1]))
-        parts = parts[2:]
-    field = ".".join(str(part) for part in parts) or None
-
-    def fault(what: str, hint: str | None = None, key: str | None = None) -> GatBatchError:
-        place = ".".join(filter(None, (field, key))) or None
-        return ManifestError(what, file=file, scenario=scenario, field=place, hint=hint)
-
-    instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        schema: Any = error.schema
-        known = schema["properties"]
-        for key in instance:
-            if key not in known:
-                yield fault("unknown key", nearest(str(key), known), str(key))
-    elif error.validator == "required":
-        required: Any = error.validator_value
-        for key in required:
-            if key not in instance:
-                yield fault("missing", "the key must be given", key)
-    else:
-        yield fault(*_sentence(error))
-
-
-def _sentence(error: ValidationError) -> tuple[str, str | None]:
-    """Return what is wrong with a value, and a hint if there is one."""
-    found, hint = _shown(error.instance), None
-    wanted: Any = error.validator_value
-    schema: Any = error.schema
-    match error.validator:
-        case "enum":
-            what = f"{found} is not allowed"
-            hint = nearest(str(error.instance), [str(value) for value in wanted])
-        case "type":
-            names = wanted if isinstance(wanted, str) else " or ".join(wanted)
-            what = f"{found} is not of type {names}"
-        case "pattern":
-            what = f"{found} is not a safe name"
-            hint = "letters, digits and . _ + - only, the first a letter or digit, 128 at most"
-        case "anyOf":
-            what, hint = f"{found} has none of the allowed forms", schema.get("description")
-        case "minItems" | "minLength":
-            what, hint = f"{found} has too few entries", f"at least {wanted}"
-        case "uniqueItems":
-            what = f"{found} repeats an entry"
-        case "minimum" | "maximum" | "exclusiveMinimum":
-            bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
-            what, hint = f"{found} is out of range", f"{bound[error.validator]} {wanted}"
-        case _:
-            what = error.message
-    return what, hint
-
-
-def scenario_name(entry: Any, position: int) -> str:
-    """Return the name of a scenario in messages: its id, or its place if it has none."""
-    name = entry.get("id") if isinstance(entry, dict) else None
-    return name if isinstance(name, str) else f"#{position + 1}"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
-
-
 def _parse_json(text: str, path: Path) -> Any:
     def constant(name: str) -> Any:
         raise ManifestError(f"{name} is not a number", file=path)
@@ -236,7 +134,7 @@ def _finite(digits: str, path: Path) -> float:
 
 def _whole(number: int, path: Path) -> int:
     if abs(number) >= 2**63:
-        raise ManifestError(f"{_shown(number)} is too large a number", file=path)
+        raise ManifestError(f"{shown(number)} is too large a number", file=path)
     return number
 
 

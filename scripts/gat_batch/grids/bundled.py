@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from pandapower import networks
 from pandapower.auxiliary import pandapowerNet as Network
 
 from ..errors import GridError
+from ..files.words import meant
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -32,8 +32,7 @@ def read_bundled(name: str) -> pandapowerNet:
     """
     builder = getattr(networks, name, None) if name.isidentifier() else None
     if not (name in _names() and callable(builder)):
-        close = get_close_matches(name, _names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "see pandapower.networks for the names"
+        hint = meant(name, _names()) or "see pandapower.networks for the names"
         raise GridError(f"pandapower has no grid {name!r}", file=f"pandapower:{name}", hint=hint)
     net = builder()
     if not isinstance(net, Network):

@@ -6,12 +6,13 @@ solved and nothing is written here.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ..errors import GatBatchError, InputErrors, ManifestError, ResultError, TableError
+from ..errors import GatBatchError, InputErrors, ManifestError, TableError
 from ..study.scenario import OPTIMAL
+from .analysis_check import analysis_faults
+from .folder_check import folder_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,14 +35,21 @@ def check_input(plan: Plan) -> list[Scenario]:
     Raises:
         InputErrors: if there are faults; it holds all of them.
     """
-    faults = [*_file_faults(plan), *_folder_faults(plan)]
+    faults = [*_file_faults(plan), *folder_faults(plan), *analysis_faults(plan)]
     named = {fault.scenario for fault in faults}
     others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
     unsolved = others if faults else plan.unsolved()
-    faults += _study_faults(plan, unsolved)
+    faults += (_in_manifest(fault, plan) for fault in _study_faults(plan, unsolved))
     if faults:
         raise InputErrors(faults)
     return unsolved
+
+
+def _in_manifest(fault: GatBatchError, plan: Plan) -> GatBatchError:
+    """Name the manifest in a fault of what it asks of a grid, which belongs to no other file."""
+    if fault.file is None:
+        fault.file = str(plan.config.manifest)
+    return fault
 
 
 def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
@@ -70,80 +78,18 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
 
 
-def _folder_faults(plan: Plan) -> Iterator[GatBatchError]:
-    """Yield a fault for each folder in the batch that is a link: it could lead results anywhere.
-
-    The batch's own folder, and those above it, may well be links.
-    """
-    folders = [plan.status.parent / name for name in ("logs", "summary")]
-    folders += [plan.job_folder(scenario.id) for scenario in plan.batch.scenarios]
-    hint = "remove the link; link the batch's folder instead, if it is to lie elsewhere"
-    for folder in folders:
-        if folder.is_symlink():
-            yield ResultError("is a symbolic link", file=folder, hint=hint)
-
-
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
     """Yield faults of grids and tables that can't be read or don't fit together."""
     for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
         members = list(group)
         if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
-            yield from _grid_faults(plan, members)
+            # Imported late: a batch with nothing to solve needs no pandapower.
+            from .study_check import grid_faults
+
+            yield from grid_faults(plan, members)
 
 
 def _depends_on_elements(scenario: Scenario) -> bool:
     """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
     named = scenario.tables or scenario.outages or scenario.contingencies
     return bool(named) or scenario.solver in OPTIMAL
-
-
-def _grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
-    # Imported late: a batch with nothing to solve needs no pandapower.
-    from ..grids import read_grid
-    from ..grids.elements import ElementIndex
-    from ..grids.grid_check import check_study
-    from ..model.contingencies import contingencies_of
-    from ..model.costs import grid_costs
-    from ..model.state import check_scenario
-    from ..study.injection_tables import read_injections
-    from ..study.opf_tables import read_element_table
-
-    # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
-    read = lru_cache(maxsize=16)(read_injections)
-    read_elements = lru_cache(maxsize=16)(read_element_table)
-    try:
-        net = read_grid(plan.grid(members[0]))
-    except GatBatchError as fault:
-        count = "" if len(members) == 1 else f"; {len(members)} scenarios use this grid"
-        fault.what += count
-        yield fault.at(scenario=members[0].id, field="grid")
-        return
-    if any(scenario.solver in OPTIMAL for scenario in members):
-        try:
-            grid_costs(net)
-        except GatBatchError as fault:
-            yield fault.at(scenario=members[0].id, field="grid")
-    first = {scenario.solver: scenario for scenario in reversed(members)}
-    for solver, scenario in first.items():
-        try:
-            check_study(net, str(plan.grid(scenario)), solver)
-        except GatBatchError as fault:
-            yield fault.at(scenario=scenario.id, field="grid")
-    index = ElementIndex(net)
-    # Tables that the run makes name what was found in this grid.
-    made = set(plan.made())
-    for scenario in members:
-        try:
-            loads, gens = (
-                read(path, kind, rows) if path and path not in made else None
-                for kind, path, rows in scenario.injections
-            )
-            costs = read_elements(scenario.costs, "costs") if scenario.costs else None
-            limits = read_elements(scenario.limits, "limits") if scenario.limits else None
-            check_scenario(index, scenario, loads, gens, costs=costs, limits=limits)
-            if scenario.contingencies and scenario.contingencies.sets:
-                contingencies_of(index, scenario.contingencies)
-        except InputErrors as many:
-            yield from (fault.at(scenario=scenario.id) for fault in many.faults)
-        except GatBatchError as fault:
-            yield fault.at(scenario=scenario.id)

@@ -8,13 +8,16 @@ parses it again in every job of a cluster: nothing here imports pandas or pandap
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import ManifestError
+from ..files.documents import named_file
 from ..files.parquet_footer import read_fingerprint
 from ..grids import GridRef, grid_ref
+from ..grids.reference import BUNDLED
 from ..study.analyses import analyses_of
 from .batch_files import BatchFiles
 from .fingerprints import digest, grid_hash, scenario_facts
@@ -76,6 +79,24 @@ class Plan(BatchFiles):
     def grid(self, scenario: Scenario) -> GridRef:
         """Return the grid of a scenario."""
         return grid_ref(scenario.grid, self.batch.folder)
+
+    def grid_name(self, scenario: Scenario) -> str:
+        """Return the name of a scenario's grid in tables, as the user wrote it."""
+        return self._grid_names.get(scenario.grid, scenario.grid)
+
+    @cached_property
+    def _grid_names(self) -> dict[str, str]:
+        """Names of grids as seen from a specification, whose product lies in another folder."""
+        if self.product is None:
+            return {}
+        folder = os.path.realpath(self.config.manifest.parent)
+        grids = {scenario.grid for scenario in self.batch.scenarios}
+        paths = {grid: named_file(self.batch.folder, grid) for grid in grids}
+        return {
+            grid: os.path.relpath(path, folder)
+            for grid, path in paths.items()
+            if not (grid.startswith(BUNDLED) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
+        }
 
     def connections(self, scenario: Scenario) -> Path:
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
@@ -162,7 +183,7 @@ class Plan(BatchFiles):
     def summary_fingerprint(self) -> str:
         """Return a hash of what the summary depends on beside results: weights, tags, limits."""
         facts = [
-            [s.id, s.weight, s.tags, s.description, s.metadata, s.grid]
+            [s.id, s.weight, s.tags, s.description, s.metadata, self.grid_name(s)]
             for s in self.batch.scenarios
         ]
         limits = [self.config.loading_limit_percent, self.config.voltage_band_pu]

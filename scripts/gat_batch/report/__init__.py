@@ -52,7 +52,7 @@ def write_report(plan: Plan) -> None:
             status = json.loads(plan.status.read_text(encoding="utf-8"))
             first: dict[str, Scenario] = {}
             for scenario in plan.batch.scenarios:
-                first.setdefault(scenario.grid, scenario)
+                first.setdefault(plan.grid_name(scenario), scenario)
             hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
             sections, drawn = [], {}
             for section in sections_of(summary, status, _maps(plan, first), hashes):

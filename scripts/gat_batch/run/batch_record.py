@@ -114,7 +114,9 @@ def progress_line(content: dict[str, Any], rate: float | None) -> str:
         parts.append(f"{content['failed']} failed")
     if rate:
         left = content["total"] - done
-        parts.append(f"{rate:.3g}/s, about {span(left / rate)} left")
+        parts.append(f"{rate:.3g}/s")
+        if content["alike"]:
+            parts.append(f"about {span(left / rate)} left")
     return f"gat-batch: {', '.join(parts)}"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..files.parquet_footer import read_fingerprint
+from ..files.words import numbered
+from ..plan.folder_check import left_folders
 from .status import StatusBoard
 
 if TYPE_CHECKING:
@@ -83,29 +86,64 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
     failures = [job for job in content["jobs"] if job["state"] == "failed"]
     statuses = [job["status"] for job in content["jobs"]]
     counts = f"{statuses.count('not_converged')} of them without convergence"
-    if "infeasible" in statuses:
-        counts += f", {statuses.count('infeasible')} infeasible"
+    for status in ("infeasible", "islanded"):
+        if status in statuses:
+            counts += f", {statuses.count(status)} {status}"
+    total = numbered(content["total"], "scenario")
     lines = [
-        f"gat-batch: {content['name']}: {content['completed']} of {content['total']} scenarios "
-        f"solved, {counts}, {len(failures)} failed"
+        f"gat-batch: {content['name']}: {content['completed']} of {total} "
+        f"solved, {counts}, {len(failures)} failed{_contingency_counts(plan)}"
     ]
     lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
     if len(failures) > MOST_NAMED:
         lines.append(f"  and {len(failures) - MOST_NAMED} more failed")
     lines += [
+        *_left_line(plan),
         "Look at:",
         f"  {plan.summary('report.html')}  the report, for a browser",
         f"  {plan.summary('scenarios.csv')}  one row a scenario",
         f"  {plan.summary('elements.parquet')}  one row an element",
-        *_contingency_line(plan),
+        *_contingency_lines(plan),
         f"  {plan.summary('aggregated_results.parquet')}  every row of every result",
         f"  {plan.status}  status of every scenario",
     ]
     return lines
 
 
-def _contingency_line(plan: Plan) -> list[str]:
-    if not any(scenario.contingencies for scenario in plan.batch.scenarios):
+def _left_line(plan: Plan) -> list[str]:
+    """Return a line on results that readers of all folders would take for the batch's, if any."""
+    left = left_folders(plan)
+    if not left:
+        return []
+    count = numbered(len(left), "folder")
+    named = ", ".join(left[:MOST_NAMED]) + (", ..." if len(left) > MOST_NAMED else "")
+    return [
+        f"  {count} of scenarios that the manifest no longer has ({named}): the summary leaves "
+        f"them out, but {plan.folder}/job_*/result.parquet finds them; delete what isn't needed"
+    ]
+
+
+def _has_contingencies(plan: Plan) -> bool:
+    return any(scenario.contingencies for scenario in plan.batch.scenarios)
+
+
+def _contingency_counts(plan: Plan) -> str:
+    """Return how many contingencies did not converge or cut buses off; empty if none was asked."""
+    if not _has_contingencies(plan):
+        return ""
+    # Imported late: every job reads this module.
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(plan.summary("contingencies.parquet")).read(columns=["status"])
+    counts = Counter(table["status"].to_pylist())
+    islanded = f", {counts['islanded']} islanded" if counts["islanded"] else ""
+    return (
+        f"; {counts['not_converged']} of {len(table)} contingencies without convergence{islanded}"
+    )
+
+
+def _contingency_lines(plan: Plan) -> list[str]:
+    if not _has_contingencies(plan):
         return []
     return [
         f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first",

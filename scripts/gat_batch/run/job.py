@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..breakdown import contained
 from ..errors import GatBatchError, ResultError
 from ..files.durable import replace_json
+from ..files.words import numbered
 from .batch_record import progress_line
 from .journal import Journal
 from .memory import without_garbage_collection
@@ -130,7 +131,7 @@ class ShardRun:
             self.log(broken.line())
             self._give_all_up(members, "internal", broken.detail.removeprefix("internal: "))
             return
-        self.log(f"{len(members)} scenarios to solve, {workers} at a time")
+        self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
         config = self.plan.config
         policy = RetryPolicy(
             config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs

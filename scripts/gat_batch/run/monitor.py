@@ -40,7 +40,8 @@ def read_status(folder: Path) -> dict[str, Any]:
     Returns:
         The content of ``batch_manifest.json``, and ``active``: whether a run is at work;
         ``rate``: scenarios per second in this run, or None; ``left_secs``: time left in seconds, or
-        None; ``slowest`` and ``failures``: ids with durations in ms or errors.
+        None, as where scenarios differ in their contingencies; ``slowest`` and ``failures``: ids
+        with durations in ms or errors.
 
     Raises:
         ResultError: if the folder holds no batch, or its file can't be read.
@@ -68,7 +69,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     return content | {
         "active": active,
         "rate": rate,
-        "left_secs": left / rate if active and rate else None,
+        "left_secs": left / rate if active and rate and content.get("alike", True) else None,
         "slowest": [
             {"id": job["id"], "duration_ms": job["duration_ms"]}
             for job in slowest[:MOST_SHOWN]

@@ -9,12 +9,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GatBatchError, InputErrors, ResultError
+from ..errors import ConfigError, GatBatchError, InputErrors, ResultError
 from ..files.documents import read_document
 from ..files.run_lock import hold
+from ..files.words import numbered
 from ..files.workflow_files import read_schema
 from ..plan.plan import Plan
-from ..scenarios.product import is_specification, plan_product, read_product
+from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
 from ..study.manifest import batch_of, read_manifest, without_faulty
 from .journal import Journal
@@ -50,7 +51,8 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
             return Plan(batch_of(document, config.manifest, read_schema("manifest")), config)
         except InputErrors as found:
             more = _faults_of_others(document, found.faults, config)
-            raise InputErrors([*found.faults, *more]) from None
+            faults = without_version(found.faults, config.manifest)
+            raise InputErrors([*faults, *more]) from None
     manifest, product = plan_product(document, config.manifest, _product_folder(config))
     return Plan(batch_of(manifest, product.manifest), config, product)
 
@@ -148,6 +150,26 @@ def job_plan(settings: str) -> Plan:
     return open_batch(json.loads(settings), main=False)
 
 
+def check_executor(name: str) -> None:
+    """Check that jobs can be handed to what is to run them.
+
+    Without its commands, Snakemake's executor for SLURM waits for ever.
+
+    Args:
+        name: Snakemake's name of the executor.
+
+    Raises:
+        ConfigError: if commands are missing.
+    """
+    if name == "slurm" and shutil.which("sbatch") is None:
+        raise ConfigError(
+            "no sbatch on PATH, so no job can be handed to SLURM",
+            file="--executor slurm",
+            hint="start it on a node that has SLURM's commands, or run here without the profile: "
+            "snakemake --cores N",
+        )
+
+
 def begin(plan: Plan) -> None:
     """Claim the batch for this process, and prepare its folder for a run.
 
@@ -205,7 +227,7 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         todo = f"{len(names)} to solve ({shown}{more})"
     done = total - len(names)
-    _say(f"{plan.config.name}: {total} scenarios, {done} solved already, {todo}")
+    _say(f"{plan.config.name}: {numbered(total, 'scenario')}, {done} solved already, {todo}")
 
 
 def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:

@@ -150,6 +150,7 @@ class StatusBoard:
             "verified": self._verified(),
             "optimality": self._optimality(),
             "left_to_pandapower": self._left(),
+            "alike": self._alike,
             **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
@@ -158,6 +159,11 @@ class StatusBoard:
             "git_commit": self._commit,
             "jobs": jobs,
         }
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether the time left follows from scenarios done: contingencies take most of it."""
+        return len({scenario.contingencies for scenario in self.plan.batch.scenarios}) == 1
 
     @cached_property
     def _lasting(self) -> dict[str, Any]:

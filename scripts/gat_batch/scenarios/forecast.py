@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.documents import read_document
+from ..files.words import numbered
 from ..study.manifest import batch_of
 from .outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
@@ -194,8 +195,9 @@ def _balance_warnings(
             short.append((load - available, scenario.id, load, available))
     if short:
         _, name, load, available = max(short)
+        count = numbered(len(short), "scenario")
         yield (
-            f"{len(short)} scenarios have more load than generators can give; most of all {name}: "
+            f"{count} with more load than generators can give; most of all {name}: "
             f"{load:.0f} MW of {available:.0f} MW"
         )
 
@@ -235,9 +237,9 @@ def _island_warnings(sets: dict[OutageSet, list[str]], elements: Elements) -> It
     cut = [(buses, names) for buses, names in lost if buses]
     if cut:
         buses, names = max(cut)
-        count = sum(len(some) for _, some in cut)
+        count = numbered(sum(len(some) for _, some in cut), "scenario")
         yield (
-            f"{count} scenarios cut buses off; most of all {names[0]}: {buses} buses "
+            f"{count} with buses cut off; most of all {names[0]}, {buses} of them "
             "(each_outage can leave such sets out: connected)"
         )
     if len(sets) > MOST_CHECKED:

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..errors import InputErrors, SpecificationError
 from ..files.documents import file_hash, read_document
+from ..files.schema_check import schema_faults
 from ..files.workflow_files import read_schema
 from ..grids import grid_ref
 from ..study.manifest_faults import content_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
+    from ..errors import GatBatchError
     from ..study.injection_tables import Kind
     from .specification import Specification
 
@@ -78,6 +80,29 @@ def is_specification(document: Any) -> bool:
     if isinstance(document, list):
         return True
     return isinstance(document, dict) and ("version" in document or "grid_file" in document)
+
+
+def without_version(faults: Sequence[GatBatchError], file: Path) -> list[GatBatchError]:
+    """Tell a specification whose version was forgotten from a manifest with unknown keys.
+
+    Args:
+        faults: what was found in it as a manifest.
+        file: the document.
+
+    Returns:
+        The faults, with one in place of all keys that a specification has.
+    """
+    schema = read_schema("scenario_specification")
+    keys = {*schema["properties"], *schema["$defs"]["scenario"]["properties"]}
+    theirs = [one for one in faults if one.what == "unknown key" and one.field in keys]
+    # Who writes a scale into a manifest most likely means one of its own factors.
+    named = [one.field for one in theirs if one.field != "scale"]
+    if not named:
+        return list(faults)
+    what = f"missing, but {named[0]} is a key of specifications of scenarios"
+    hint = "did you forget `version: 1`?"
+    forgotten = SpecificationError(what, file=file, field="version", hint=hint)
+    return [forgotten, *(one for one in faults if one not in theirs)]
 
 
 def read_product(specification: Path, folder: Path) -> Product:
@@ -188,9 +213,14 @@ def specified(document: Any, file: Path) -> Specification:
 
     Raises:
         InputErrors: if it has faults; it holds all of them.
+        SpecificationError: if it is a manifest.
     """
     from .specification import read_specification
 
+    schema = read_schema("manifest")
+    if not is_specification(document) and not schema_faults(document, schema, file):
+        hint = "run it as it is, by --config manifest=...; a specification begins with `version: 1`"
+        raise SpecificationError("is a manifest, no specification", file=file, hint=hint)
     return read_specification(document, file, read_schema("scenario_specification"))
 
 

@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ..errors import TableError
-from ..files.documents import nearest
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
-from ..files.documents import nearest
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

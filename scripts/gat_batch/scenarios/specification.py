@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors, SpecificationError
-from ..files.documents import nearest, schema_faults
+from ..files.schema_check import schema_faults
+from ..files.words import nearest
 from .gat_scenarios import translated
 from .quantities import quantity_faults
 
@@ -240,7 +241,7 @@ def _may_be(name: str, value: Any) -> bool:
         return False
     if name == "timeout_secs":
         return 0 < value <= LONGEST_TIMEOUT_SECS
-    return value >= 0 or name != "weight"
+    return value >= 0 or name not in ("weight", "load_scale", "gen_scale")
 
 
 def _time_faults(

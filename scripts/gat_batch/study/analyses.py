@@ -9,6 +9,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 Over = Literal["scenario", "batch"]
 
@@ -60,6 +61,22 @@ def analyses_of(entries: Sequence[Mapping[str, Any]]) -> tuple[Analysis, ...]:
         if names.count(name) > 1:
             raise _fault(f"two analyses are called {name!r}", "names of tables must be unique")
     return tuple(_analysis(entry) for entry in entries)
+
+
+def module_file(function: str, folders: Sequence[Path]) -> Path | None:
+    """Return the file of a function's module, or None if it lies in none of the folders.
+
+    Args:
+        function: ``module:function``.
+        folders: where to look, the first one first.
+    """
+    path = "/".join(function.partition(":")[0].split("."))
+    files = (
+        file
+        for folder in folders
+        for file in (folder / f"{path}.py", folder / path / "__init__.py")
+    )
+    return next((file for file in files if file.is_file()), None)
 
 
 def _analysis(entry: Mapping[str, Any]) -> Analysis:

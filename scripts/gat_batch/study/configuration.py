@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigError, InputErrors
-from ..files.documents import schema_faults
+from ..files.schema_check import schema_faults
 from .analyses import analyses_of
 
 if TYPE_CHECKING:

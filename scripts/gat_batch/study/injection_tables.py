@@ -3,8 +3,7 @@
 A load table names its elements in a column ``load`` or ``bus``; a generator table in ``gen``,
 ``sgen`` or ``bus``. ``p_mw`` and ``q_mvar`` are MW and MVAr, ``vm_pu`` the voltage setpoint of a
 generator; a cell left empty leaves that value alone. With a column ``snapshot`` the table holds
-one state after the other. With a column ``scenario`` several scenarios share it, each with rows of
-its own.
+one state after the other; with a column ``scenario`` several scenarios share it, each its rows.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
-from ..files.columns import MOST_FAULTS, codes, numbers, raise_faults, read_columns
-from ..files.documents import nearest
+from ..files.columns import MOST_FAULTS, codes, first_faults, numbers, raise_faults, read_columns
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,16 +128,19 @@ class SharedTable:
         return digests
 
 
-def read_injections(path: Path, kind: Kind, rows: str | None = None) -> InjectionTable:
+def read_injections(
+    path: Path, kind: Kind, rows: str | None = None, faults: list[GatBatchError] | None = None
+) -> InjectionTable:
     """Read a table.
 
     Args:
         path: a CSV file, or Parquet with the suffix ``.parquet``.
         kind: whether it is a load or a generator table.
         rows: the entry in the column ``scenario`` of the rows wanted, if the table is shared.
+        faults: where faults of rows are added, if they aren't to be raised; not for shared tables.
 
     Returns:
-        The table.
+        The table; if faults were added, only of use to check the elements that it names.
 
     Raises:
         InputErrors: if the table has faults; it holds all of them, no more than 20 one by one.
@@ -146,16 +148,22 @@ def read_injections(path: Path, kind: Kind, rows: str | None = None) -> Injectio
         UnreadableError: if the system fails to read it.
     """
     if rows is not None:
-        return read_shared(path, kind).rows_of(rows)
+        own = read_shared(path, kind).rows_of(rows)
+        raise_faults(_empty_rows(own), path)
+        return own
     raw = read_columns(path)
     if "scenario" in raw.column_names:
         hint = 'say which rows are meant: {"file": ..., "rows": ...}'
         raise TableError("is shared by scenarios", file=path, field="scenario", hint=hint)
-    faults: list[GatBatchError] = []
-    table = _parse(raw, path, kind, faults)
-    if not faults:
-        faults = _repeated_rows(table, np.zeros_like(table.label))
-    raise_faults(faults, path)
+    found: list[GatBatchError] = []
+    table = _parse(raw, path, kind, found)
+    if found:
+        table = table.part(_naming(table))
+    found += [*_empty_rows(table), *_repeated_rows(table, np.zeros_like(table.label))]
+    if faults is None:
+        raise_faults(found, path)
+    else:
+        faults += first_faults(found, path)
     return table
 
 
@@ -219,6 +227,20 @@ def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -
     if "snapshot" in raw.column_names:
         snapshots, snapshot = codes(raw["snapshot"], "snapshot", path, faults)
     return InjectionTable(path, element, labels, label, values, snapshots, snapshot)
+
+
+def _empty_rows(table: InjectionTable) -> list[GatBatchError]:
+    """Find rows that name an element and change nothing, which hardly anybody means."""
+    empty = np.all([np.isnan(column) for column in table.values.values()], axis=0)
+    hint = f"fill {' or '.join(table.values)}, or take the row out"
+    rows = map(table.row, np.flatnonzero(empty))
+    return [TableError(f"{row} gives no value", file=table.file, hint=hint) for row in rows]
+
+
+def _naming(table: InjectionTable) -> NDArray[np.int64]:
+    """Return the rows that name an element and, where there are snapshots, one of these."""
+    labels, snapshots = np.array(table.labels or [""]), np.array(table.snapshots or ["any"])
+    return np.flatnonzero((labels[table.label] != "") & (snapshots[table.snapshot] != ""))
 
 
 def _renumbered(

@@ -10,8 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors
-from ..files.documents import named_file, read_document, scenario_name, schema_faults
-from .manifest_faults import content_faults, contingencies_of_entry, options_of, solver_of
+from ..files.documents import named_file, read_document
+from ..files.schema_check import scenario_name, schema_faults
+from .manifest_faults import (
+    content_faults,
+    contingencies_of_entry,
+    id_faults,
+    options_of,
+    other_faults,
+    solver_of,
+)
 from .scenario import BRANCHES, DEPTHS, Batch, Contingencies, Outage, Scenario
 
 if TYPE_CHECKING:
@@ -55,9 +63,12 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         faults = schema_faults(document, schema, file)
         if not faults:
             faults = list(content_faults(document, file))
-        elif (rest := without_faulty(document, faults)) is not None:
-            # What is said of all scenarios can't be judged by some of them.
-            faults += [fault for fault in content_faults(rest, file) if fault.scenario]
+        else:
+            rest = without_faulty(document, faults)
+            faults += id_faults(document, file)
+            if rest is not None:
+                # What is said of all scenarios can't be judged by some of them.
+                faults += [fault for fault in other_faults(rest, file) if fault.scenario]
         if faults:
             raise InputErrors(faults)
     entries = document["scenarios"]

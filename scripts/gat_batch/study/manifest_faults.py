@@ -26,9 +26,25 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
     Yields:
         Each fault.
     """
-    common_faults = list(_common_option_faults(document, file))
-    yield from common_faults
-    counts = Counter(entry["id"] for entry in document["scenarios"])
+    yield from id_faults(document, file)
+    yield from other_faults(document, file)
+
+
+def id_faults(document: Any, file: Path) -> Iterator[GatBatchError]:
+    """Find ids that more than one scenario has, in a manifest of any form.
+
+    Args:
+        document: the content; what isn't of the right form is passed over.
+        file: the file to name in the faults.
+
+    Yields:
+        Each fault.
+    """
+    entries = document.get("scenarios") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        return
+    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    counts = Counter(name for name in ids if isinstance(name, str))
     for name, count in counts.items():
         if count > 1:
             yield ManifestError(
@@ -48,6 +64,12 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
                 field="id",
                 hint="some file systems don't tell their folders apart",
             )
+
+
+def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """Find the faults beside those of ids; otherwise as :func:`content_faults`."""
+    common_faults = list(_common_option_faults(document, file))
+    yield from common_faults
     for entry in document["scenarios"]:
         name = entry["id"]
         yield from _needless(entry, document, file)
@@ -70,7 +92,8 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
                 file=file,
                 scenario=name,
                 field="contingencies",
-                hint="n-1, n-2, a depth with types, or a CSV file of outage sets",
+                hint=_form_meant(spec)
+                or "n-1, n-2, a depth with types, or a CSV file of outage sets",
             )
         if isinstance(spec, dict):
             for fault in _filter_faults(spec, solver_of(entry, document)):
@@ -85,6 +108,12 @@ def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatch
                     scenario=name,
                     field="outages",
                 )
+
+
+def _form_meant(spec: str) -> str:
+    """Return a hint that names the form that contingencies in words are meant to have, if any."""
+    bare = spec.casefold().replace(" ", "").replace("-", "")
+    return "".join(f"did you mean {name!r}?" for name in DEPTHS if name.replace("-", "") == bare)
 
 
 def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatchError]:

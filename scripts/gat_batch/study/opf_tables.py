@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
 from ..files.columns import codes, numbers, raise_faults, read_columns
-from ..files.documents import nearest
+from ..files.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +89,15 @@ class ElementTable:
         """Return the type and the label of a row's element."""
         return self.elements[self.element[row]], self.labels[self.label[row]]
 
-    def fault(self, row: int, what: str, field: str, hint: str | None = None) -> TableError:
-        """Make a fault of a row; the first one below the header is row 2."""
+    def fault(self, row: int, what: str, field: str | None, hint: str | None = None) -> TableError:
+        """Make a fault of a row; the first one below the header is row 2.
+
+        Args:
+            row: its position, from 0.
+            what: what is wrong.
+            field: the column, unless what is wrong names it.
+            hint: what to do about it.
+        """
         return TableError(f"row {row + 2}: {what}", file=self.file, field=field, hint=hint)
 
 
@@ -160,7 +167,7 @@ def _unfitting(table: ElementTable, known: dict[str, tuple[str, ...]]) -> list[G
         for name, filled in given.items():
             if filled[row] and name not in known[element]:
                 hint = f"it has {', '.join(known[element])}"
-                faults.append(table.fault(row, f"a {element} has no {name}", name, hint))
+                faults.append(table.fault(row, f"a {element} has no {name}", None, hint))
     return faults
 
 
@@ -185,16 +192,16 @@ def _wrong_limits(table: ElementTable) -> list[GatBatchError]:
     for name in NOT_NEGATIVE:
         for row in np.flatnonzero(table.values.get(name, np.empty(0)) < 0):
             value = table.values[name][row]
-            faults.append(table.fault(row, f"{name} is {value:g}", name, "0 or more is needed"))
+            faults.append(table.fault(row, f"{name} is {value:g}", None, "0 or more is needed"))
     switches = table.values.get("controllable", np.empty(0))
     for row in np.flatnonzero(~np.isnan(switches) & ~np.isin(switches, (0, 1))):
         what = f"controllable is {switches[row]:g}"
-        faults.append(table.fault(row, what, "controllable", "1 or 0 is needed"))
+        faults.append(table.fault(row, what, None, "1 or 0 is needed"))
     for low, high in PAIRS:
         if low in table.values and high in table.values:
             crossed = table.values[low] > table.values[high]
             faults += [
-                table.fault(row, f"{low} is above {high}", low) for row in np.flatnonzero(crossed)
+                table.fault(row, f"{low} is above {high}", None) for row in np.flatnonzero(crossed)
             ]
     return faults
 
@@ -204,7 +211,7 @@ def _wrong_costs(table: ElementTable) -> list[GatBatchError]:
     nothing = np.full(len(table.label), np.nan)
     power, cost = (np.isfinite(table.values.get(name, nothing)) for name in POINT)
     half = f"a point needs {' and '.join(POINT)}"
-    faults = [table.fault(row, half, POINT[0]) for row in np.flatnonzero(power != cost)]
+    faults = [table.fault(row, half, None) for row in np.flatnonzero(power != cost)]
     names = POLYNOMIALS["p"]
     polynomial = np.any([np.isfinite(table.values.get(name, nothing)) for name in names], axis=0)
     for row in np.flatnonzero(power & polynomial):

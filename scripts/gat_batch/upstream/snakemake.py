@@ -25,6 +25,11 @@ def will_run(workflow: Any) -> bool:
     return asked and not is_dry_run(workflow)
 
 
+def executor_name(workflow: Any) -> str:
+    """Return the name of what runs the jobs, as ``local`` or ``slurm``; only a run knows it."""
+    return str(workflow.executor_plugin.name)
+
+
 def deploys_environments(workflow: Any) -> bool:
     """Tell whether Snakemake makes the environments of jobs itself."""
     return bool(workflow.deployment_settings.deployment_method)

@@ -1,0 +1,116 @@
+"""Scenarios held against their grid: tables that can't be read, elements that it doesn't have."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from ..errors import GatBatchError, InputErrors
+from ..grids import read_grid
+from ..grids.elements import ElementIndex
+from ..grids.grid_check import check_study
+from ..model.costs import grid_costs
+from ..model.state import check_scenario
+from ..study.injection_tables import read_injections
+from ..study.opf_tables import read_element_table
+from ..study.scenario import OPTIMAL
+from .contingency_check import check_contingencies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ..study.injection_tables import InjectionTable, Kind
+    from ..study.opf_tables import ElementTable
+    from ..study.scenario import Scenario
+    from .plan import Plan
+
+Result = TypeVar("Result")
+
+
+def grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
+    """Yield faults of scenarios that share a grid: its own, and what they ask of it.
+
+    Args:
+        plan: the batch.
+        members: the scenarios.
+    """
+    try:
+        net = read_grid(plan.grid(members[0]))
+    except GatBatchError as fault:
+        count = "" if len(members) == 1 else f"; {len(members)} scenarios use this grid"
+        fault.what += count
+        yield fault.at(scenario=members[0].id, field="grid")
+        return
+    if any(scenario.solver in OPTIMAL for scenario in members):
+        try:
+            grid_costs(net)
+        except GatBatchError as fault:
+            yield fault.at(scenario=members[0].id, field="grid")
+    first = {scenario.solver: scenario for scenario in reversed(members)}
+    for solver, scenario in first.items():
+        try:
+            check_study(net, str(plan.grid(scenario)), solver)
+        except GatBatchError as fault:
+            yield fault.at(scenario=scenario.id, field="grid")
+    check = _ScenarioCheck(ElementIndex(net), set(plan.made()))
+    for scenario in members:
+        yield from (fault.at(scenario=scenario.id) for fault in check.faults(scenario))
+
+
+class _ScenarioCheck:
+    """Checks scenarios of one grid.
+
+    Args:
+        index: the grid's elements.
+        made: tables that the run makes, which name what was found in this grid.
+    """
+
+    def __init__(self, index: ElementIndex, made: set[Path]) -> None:
+        self._index, self._made = index, made
+        # Neighbours in a manifest often share a table, a DC and an AC study of one hour say.
+        self._injections = lru_cache(maxsize=16)(read_injections)
+        self._elements = lru_cache(maxsize=16)(read_element_table)
+        self._contingencies = lru_cache(maxsize=16)(partial(check_contingencies, index))
+
+    def faults(self, scenario: Scenario) -> Sequence[GatBatchError]:
+        """Return all faults of a scenario: one table's hide none of another's."""
+        found: list[GatBatchError] = []
+
+        def tried(work: Callable[[], Result]) -> Result | None:
+            try:
+                return work()
+            except InputErrors as many:
+                found.extend(many.faults)
+            except GatBatchError as fault:
+                found.append(fault)
+            return None
+
+        loads, gens = (
+            tried(partial(self._injection_table, kind, path, rows, found))
+            for kind, path, rows in scenario.injections
+        )
+        costs = tried(partial(self._element_table, "costs", scenario.costs))
+        limits = tried(partial(self._element_table, "limits", scenario.limits))
+        tried(
+            lambda: check_scenario(self._index, scenario, loads, gens, costs=costs, limits=limits)
+        )
+        if scenario.contingencies is not None:
+            tried(partial(self._contingencies, scenario.contingencies))
+        return found
+
+    def _injection_table(
+        self, kind: Kind, path: Path | None, rows: str | None, found: list[GatBatchError]
+    ) -> InjectionTable | None:
+        if path is None or path in self._made:
+            return None
+        try:
+            return self._injections(path, kind, rows)
+        except InputErrors:
+            # Read once more, for what its rows without faults name.
+            return read_injections(path, kind, rows, found)
+
+    def _element_table(
+        self, kind: Literal["costs", "limits"], path: Path | None
+    ) -> ElementTable | None:
+        return None if path is None else self._elements(path, kind)
