@@ -18,7 +18,7 @@ from gat_batch.grids.bundled import read_bundled
 from gat_batch.grids.slack import references
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import State
-from gat_batch.opf.ac.program import unwrapped
+from gat_batch.opf.ac.start import unwrapped
 from gat_batch.opf.dispatch import dispatch_of
 from gat_batch.opf.optimum import residual_of
 from gat_batch.powerflow.admittances import cached_admittances

@@ -19,6 +19,7 @@ from . import dc_program as opf_dc_program
 from .ac import program as opf_ac_program
 from .ac import solve as opf_ac
 from .ac.flows import program_of
+from .ac.start import start_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def _ac_violations(dispatch: Dispatch) -> Violations | None:
     limits = np.clip(dispatch.vm, 0.0, 2.0)
     x_low[vm], x_high[vm] = LOWEST_PU, HIGHEST_PU
     rating = dispatch.rating[form.rated]
-    start = opf_ac_program.start_of(dispatch, form)
+    start = start_of(dispatch, form)
     found = kept["elastic"](
         x0=np.concatenate([start, np.zeros(slacks)]),
         p=np.concatenate([opf_ac_program.parameters(dispatch, form), rating]),

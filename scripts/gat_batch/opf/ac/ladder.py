@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .program import form_of, start_at
+from .program import form_of
 from .solve import solve_ac_opf
+from .start import start_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,8 @@ import numpy as np
 from ..optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
 from ..quadratic import QUIET
 from .flows import program_of
-from .program import bounds, form_of, parameters, places_of, rest_of, start_of
+from .program import bounds, form_of, parameters, places_of, rest_of
+from .start import start_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
