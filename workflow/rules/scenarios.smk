@@ -27,5 +27,5 @@ if PLAN.product:
             digest=PLAN.product.digest,
             python=lambda wildcards, threads: PYTHON,
         shell:
-            "{params.python:q} {params.script:q} {params.specification:q} {params.folder:q}"
-            " > {log:q} 2>&1" + OR_SAY_WHY
+            "{params.python:q} {params.script:q} {params.specification:q} {params.folder:q} > {log:q} 2>&1"
+            + OR_SAY_WHY
