@@ -49,6 +49,10 @@ class Case:
     def model(self):
         return self.solver._model
 
+    @property
+    def names(self):
+        return [contingency.name for contingency in self.contingencies]
+
     def solve(self, *, whole=False):
         return self.solver.solve(self.contingencies, whole=whole)
 
@@ -106,12 +110,19 @@ def by_pandapower(case, name, solution):
     return without(case, (*outages, *behind)), True
 
 
-def assert_equal_to_pandapower(case):
-    """Whole solutions are pandapower's; what is kept of them says what those whole ones say."""
+def assert_equal_to_pandapower(case, compared=None):
+    """Whole solutions are pandapower's; what is kept of them says what those whole ones say.
+
+    Args:
+        case: the contingencies.
+        compared: names of those that pandapower solves too; None for all.
+    """
     solved = case.solve(whole=True)
     hinted = 0
     for number, solution in solved.single:
         name = solved.names[number]
+        if compared is not None and name not in compared:
+            continue
         if solution.status == "not_converged" or not solution.elements:
             assert without(case, outages_of(name)) is None, name
             continue
@@ -166,7 +177,14 @@ def test_outages_are_solved_as_by_pandapower(name, types, sample, solver):
 @pytest.mark.parametrize("solver", ["dc", "ac"])
 def test_every_outage_of_a_grid_with_several_generators_at_a_bus(solver):
     types = ("line", "trafo", "gen", "sgen", "load")
-    system, _ = assert_equal_to_pandapower(case(read_matpower(RTS_GMLC), solver, types))
+    every = case(read_matpower(RTS_GMLC), solver, types)
+    names = {kind: [n for n in every.names if n.startswith(f"{kind}:")] for kind in types}
+    # All units, as several at a bus are what the grid is for; of branches and loads, which fail
+    # like those of other grids, every fourth.
+    compared = {*names["gen"], *names["sgen"]}
+    for kind in ("line", "trafo", "load"):
+        compared.update(names[kind][::4])
+    system, _ = assert_equal_to_pandapower(every, compared)
     assert set(system["status"]) == {"ok", "islanded"}
     assert len(system) > 200
 
@@ -361,11 +379,14 @@ def graphs(draw):
     return buses, ends, draw(lines), draw(st.sets(st.integers(1, buses - 1), max_size=2))
 
 
+EMPTY = pandapower.create_empty_network()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs())
 def test_what_is_cut_off_is_what_a_graph_search_misses(drawn):
     count, ends, lines, buses = drawn
-    net = pandapower.create_empty_network()
+    net = deepcopy(EMPTY)
     pandapower.create_buses(net, count, 110.0)
     pandapower.create_ext_grid(net, 0)
     for first, second in ends:
