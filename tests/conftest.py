@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import traceback
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache, wraps
+from inspect import isfunction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gat_batch.process import set_up_solving
 
@@ -22,6 +26,9 @@ import pytest
 import yaml
 
 from gat_batch.results.reader import read_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 SHARED_GRIDS = ROOT.parent / "shared" / "grids"
@@ -38,6 +45,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: the worker that tests SLURM mostly waits for its jobs."""
     return (os.cpu_count() or 1) + 1
+
+
+@cache
+def snakemake_main() -> Callable[[list[str]], None]:
+    """Import what Snakemake's command imports sooner or later, its plugins too; return its main."""
+    import pandapower  # noqa: F401 - grids are checked before anything is run
+    import smart_open  # noqa: F401 - by which it reads its rules
+    import snakemake.cli
+
+    snakemake.cli.get_argument_parser()
+    return snakemake.cli.main
 
 
 @dataclass
@@ -88,15 +106,16 @@ class Workspace:
         )
 
     def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on the batch in the workspace and wait for it."""
+        return self.snakemake(*self.command("--cores", str(cores), *arguments)[3:])
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake's command in the workspace and wait for it.
 
         It runs in a fork of this process, which has its imports behind it: that saves seconds
-        in each of a hundred runs. A few tests start it as users do.
+        in each of two hundred runs. A few tests start it as users do.
         """
-        import pandapower  # noqa: F401 - for the fork
-        import snakemake.cli
-
-        command = self.command("--cores", str(cores), *arguments)[3:]
+        main = snakemake_main()
         outputs = [self.path.with_name(f"{self.path.name}.{end}") for end in ("out", "err")]
         child = os.fork()
         if not child:
@@ -106,7 +125,7 @@ class Workspace:
                 for descriptor, output in enumerate(outputs, 1):
                     os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-                snakemake.cli.main(command)
+                main([*arguments])
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
             except Exception:  # noqa: BLE001 - the fork must end here, whatever happens
@@ -117,7 +136,11 @@ class Workspace:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
         texts = [output.read_text() for output in outputs]
-        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(status), *texts)
+        return subprocess.CompletedProcess(arguments, os.waitstatus_to_exitcode(status), *texts)
+
+    def take_over(self, other: Workspace) -> None:
+        """Copy all files of another workspace, and when they were changed."""
+        shutil.copytree(other.path, self.path, symlinks=True, dirs_exist_ok=True)
 
     @property
     def batch(self) -> Path:
@@ -137,6 +160,32 @@ class Workspace:
 
     def status(self) -> dict[str, Any]:
         return json.loads((self.batch / "batch_manifest.json").read_text(encoding="utf-8"))
+
+
+def read_once(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a function without arguments called once, and its result copied from then on."""
+    known: list[Any] = []
+
+    @wraps(read)
+    def copied(*arguments: Any, **keywords: Any) -> Any:
+        if arguments or keywords:
+            return read(*arguments, **keywords)
+        if not known:
+            known.append(read())
+        return deepcopy(known[0])
+
+    return copied
+
+
+@pytest.fixture(autouse=True, scope="session")
+def bundled_grids() -> None:
+    """Have grids that ship with pandapower read once: to copy one takes a tenth of the time."""
+    from pandapower import networks
+
+    files = ("power_system_test_cases", "mv_oberrhein", "cigre_networks", "create_examples")
+    for name, read in [*vars(networks).items()]:
+        if isfunction(read) and read.__module__.removeprefix("pandapower.networks.") in files:
+            setattr(networks, name, read_once(read))
 
 
 @pytest.fixture

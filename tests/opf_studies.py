@@ -182,8 +182,8 @@ RATED = change("line", "max_loading_percent", [20.0, *[100.0] * 40])
 TIGHT = (RATED, change("gen", "max_p_mw", [20.0, 50.0, 55.0, 30.0, 40.0]))
 
 
-def day(model, ramp, hours=24):
-    """Hours of a day with a ramp for every generator, in MW an hour."""
+def day(model, ramp, *, every=1):
+    """Hours of a day, or every so many of them, with a ramp in MW for every generator."""
     load = model.net.load["p_mw"].to_numpy()
     ramps = tuple(
         change(element, "max_ramp_mw", np.full(len(model.net[element]), ramp))
@@ -191,7 +191,7 @@ def day(model, ramp, hours=24):
     )
     return [
         State(f"h{hour}", (change("load", "p_mw", load * (0.8 + 0.2 * wave)), *ramps))
-        for hour, wave in enumerate(np.sin(np.arange(hours) * 2 * np.pi / 24))
+        for hour, wave in enumerate(np.sin(np.arange(0, 24, every) * 2 * np.pi / 24))
     ]
 
 

@@ -13,12 +13,14 @@ def set_up_solving() -> None:
     """Set up a process that solves states; call it before numpy or pandapower is imported.
 
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
-    then uses its own loops and would say so again and again; that message is left out.
+    then uses its own loops and would say so again and again; that message is left out. Nor is there
+    pandapower's state estimation.
     """
-    from .upstream.pandapower import keep_numba_out
+    from .upstream.pandapower import keep_numba_out, keep_state_estimation_out
 
     _use_one_thread()
     keep_numba_out()
+    keep_state_estimation_out()
 
 
 def set_up_analysing() -> None:

@@ -330,7 +330,7 @@ def test_ramps_tie_the_hours_of_a_day_together():
 
 def test_ramps_that_no_schedule_keeps_are_named():
     model = prepared("case9")
-    hours = day(model, 0.1, hours=3)
+    hours = day(model, 0.1)[:3]
     solutions = solve_together(model, hours, "dc_opf", {"ramps": True})
     assert {solution.status for solution in solutions} == {"infeasible"}
     assert "not one together with the other snapshots" in solutions[0].detail

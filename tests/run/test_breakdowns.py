@@ -8,13 +8,14 @@ import sys
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Workspace
 
 from gat_batch.grids import write_grid
 from gat_batch.grids.bundled import read_bundled
 
 pytestmark = [
     pytest.mark.workflow,
+    pytest.mark.xdist_group("breakdowns"),  # one worker solves what all are compared with
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked as on Linux"),
 ]
 
@@ -22,6 +23,43 @@ RTS_GMLC = ROOT.parent / "shared" / "grids" / "matpower" / "case_RTS_GMLC.m"
 
 
 HOURS = "load,p_mw,snapshot\n0,20,a\n0,21,b\n0,22,c\n"
+TABLES = {
+    "hours.csv": HOURS,
+    "others.csv": HOURS.replace("b", "d"),
+    "unlike.csv": HOURS.replace("21", "90"),
+}
+SCREENED = {"depth": 1, "screen": "dc"}
+TIED = {"grid": "pandapower:case14", "solver": "dc_opf", "options": {"ramps": True}}
+SCENARIOS = {
+    "dc": {"grid": "pandapower:case14", "solver": "dc", "contingencies": "n-1"},
+    "ac": {"grid": "pandapower:case14", "solver": "ac", "contingencies": "n-1"},
+    "screened": {"grid": "pandapower:case14", "solver": "ac", "contingencies": SCREENED},
+    "optimal": {"grid": "pandapower:case9", "solver": "ac_opf", "contingencies": "n-1"},
+    "hours": {"grid": "pandapower:case14", "solver": "ac", "loads": "hours.csv"},
+    "hours-n-1": {
+        "grid": "pandapower:case14",
+        "solver": "ac",
+        "loads": "hours.csv",
+        "contingencies": "n-1",
+    },
+    "hours-ac_opf": {"grid": "pandapower:case14", "solver": "ac_opf", "loads": "hours.csv"},
+    "hours-dc_opf": {"grid": "pandapower:case14", "solver": "dc_opf", "loads": "hours.csv"},
+    "unlike": {
+        "grid": "pandapower:case14",
+        "solver": "ac",
+        "loads": "unlike.csv",
+        "contingencies": {"depth": 1},
+    },
+    "unlike-screened": {
+        "grid": "pandapower:case14",
+        "solver": "ac",
+        "loads": "unlike.csv",
+        "contingencies": SCREENED,
+    },
+    "tied": {**TIED, "loads": "hours.csv"},
+    "tied-others": {**TIED, "loads": "others.csv"},
+}
+"""What is solved once without any bug, and in each test with one."""
 
 WAY = ["engine", "iterations"]
 """Columns that tell how something was solved."""
@@ -31,6 +69,8 @@ def solve(workspace, scenarios, **configuration):
     """Run scenarios through the workflow, up to their results; what the log says."""
     manifest = [{"id": name, **scenario} for name, scenario in scenarios.items()]
     workspace.write("manifest.json", {"scenarios": manifest})
+    for name, text in TABLES.items():
+        workspace.write(name, text)
     workspace.configure(loading_limit_percent=1, **configuration)
     results = [workspace.result(name).relative_to(workspace.path) for name in scenarios]
     run = workspace.run(*map(str, results))
@@ -42,10 +82,16 @@ def logged(workspace):
     return "".join(file.read_text() for file in (workspace.batch / "logs").glob("*.log"))
 
 
-def solved(workspace, scenario, **configuration):
-    """The rows of one scenario, and what its log says."""
-    log = solve(workspace, {"a": scenario}, **configuration)
-    return pd.read_parquet(workspace.result("a")), log
+def rows_of(workspace, name):
+    return pd.read_parquet(workspace.result(name))
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """The rows of each scenario without any bug."""
+    space = Workspace(tmp_path_factory.mktemp("sound"))
+    solve(space, SCENARIOS)
+    return {name: rows_of(space, name) for name in SCENARIOS}
 
 
 def put_bugs_into(monkeypatch, *steps):
@@ -53,12 +99,11 @@ def put_bugs_into(monkeypatch, *steps):
     monkeypatch.setenv("BROKEN", ",".join(steps))
 
 
-def broken(workspace, monkeypatch, steps, scenario, **configuration):
-    """The rows without and with bugs in some steps, and what the log says of them."""
-    sound, _ = solved(workspace, scenario, **configuration)
-    workspace.result("a").unlink()
+def broken(workspace, monkeypatch, steps, name, **configuration):
+    """The rows of a scenario with bugs in some steps, and what the log says of them."""
     put_bugs_into(monkeypatch, *([steps] if isinstance(steps, str) else steps))
-    return sound, *solved(workspace, scenario, **configuration)
+    log = solve(workspace, {name: SCENARIOS[name]}, **configuration)
+    return rows_of(workspace, name), log
 
 
 def assert_alike(rows, sound, but=()):
@@ -88,47 +133,47 @@ def assert_only(rows, sound, hit, of, but=()):
     ("solver", "step"),
     [("dc", "contingency"), ("dc", "reduction"), ("dc", "rows"), ("ac", "reduction")],
 )
-def test_a_bug_in_one_contingency_costs_that_one(workspace, monkeypatch, solver, step, workers):
-    scenario = {"grid": "pandapower:case14", "solver": solver, "contingencies": "n-1"}
-    sound, rows, log = broken(workspace, monkeypatch, step, scenario, workers_per_job=workers)
-    assert (sound["contingency"] == "line:3").sum() > 1
-    assert_only(rows, sound, "line:3", "contingency")
+def test_a_bug_in_one_contingency_costs_that_one(
+    workspace, monkeypatch, sound, *, solver, step, workers
+):
+    rows, log = broken(workspace, monkeypatch, step, solver, workers_per_job=workers)
+    assert (sound[solver]["contingency"] == "line:3").sum() > 1
+    assert_only(rows, sound[solver], "line:3", "contingency")
     assert "Traceback" in log
     assert "line:3" in log
 
 
 @pytest.mark.parametrize("solver", ["dc", "ac"])
-def test_a_bug_in_making_blocks_costs_only_what_has_a_bug_alone_too(workspace, monkeypatch, solver):
-    scenario = {"grid": "pandapower:case14", "solver": solver, "contingencies": "n-1"}
-    steps = ("blocks", "contingency alone")
-    sound, rows, log = broken(workspace, monkeypatch, steps, scenario)
-    assert_only(rows, sound, "line:3", "contingency", but=WAY)
+def test_a_bug_in_making_blocks_costs_only_what_has_a_bug_alone_too(
+    workspace, monkeypatch, sound, solver
+):
+    rows, log = broken(workspace, monkeypatch, ("blocks", "contingency alone"), solver)
+    assert_only(rows, sound[solver], "line:3", "contingency", but=WAY)
     # All parts meet the bug in making blocks; it is told once.
     assert log.count("Traceback") == 1
 
 
-def test_a_bug_in_one_contingency_of_an_optimal_power_flow_costs_that_one(workspace, monkeypatch):
-    scenario = {"grid": "pandapower:case9", "solver": "ac_opf", "contingencies": "n-1"}
-    sound, rows, _ = broken(workspace, monkeypatch, "contingency alone", scenario)
-    assert (sound["contingency"] == "line:3").sum() > 1
-    assert_only(rows, sound, "line:3", "contingency")
+def test_a_bug_in_one_contingency_of_an_optimal_power_flow_costs_that_one(
+    workspace, monkeypatch, sound
+):
+    rows, _ = broken(workspace, monkeypatch, "contingency alone", "optimal")
+    assert (sound["optimal"]["contingency"] == "line:3").sum() > 1
+    assert_only(rows, sound["optimal"], "line:3", "contingency")
 
 
 @pytest.mark.parametrize("step", ["reduction", "screening"])
-def test_a_bug_in_screening_one_contingency_costs_that_one(workspace, monkeypatch, step):
-    screened = {"depth": 1, "screen": "dc"}
-    scenario = {"grid": "pandapower:case14", "solver": "ac", "contingencies": screened}
-    sound, rows, _ = broken(workspace, monkeypatch, step, scenario)
-    assert_only(rows, sound, "line:3", "contingency")
+def test_a_bug_in_screening_one_contingency_costs_that_one(workspace, monkeypatch, sound, step):
+    rows, _ = broken(workspace, monkeypatch, step, "screened")
+    assert_only(rows, sound["screened"], "line:3", "contingency")
 
 
 def compared_with_unscreened(workspace, grid):
     """Rows of contingencies screened by DC and of the same by AC alone, and the log."""
     scenario = {"grid": grid, "solver": "ac"}
-    asked = {"a": {"depth": 1, "screen": "dc"}, "b": {"depth": 1}}
+    asked = {"a": SCREENED, "b": {"depth": 1}}
     scenarios = {name: {**scenario, "contingencies": one} for name, one in asked.items()}
     log = solve(workspace, scenarios)
-    return *(pd.read_parquet(workspace.result(name)) for name in scenarios), log
+    return *(rows_of(workspace, name) for name in scenarios), log
 
 
 @pytest.mark.parametrize("step", ["base of DC", "blocks of DC"])
@@ -155,64 +200,44 @@ def test_where_dc_has_no_solution_all_contingencies_are_solved_by_ac(workspace):
 
 
 @pytest.mark.parametrize(
-    ("solver", "contingencies", "step"),
+    ("name", "step"),
     [
-        ("ac", None, "state"),
-        ("ac", "n-1", "state"),
-        ("ac_opf", None, "state"),
-        ("dc_opf", None, "state's rows"),
+        ("hours", "state"),
+        ("hours-n-1", "state"),
+        ("hours-ac_opf", "state"),
+        ("hours-dc_opf", "state's rows"),
     ],
 )
-def test_a_bug_in_one_state_costs_that_one(workspace, monkeypatch, solver, contingencies, step):
-    workspace.write("hours.csv", HOURS)
-    scenario = {"grid": "pandapower:case14", "solver": solver, "loads": "hours.csv"}
-    if contingencies:
-        scenario["contingencies"] = contingencies
-    sound, rows, log = broken(workspace, monkeypatch, step, scenario)
+def test_a_bug_in_one_state_costs_that_one(workspace, monkeypatch, sound, name, step):
+    rows, log = broken(workspace, monkeypatch, step, name)
     # What comes after it can't start from its optimum.
-    but = WAY if solver == "ac_opf" else ()
-    assert_only(rows, sound, "b", "snapshot", but)
+    but = WAY if name == "hours-ac_opf" else ()
+    assert_only(rows, sound[name], "b", "snapshot", but)
     assert "Traceback" in log
 
 
 @pytest.mark.parametrize("step", ["ramps", "state's rows"])
 def test_a_bug_where_ramps_tie_states_costs_them_and_no_other_scenario(
-    workspace, monkeypatch, step
+    workspace, monkeypatch, sound, step
 ):
-    workspace.write("hours.csv", HOURS)
-    workspace.write("others.csv", HOURS.replace("b", "d"))
-    tied = {"grid": "pandapower:case14", "solver": "dc_opf", "options": {"ramps": True}}
-    scenarios = {"a": {**tied, "loads": "hours.csv"}, "other": {**tied, "loads": "others.csv"}}
-    solve(workspace, scenarios)
-    sound = {name: pd.read_parquet(workspace.result(name)) for name in scenarios}
-    for name in scenarios:
-        workspace.result(name).unlink()
     put_bugs_into(monkeypatch, step)
-    solve(workspace, scenarios)
-    rows = {name: pd.read_parquet(workspace.result(name)) for name in scenarios}
-    assert_alike(rows["other"], sound["other"])
+    solve(workspace, {name: SCENARIOS[name] for name in ("tied", "tied-others")})
+    assert_alike(rows_of(workspace, "tied-others"), sound["tied-others"])
+    rows = rows_of(workspace, "tied")
     if step == "ramps":
-        assert_lost(rows["a"])
-        assert rows["a"]["snapshot"].tolist() == ["a", "b", "c"]
+        assert_lost(rows)
+        assert rows["snapshot"].tolist() == ["a", "b", "c"]
     else:
-        assert_only(rows["a"], sound["a"], "b", "snapshot")
+        assert_only(rows, sound["tied"], "b", "snapshot")
 
 
 @pytest.mark.parametrize("screen", [None, "dc"])
 @pytest.mark.parametrize("times", ["", " once"])
 def test_a_worker_that_fails_to_prepare_a_state_does_not_take_another_states_solver(
-    workspace, monkeypatch, screen, times
+    workspace, monkeypatch, sound, screen, times
 ):
-    workspace.write("hours.csv", HOURS.replace("21", "90"))
-    contingencies = {"depth": 1, **({"screen": screen} if screen else {})}
-    scenario = {
-        "grid": "pandapower:case14",
-        "solver": "ac",
-        "loads": "hours.csv",
-        "contingencies": contingencies,
-    }
-    step = "preparing to screen" if screen else "preparing"
-    sound, rows, _ = broken(workspace, monkeypatch, f"{step}{times}", scenario)
+    step, name = ("preparing to screen", "unlike-screened") if screen else ("preparing", "unlike")
+    rows, _ = broken(workspace, monkeypatch, f"{step}{times}", name)
     hit = (rows["snapshot"] == "b") & rows["contingency"].notna()
     if times:
         # Contingencies in twos: the first two come back one by one, and the first of them fails.
@@ -221,7 +246,8 @@ def test_a_worker_that_fails_to_prepare_a_state_does_not_take_another_states_sol
     assert_lost(rows[hit])
     keys = ["snapshot", "contingency"]
     lost = pd.MultiIndex.from_frame(rows.loc[hit, keys])
-    assert_alike(rows[~hit], sound[~pd.MultiIndex.from_frame(sound[keys]).isin(lost)])
+    whole = sound[name]
+    assert_alike(rows[~hit], whole[~pd.MultiIndex.from_frame(whole[keys]).isin(lost)])
 
 
 def test_a_bug_in_preparing_a_grid_costs_the_scenarios_on_it_until_it_is_cured(
@@ -255,7 +281,8 @@ def test_contingencies_of_what_is_out_of_service_have_no_rows(workspace, solver)
     write_grid(net, workspace.path / "grid.json")
     types = {"depth": 1, "types": ["sgen", "line"]}
     scenario = {"grid": "grid.json", "solver": solver, "contingencies": types}
-    rows, _ = solved(workspace, scenario)
+    solve(workspace, {"a": scenario})
+    rows = rows_of(workspace, "a")
     named = rows.loc[rows["element"] == "system", "contingency"].dropna()
     assert named.tolist() == [f"line:{n}" for n in net.line.index]
 
@@ -265,7 +292,8 @@ def test_contingencies_of_what_is_out_of_service_have_no_rows(workspace, solver)
 def test_contingencies_of_a_grid_with_several_generators_at_a_bus(workspace, solver):
     types = {"depth": 1, "types": ["line", "trafo", "gen", "sgen", "load"]}
     scenario = {"grid": str(RTS_GMLC), "solver": solver, "contingencies": types}
-    rows, _ = solved(workspace, {**scenario, "timeout_secs": 600}, workers_per_job=2)
+    solve(workspace, {"a": {**scenario, "timeout_secs": 600}}, workers_per_job=2)
+    rows = rows_of(workspace, "a")
     system = rows[rows["element"] == "system"]
     assert system["status"].isin(["ok", "islanded"]).all(), system["detail"].dropna().unique()
     assert system["contingency"].nunique() > 200

@@ -124,7 +124,7 @@ def test_three_bad_scenarios_of_two_hundred_are_named_and_tried_again(workspace,
     bad = {"b1": "loads_segfault.csv", "b2": "loads_kill.csv", "b3": "loads_io.csv"}
     write_batch(workspace, bad | {f"s{n}": None for n in range(197)})
     workspace.configure(retry_attempts=2, retry_backoff_secs=0.1)
-    command = workspace.command("--cores", "2")
+    arguments = workspace.command("--cores", "2")[3:]
     if module:
         settings = {"manifest": "manifest.json", "name": "study", "retry_attempts": 2}
         workspace.write(
@@ -136,15 +136,9 @@ def test_three_bad_scenarios_of_two_hundred_are_named_and_tried_again(workspace,
             "use rule all from gat as study with:\n"
             "    default_target: True\n",
         )
-        place = command.index("--snakefile")
-        del command[place : place + 2]
-
-    def run():
-        return subprocess.run(
-            command, cwd=workspace.path, capture_output=True, text=True, timeout=300, check=False
-        )
-
-    first = run()
+        place = arguments.index("--snakefile")
+        del arguments[place : place + 2]
+    first = workspace.snakemake(*arguments)
     assert first.returncode == 1, first.stderr
     before = workspace.solved()
     assert len(before) == 197, first.stderr
@@ -161,7 +155,7 @@ def test_three_bad_scenarios_of_two_hundred_are_named_and_tried_again(workspace,
         workspace.write(table.replace("loads_", "fine_"), "load,p_mw\n0,30\n")
     manifest = (workspace.path / "manifest.json").read_text()
     workspace.write("manifest.json", manifest.replace("loads_", "fine_"))
-    assert run().returncode == 0
+    assert workspace.snakemake(*arguments).returncode == 0
     after = workspace.solved()
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == set(bad)
@@ -238,8 +232,9 @@ def shards_and_workers(workspace):
 
 @pytest.mark.parametrize("ending", ["Ctrl-C", "SIGTERM", "kill -9", "power failure"])
 def test_an_ended_run_goes_on_where_it_was(workspace, ending):
-    write_batch(workspace, slow(40))
-    workspace.configure(scenarios_per_job=10)
+    # Three jobs, of which one waits for the cores that two others have.
+    write_batch(workspace, slow(36))
+    workspace.configure(scenarios_per_job=12)
     process = workspace.start()
     wait_for_results(workspace, 6, process)
     match ending:
@@ -259,13 +254,13 @@ def test_an_ended_run_goes_on_where_it_was(workspace, ending):
     before = workspace.solved()
     assert len(before) >= 6
     assert read_status(workspace.batch)["completed"] == len(before)
-    assert len(before) < 40 or ending == "kill -9"
+    assert len(before) < 36 or ending == "kill -9"
     if ending in ("kill -9", "power failure"):
         assert workspace.run("--unlock").returncode == 0
     run = workspace.run()
     assert run.returncode == 0, run.stderr
     after = workspace.solved()
-    assert len(after) == 40
+    assert len(after) == 36
     assert {name: after[name] for name in before} == before
     assert not list(workspace.batch.rglob("*.tmp"))
 
@@ -273,7 +268,7 @@ def test_an_ended_run_goes_on_where_it_was(workspace, ending):
 @pytest.mark.parametrize("meanwhile", ["more scenarios", "fewer scenarios", "not even JSON"])
 def test_a_manifest_edited_during_a_run_is_for_the_next_one(workspace, meanwhile):
     write_batch(workspace, slow(20))
-    workspace.configure(scenarios_per_job=5)
+    workspace.configure(scenarios_per_job=7)
     process = workspace.start(cores=1)
     wait_for_results(workspace, 3, process)
     match meanwhile:
@@ -311,7 +306,7 @@ def test_a_killed_process_costs_no_finished_result(workspace, victim):
 
 def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
     write_batch(workspace, slow(16) | {"bad": "loads_kill.csv"})
-    workspace.configure(scenarios_per_job=4, retry_attempts=1)
+    workspace.configure(scenarios_per_job=6, retry_attempts=1)
     process = workspace.start()
     wait_for_results(workspace, 3, process)
     # From another folder, where Snakemake's own lock doesn't reach.
@@ -368,7 +363,7 @@ def small_disk(workspace):
 
 def test_a_full_disk_is_named_and_leaves_finished_results_intact(workspace, small_disk):
     write_batch(workspace, {f"s{n}": None for n in range(60)}, grid="pandapower:case118")
-    workspace.configure(scenarios_per_job=20, retry_attempts=1)
+    workspace.configure(scenarios_per_job=30, retry_attempts=1)
     run = workspace.run()
     assert run.returncode == 1
     assert "No space left on device" in run.stdout + run.stderr

@@ -25,12 +25,12 @@ SCRIPT = str(ROOT / "scripts" / "status.py")
 
 @pytest.fixture
 def slow_batch(workspace, monkeypatch):
-    """Sixty scenarios of a quarter of a second each."""
+    """Thirty-six scenarios of a quarter of a second each, in three jobs, of which one waits."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
     workspace.write("loads_slow.csv", "load,p_mw\n0,30\n")
-    scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(60)]
+    scenarios = [{"id": f"s{n}", "loads": "loads_slow.csv"} for n in range(36)]
     workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
-    workspace.configure(scenarios_per_job=15)
+    workspace.configure(scenarios_per_job=12)
     return workspace
 
 
@@ -68,13 +68,13 @@ def test_polling_sees_whole_documents_that_never_go_backwards(slow_batch):
         assert completed == sorted(completed)
         for status in statuses:
             counts = [status[key] for key in ("completed", "failed", "running", "pending")]
-            assert sum(counts) == status["total"] == len(status["jobs"]) == 60
-    middle = [status for status in seen if 0 < status["completed"] < 60]
+            assert sum(counts) == status["total"] == len(status["jobs"]) == 36
+    middle = [status for status in seen if 0 < status["completed"] < 36]
     assert len({status["completed"] for status in middle}) >= 4
     assert all(status["active"] for status in middle)
     assert any(status["running"] for status in middle)
     last = read_status(slow_batch.batch)
-    assert (last["completed"], last["active"], last["running"]) == (60, False, 0)
+    assert (last["completed"], last["active"], last["running"]) == (36, False, 0)
     assert "no run is at work" in status_command(slow_batch.batch).stdout
 
 
@@ -86,7 +86,7 @@ def test_watching_ends_with_the_run(slow_batch):
     watched = status_command(slow_batch.batch, "--watch")
     assert watched.returncode == 0, watched.stderr
     assert process.wait(timeout=60) == 0
-    assert "s: 60 of 60" in watched.stdout.replace("study", "s")
+    assert "s: 36 of 36" in watched.stdout.replace("study", "s")
 
 
 def test_a_folder_without_a_batch_is_named(tmp_path):

@@ -17,7 +17,7 @@ import pandapower
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Workspace
 
 from gat_batch.results.reader import read_metadata, read_result
 
@@ -156,52 +156,102 @@ def write_tables(workspace, count):
     old = time.time() - 10_000
     for n in range(count):
         os.utime(workspace.write(f"t{n}.csv", f"load,p_mw\n0,{50 + n}\n"), (old - n, old - n))
-    return scenarios
 
 
+def solved_once(tmp_path_factory, write, **configuration):
+    """A workspace with a batch that has run, for tests that go on with copies of it."""
+    space = Workspace(tmp_path_factory.mktemp("solved"))
+    space.configure()
+    write(space, count=4)
+    if configuration:
+        space.configure(**configuration)
+    succeed(space.run())
+    return space
+
+
+@pytest.fixture(scope="module")
+def four_tables(tmp_path_factory):
+    return solved_once(tmp_path_factory, write_tables)
+
+
+@pytest.fixture(scope="module")
+def four_tables_in_two_jobs(tmp_path_factory):
+    return solved_once(tmp_path_factory, write_tables, scenarios_per_job=2)
+
+
+@pytest.fixture(scope="module")
+def four_small(tmp_path_factory):
+    return solved_once(tmp_path_factory, write_small_batch)
+
+
+@pytest.fixture
+def tables(workspace, four_tables):
+    """A batch of :func:`write_tables`, four scenarios, solved."""
+    workspace.take_over(four_tables)
+    return workspace
+
+
+@pytest.fixture
+def tables_in_two_jobs(workspace, four_tables_in_two_jobs):
+    """The same, solved by two jobs."""
+    workspace.take_over(four_tables_in_two_jobs)
+    return workspace
+
+
+@pytest.fixture
+def small(workspace, four_small):
+    """A batch of :func:`write_small_batch`, four scenarios, solved."""
+    workspace.take_over(four_small)
+    return workspace
+
+
+# One worker solves the batch for all that go on with it.
+on_tables = pytest.mark.xdist_group("tables")
+on_tables_in_two_jobs = pytest.mark.xdist_group("tables in two jobs")
+on_small = pytest.mark.xdist_group("small batch")
+
+
+@on_tables
 @pytest.mark.parametrize("which", [0, 3])
-def test_table_touched_changed_or_replaced_by_an_older_one(workspace, which):
+def test_table_touched_changed_or_replaced_by_an_older_one(tables, which):
     """Whichever of a job's tables it is, and whatever its time says of it."""
-    write_tables(workspace, count=4)
-    succeed(workspace.run())
-    first = workspace.solved()
-    table = workspace.path / f"t{which}.csv"
+    first = tables.solved()
+    table = tables.path / f"t{which}.csv"
 
     table.touch()
-    assert planned(workspace) == (0, True)
-    assert workspace.solved() == first
-    succeed(workspace.run())
-    assert workspace.solved() == first
-    assert planned(workspace) == (0, False)
+    assert planned(tables) == (0, True)
+    assert tables.solved() == first
+    succeed(tables.run())
+    assert tables.solved() == first
+    assert planned(tables) == (0, False)
 
     for p_mw, age in ((91, 0), (92, 50_000)):
-        before = workspace.solved()
+        before = tables.solved()
         table.write_text(f"load,p_mw\n0,{p_mw}\n")
         os.utime(table, (time.time() - age, time.time() - age))
-        assert planned(workspace) == (1, True)
-        succeed(workspace.run())
-        after = workspace.solved()
+        assert planned(tables) == (1, True)
+        succeed(tables.run())
+        after = tables.solved()
         assert {name for name in after if after[name] != before[name]} == {f"s{which}"}
-        assert planned(workspace) == (0, False)
+        assert planned(tables) == (0, False)
 
 
+@on_tables
 @pytest.mark.parametrize("which", [0, 3])
 def test_by_times_alone_a_touched_table_solves_nothing_and_a_changed_one_its_scenario(
-    workspace, which
+    tables, which
 ):
-    write_tables(workspace, count=4)
-    succeed(workspace.run())
-    first = workspace.solved()
-    table = workspace.path / f"t{which}.csv"
+    first = tables.solved()
+    table = tables.path / f"t{which}.csv"
     by_time = ("--rerun-triggers", "mtime")
 
     table.touch()
-    succeed(workspace.run(*by_time))
-    assert workspace.solved() == first
+    succeed(tables.run(*by_time))
+    assert tables.solved() == first
 
     table.write_text("load,p_mw\n0,91\n")
-    succeed(workspace.run(*by_time))
-    after = workspace.solved()
+    succeed(tables.run(*by_time))
+    after = tables.solved()
     assert {name for name in after if after[name] != first[name]} == {f"s{which}"}
 
 
@@ -214,90 +264,85 @@ def contents(folder):
     }
 
 
+@on_tables
 @pytest.mark.parametrize("triggers", [(), ("--rerun-triggers", "mtime")])
-def test_a_dry_run_with_a_changed_table_leaves_all_files_as_they_are(workspace, triggers):
-    write_tables(workspace, count=3)
-    succeed(workspace.run())
-    workspace.write("t2.csv", "load,p_mw\n0,91\n")
-    before = contents(workspace.path)
-    output = succeed(workspace.run("-n", *triggers))
-    assert contents(workspace.path) == before
+def test_a_dry_run_with_a_changed_table_leaves_all_files_as_they_are(tables, triggers):
+    tables.write("t2.csv", "load,p_mw\n0,91\n")
+    before = contents(tables.path)
+    output = succeed(tables.run("-n", *triggers))
+    assert contents(tables.path) == before
     assert "1 to solve (s2)" in output
     assert "solve_dc_0001" in output
 
 
+@on_tables
 @pytest.mark.parametrize("age", [0, 50_000])
-def test_a_table_replaced_by_a_link_to_another_file_solves_its_scenario(workspace, age):
-    write_tables(workspace, count=3)
-    succeed(workspace.run())
-    first = workspace.solved()
-    other = workspace.write("other/loads.csv", "load,p_mw\n0,91\n")
-    table = workspace.path / "t1.csv"
+def test_a_table_replaced_by_a_link_to_another_file_solves_its_scenario(tables, age):
+    first = tables.solved()
+    other = tables.write("other/loads.csv", "load,p_mw\n0,91\n")
+    table = tables.path / "t1.csv"
     table.unlink()
     table.symlink_to(other)
     then = time.time() - age
     os.utime(other, (then, then))
     os.utime(table, (then, then), follow_symlinks=False)
-    assert planned(workspace) == (1, True)
-    succeed(workspace.run())
-    after = workspace.solved()
+    assert planned(tables) == (1, True)
+    succeed(tables.run())
+    after = tables.solved()
     assert {name for name in after if after[name] != first[name]} == {"s1"}
-    assert planned(workspace) == (0, False)
+    assert planned(tables) == (0, False)
 
 
+@on_tables_in_two_jobs
 @pytest.mark.parametrize("which", [0, 1, 3])
-def test_a_changed_table_of_one_of_several_jobs_solves_its_scenario(workspace, which):
-    write_tables(workspace, count=4)
-    workspace.configure(scenarios_per_job=2)
-    succeed(workspace.run())
-    first = workspace.solved()
-    workspace.write(f"t{which}.csv", "load,p_mw\n0,91\n")
-    output = succeed(workspace.run())
+def test_a_changed_table_of_one_of_several_jobs_solves_its_scenario(tables_in_two_jobs, which):
+    first = tables_in_two_jobs.solved()
+    tables_in_two_jobs.write(f"t{which}.csv", "load,p_mw\n0,91\n")
+    output = succeed(tables_in_two_jobs.run())
     ran = set(re.findall(r"Rule: (solve_dc_\d+)", output))
     assert ran == {f"solve_dc_{which // 2 + 1:04}"}
-    after = workspace.solved()
+    after = tables_in_two_jobs.solved()
     assert {name for name in after if after[name] != first[name]} == {f"s{which}"}
-    assert planned(workspace) == (0, False)
+    assert planned(tables_in_two_jobs) == (0, False)
 
 
-def test_tables_added_taken_away_and_deleted(workspace):
-    scenarios = write_tables(workspace, count=4)
-    succeed(workspace.run())
-    first = workspace.solved()
+@on_tables
+def test_tables_added_taken_away_and_deleted(tables):
+    scenarios = json.loads((tables.path / "manifest.json").read_text())["scenarios"]
+    first = tables.solved()
 
     del scenarios[0]["loads"], scenarios[2]["loads"]
-    workspace.write("manifest.json", {"scenarios": scenarios})
-    assert planned(workspace) == (2, True)
-    succeed(workspace.run())
-    second = workspace.solved()
+    tables.write("manifest.json", {"scenarios": scenarios})
+    assert planned(tables) == (2, True)
+    succeed(tables.run())
+    second = tables.solved()
     assert {name for name in second if second[name] != first[name]} == {"s0", "s2"}
 
     scenarios[2]["loads"] = "t2.csv"
-    workspace.write("manifest.json", {"scenarios": scenarios})
-    assert planned(workspace) == (1, True)
-    succeed(workspace.run())
-    third = workspace.solved()
+    tables.write("manifest.json", {"scenarios": scenarios})
+    assert planned(tables) == (1, True)
+    succeed(tables.run())
+    third = tables.solved()
     assert {name for name in third if third[name] != second[name]} == {"s2"}
-    assert planned(workspace) == (0, False)
+    assert planned(tables) == (0, False)
 
-    (workspace.path / "t3.csv").unlink()
-    run = workspace.run()
+    (tables.path / "t3.csv").unlink()
+    run = tables.run()
     assert run.returncode != 0
     assert "t3.csv" in run.stdout + run.stderr
-    assert workspace.solved() == third
+    assert tables.solved() == third
 
 
-def test_new_weights_are_summarised_without_solving(workspace):
-    write_small_batch(workspace, count=2)
-    succeed(workspace.run())
-    before = workspace.solved()
-    batch = small_batch(2)
+@on_small
+def test_new_weights_are_summarised_without_solving(small):
+    before = small.solved()
+    batch = small_batch(4)
     batch["scenarios"][1]["weight"] = 5
-    workspace.write("manifest.json", batch)
-    succeed(workspace.run())
-    assert workspace.solved() == before
-    table = pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")
-    assert list(table["weight"]) == [1, 5]
+    small.write("manifest.json", batch)
+    succeed(small.run())
+    assert small.solved() == before
+    table = pd.read_parquet(small.batch / "summary" / "scenarios.parquet")
+    assert list(table["weight"]) == [1, 5, 1, 1]
 
 
 def test_one_scenario_can_be_asked_for(workspace):
@@ -307,15 +352,14 @@ def test_one_scenario_can_be_asked_for(workspace):
     assert list(workspace.solved()) == ["s2"]
 
 
-def test_truncated_result_counts_as_missing(workspace):
-    write_small_batch(workspace, count=4)
-    succeed(workspace.run())
-    before = workspace.solved()
+@on_small
+def test_truncated_result_counts_as_missing(small):
+    before = small.solved()
     for scenario, size in (("s0", 0), ("s1", 10), ("s2", -1)):
-        content = workspace.result(scenario).read_bytes()
-        workspace.result(scenario).write_bytes(content[:size])
-    succeed(workspace.run())
-    after = workspace.solved()
+        content = small.result(scenario).read_bytes()
+        small.result(scenario).write_bytes(content[:size])
+    succeed(small.run())
+    after = small.solved()
     assert {name for name in after if after[name] != before[name]} == {"s0", "s1", "s2"}
 
 
@@ -333,20 +377,19 @@ def test_grid_replaced_between_runs_is_noticed(workspace):
     assert all(after[name] != before[name] for name in "ab")
 
 
-def test_outdated_results_are_replaced_though_snakemake_has_lost_its_record(workspace):
-    write_small_batch(workspace, count=3)
-    succeed(workspace.run())
-    before = workspace.solved()
-    shutil.rmtree(workspace.path / ".snakemake")
-    batch = small_batch(3)
+@on_small
+def test_outdated_results_are_replaced_though_snakemake_has_lost_its_record(small):
+    before = small.solved()
+    shutil.rmtree(small.path / ".snakemake")
+    batch = small_batch(4)
     batch["scenarios"][1]["load_scale"] = 1.2
-    workspace.write("manifest.json", batch)
-    output = succeed(workspace.run("-n"))
+    small.write("manifest.json", batch)
+    output = succeed(small.run("-n"))
     assert "1 to solve (s1)" in output
     assert "1 of these have a result that is damaged or outdated" in output
-    assert workspace.solved() == before
-    succeed(workspace.run("--rerun-triggers", "mtime"))
-    after = workspace.solved()
+    assert small.solved() == before
+    succeed(small.run("--rerun-triggers", "mtime"))
+    after = small.solved()
     assert {name for name in after if after[name] != before[name]} == {"s1"}
 
 
@@ -421,12 +464,7 @@ def run_as_module(workspace, *, scenarios_per_job="auto"):
         "use rule all from gat as study with:\n"
         "    default_target: True\n",
     )
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    return succeed(
-        subprocess.run(
-            command, cwd=workspace.path, capture_output=True, text=True, check=False, timeout=300
-        )
-    )
+    return succeed(workspace.snakemake("--cores", "2"))
 
 
 def test_workflow_runs_as_a_module(workspace):

@@ -34,7 +34,7 @@ def study(count=5, **top):
 def begin(workspace, **keywords):
     workspace.write("own.csv", "load,p_mw\n0,80\n")
     workspace.write("study.yaml", study(**keywords))
-    workspace.configure(manifest="study.yaml", scenarios_per_job=4)
+    workspace.configure(manifest="study.yaml", scenarios_per_job=8)
 
 
 def succeed(run):

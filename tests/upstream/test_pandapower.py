@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 
 import numpy as np
 import pandapower
 import pandapower.networks
 import pytest
+from conftest import ROOT
 from scipy.sparse import csr_matrix
 
 from gat_batch.upstream.pandapower import (
@@ -57,6 +60,19 @@ def test_numba_is_kept_out_without_a_message():
     record = logging.LogRecord("pandapower", 30, "", 0, "numba cannot be imported", (), None)
     told = "pandapower's message about numba comes from another logger: each job would show it"
     assert not logging.getLogger("pandapower.auxiliary").filter(record), told
+
+
+def test_state_estimation_is_kept_out_and_with_it_what_only_it_imports():
+    code = "from gat_batch.process import set_up_solving; set_up_solving(); import pandapower, sys"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('scipy.stats' in sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = "more of pandapower imports scipy's statistics now: keep_state_estimation_out is in vain"
+    assert run.stdout.startswith("False"), told
 
 
 def test_optimal_power_flow_still_needs_what_scipy_took_away():

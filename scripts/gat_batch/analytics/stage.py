@@ -23,7 +23,6 @@ from ..errors import ResultError, SolverError
 from ..files.parquet_footer import read_fingerprint
 from ..files.words import numbered
 from ..grids import read_grid
-from ..model.grid_model import prepare
 from ..results.reader import read_result
 from ..run.supervision import RetryPolicy, Task, supervise
 from ..study.scenario import BRANCHES
@@ -32,7 +31,6 @@ from .comparison import CHANGES, compare_results
 from .own_function import call, source_hash
 from .part_files import concatenated, read_part, write_part
 from .reliability import indices, shortfall
-from .shift_factors import lodf, ptdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,12 +201,17 @@ class Stage:
     # One method for each kind of analysis: the scenarios of a part in, its table out.
 
     def _ptdf(self, part: list[Scenario]) -> pa.Table:
-        return self._factors(part[0], ptdf)
+        return self._factors(part[0])
 
     def _lodf(self, part: list[Scenario]) -> pa.Table:
-        return self._factors(part[0], lodf)
+        return self._factors(part[0])
 
-    def _factors(self, scenario: Scenario, made: Callable[..., pd.DataFrame]) -> pa.Table:
+    def _factors(self, scenario: Scenario) -> pa.Table:
+        # Imported here as only these analyses need pandapower, which takes seconds.
+        from ..model.grid_model import prepare
+        from .shift_factors import lodf, ptdf
+
+        made = {"ptdf": ptdf, "lodf": lodf}[self.analysis.kind]
         model = prepare(read_grid(self.plan.grid(scenario)))
         table = made(model, self.analysis.options["least"])
         table.insert(0, "grid", self.plan.grid_name(scenario))

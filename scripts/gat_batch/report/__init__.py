@@ -44,9 +44,9 @@ def write_report(plan: Plan) -> None:
     """
     folder = plan.summary("report.html").parent
     try:
-        # Bundling the library takes seconds and needs nothing else, so it begins first.
-        with ProcessPoolExecutor(2) as draughtsmen:
-            library = draughtsmen.submit(drawing_library)
+        # Another process draws meanwhile; to start to draw takes longer than all that is drawn.
+        with ProcessPoolExecutor(1) as draughtsman:
+            library = draughtsman.submit(drawing_library)
             limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
             summary = read_summary(folder, limits)
             status = json.loads(plan.status.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def write_report(plan: Plan) -> None:
             for section in sections_of(summary, status, _maps(plan, first), hashes):
                 sections.append(section)
                 for figure in section.figures:
-                    drawn[figure.name] = draughtsmen.submit(svg, figure.spec)
+                    drawn[figure.name] = draughtsman.submit(svg, figure.spec)
             plots = folder / "plots"
             shutil.rmtree(plots, ignore_errors=True)
             plots.mkdir()

@@ -1,4 +1,4 @@
-"""Inner names of pandapower 3.5: arrays of its power flow, its message on numba, a gap to scipy.
+"""Inner names of pandapower 3.5: arrays of its power flow, what it imports, a gap to scipy.
 
 pandapower keeps what it solved in ``net["_ppc"]`` (PYPOWER's tables, and under ``internal`` the
 matrices of supplied buses and live branches), and in ``net["_pd2ppc_lookups"]`` which row is whose.
@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
@@ -29,6 +29,15 @@ def keep_numba_out() -> None:
     """Have pandapower do without numba in this process, and not say so again and again."""
     sys.modules["numba"] = None  # type: ignore[assignment] # as for a package that isn't there
     logging.getLogger("pandapower.auxiliary").addFilter(_is_not_about_numba)
+
+
+def keep_state_estimation_out() -> None:
+    """Have pandapower come without its state estimation in this process.
+
+    No power flow uses it, and for it alone all of scipy's statistics are imported, which is a sixth
+    of pandapower's start.
+    """
+    sys.modules.setdefault("pandapower.estimation", ModuleType("pandapower.estimation"))
 
 
 def _is_not_about_numba(record: logging.LogRecord) -> bool:
