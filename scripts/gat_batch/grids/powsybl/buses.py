@@ -1,0 +1,111 @@
+"""Buses and switches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandapower as pp
+
+from .names import bus_number
+from .source import columns
+
+if TYPE_CHECKING:
+    from .source import Row, Source
+
+
+def add_buses(source: Source) -> None:
+    """Add the buses of powsybl's bus/breaker view; PSS/E's and CDF's keep their number as index."""
+    levels = source.frame("voltage_levels")
+    keys, rows = [], []
+    for key, name, bus in source.rows("bus_breaker_view_buses"):
+        level = levels.loc[bus.voltage_level_id]
+        kv = float(level["nominal_v"])
+        rows.append(
+            {
+                "name": name,
+                "vn_kv": kv,
+                "in_service": bool(bus.bus_id),
+                "min_vm_pu": float(level["low_voltage_limit"]) / kv,
+                "max_vm_pu": float(level["high_voltage_limit"]) / kv,
+                "zone": str(bus.voltage_level_id),
+                "vm": float(bus.v_mag) / kv,
+                "va": float(bus.v_angle),
+                "node": str(bus.bus_id),
+            }
+        )
+        keys.append(key)
+    numbers = [bus_number(key) for key in keys] if source.form in ("PSS/E", "IEEE-CDF") else [None]
+    known = [value for value in numbers if value is not None]
+    first = max(known, default=-1) + 1
+    if len(set(known)) < len(known) or not known:
+        numbers, first = [None] * len(keys), 0
+    spare = iter(range(first, first + len(keys)))
+    index = [next(spare) if value is None else value for value in numbers]
+    table = columns(rows)
+    solved = {name: table.pop(name, []) for name in ("vm", "va", "node")}
+    if rows:
+        pp.create_buses(source.net, len(rows), index=np.array(index), **table)
+    source.bus = dict(zip(keys, index, strict=True))
+    source.kv = dict(zip(index, table.get("vn_kv", []), strict=True))
+    source.node = dict(zip(index, solved["node"], strict=True))
+    source.vm_pu = dict(zip(index, solved["vm"], strict=True))
+    source.va_degree = dict(zip(index, solved["va"], strict=True))
+    _add_raw_facts(source, rows)
+    _note_details(source)
+
+
+def _add_raw_facts(source: Source, rows: list[Row]) -> None:
+    """Add areas, zones, limits and names of buses of a PSS/E file."""
+    if source.raw is None:
+        return
+    net, known = source.net, source.raw.buses
+    for column, name in (("area", "area"), ("zone", "zone"), ("bus_name", "name")):
+        net.bus[column] = [known.get(int(bus), {}).get(name, "").strip() or None for bus in net.bus.index]
+    for column, name in (("min_vm_pu", "nvlo"), ("max_vm_pu", "nvhi")):
+        given = [known.get(int(bus), {}).get(name, "") for bus in net.bus.index]
+        own = np.array([float(value) if value.strip() else np.nan for value in given])
+        if np.isfinite(own).any():
+            net.bus[column] = np.where(np.isnan(own), net.bus.get(column, np.nan), own)
+
+
+def _note_details(source: Source) -> None:
+    """List what of the detail of substations is merged into buses."""
+    switches = source.frame("switches")
+    if len(switches):
+        merged = switches[~switches["retained"].astype(bool)]
+        for level, count in merged.groupby("voltage_level_id").size().items():
+            source.note(
+                f"voltage level {level}: {count} switches are merged into buses, closed or open as"
+                " the file has them"
+            )
+
+
+def add_switches(source: Source) -> None:
+    """Add switches between buses."""
+    rows: list[Row] = []
+    for _, name, switch in source.rows("switches"):
+        if not switch.retained:
+            continue
+        ends = [
+            source.at(bus, switch.voltage_level_id)
+            for bus in (switch.bus_breaker_bus1_id, switch.bus_breaker_bus2_id)
+        ]
+        kind = {"BREAKER": "CB", "DISCONNECTOR": "DS", "LOAD_BREAK_SWITCH": "LBS"}
+        rows.append(
+            {
+                "buses": ends[0],
+                "elements": ends[1],
+                "et": "b",
+                "closed": not switch.open,
+                "type": kind.get(str(switch.kind)),
+                "name": name,
+            }
+        )
+    add_switch_rows(source, rows)
+
+
+def add_switch_rows(source: Source, rows: list[Row]) -> None:
+    """Add rows to the table of switches."""
+    if rows:
+        pp.create_switches(source.net, **columns(rows))

@@ -1,0 +1,199 @@
+"""Reads a file by powsybl and makes a pandapower network of it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pandapower as pp
+
+from ...errors import GridError
+from .buses import add_buses, add_switches
+from .document import BESIDE, document_of
+from .generators import add_units
+from .hvdc import add_hvdc_lines, dc_converters, hvdc_lines
+from .injections import add_batteries, add_loads, add_shunts
+from .lines import add_lines
+from .raw_text import RawText, raw_json, raw_text
+from .source import APPROXIMATIONS, Source
+from .taps import TABLE
+from .three_windings import add_three_windings
+from .transformers import add_transformers
+from .units import agree, boundary_units, compensators, generators
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandapower.auxiliary import pandapowerNet
+
+READ_AS = {"raw": "raw", "rawx": "rawx", "uct": "uct", "cdf": "txt", "dgs": "dgs", "xiidm": "xiidm"}
+"""Form of a file -> the suffix by which powsybl knows it."""
+
+FREQUENCY_HZ = 50.0
+"""Of files that don't say theirs; only the capacitance of lines in nF depends on it."""
+
+BASE_MVA = 100.0
+"""Of files that don't say theirs; no result depends on it."""
+
+NOT_READ = {
+    "ntermdc": "DC lines with many terminals",
+    "gne": "GNE devices",
+    "indmach": "induction machines",
+}
+"""Sections of PSS/E files that powsybl doesn't read."""
+
+COUNTED = {
+    "bus": ("bus_breaker_view_buses", "busbar_sections"),
+    "load": ("loads",),
+    "generator": ("generators",),
+    "acline": ("lines",),
+    "transformer": ("2_windings_transformers", "3_windings_transformers"),
+    "twotermdc": ("lcc_converter_stations",),
+    "vscdc": ("vsc_converter_stations",),
+    "facts": ("static_var_compensators",),
+}
+"""Sections that it reads, and what their records become."""
+
+
+def read_powsybl(path: Path, form: str) -> pandapowerNet:
+    """Read a grid.
+
+    Args:
+        path: a file, or for CGMES a folder of XML files.
+        form: ``raw``, ``rawx``, ``uct``, ``cdf``, ``dgs``, ``cgmes`` or ``xiidm``.
+
+    Returns:
+        The network; ``approximations`` lists what isn't exact, one sentence each.
+
+    Raises:
+        GridError: if powsybl isn't installed, or can't read it.
+    """
+    powsybl = _powsybl(path)
+    raw = _raw(path, form)
+    network = _load(powsybl, path, form)
+    net = pp.create_empty_network(
+        name=path.stem,
+        f_hz=raw.frequency_hz if raw else FREQUENCY_HZ,
+        sn_mva=raw.base_mva if raw else BASE_MVA,
+        add_stdtypes=False,
+    )
+    try:
+        network.per_unit = False
+        source = Source(network, net, document_of(network), raw)
+        _convert(source)
+    except GridError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a file holds, it is named
+        reason = f"{type(error).__name__}: {error}"
+        raise GridError(f"powsybl reads it, but it can't be converted: {reason}", file=path) from error
+    net[APPROXIMATIONS] = list(dict.fromkeys(source.notes))
+    return net
+
+
+def _convert(source: Source) -> None:
+    add_buses(source)
+    add_switches(source)
+    add_lines(source)
+    add_transformers(source)
+    add_three_windings(source)
+    add_loads(source)
+    add_batteries(source)
+    add_shunts(source)
+    converters, pairs = hvdc_lines(source)
+    units = [*generators(source), *compensators(source), *boundary_units(source), *converters]
+    units += dc_converters(source)
+    agree(source, [*units, *(unit for _, _, ends in pairs for unit in ends)])
+    add_units(source, units)
+    add_hvdc_lines(source, pairs)
+    _note_what_is_missing(source)
+    if TABLE in source.net:
+        source.net[TABLE] = source.net[TABLE].astype({"index": int, "controller": int})
+
+
+def _note_what_is_missing(source: Source) -> None:
+    for kind, count in source.document.beside.items():
+        source.note(f"{count} {BESIDE[kind]} have no element in pandapower")
+    counts = source.raw.counts if source.raw else {}
+    for section, what in NOT_READ.items():
+        if counts.get(section):
+            source.note(f"{counts[section]} {what} aren't read")
+    for section, kinds in COUNTED.items():
+        found = sum(len(source.frame(kind)) for kind in kinds)
+        found //= 2 if section in ("twotermdc", "vscdc") else 1
+        missing = counts.get(section, 0) - found
+        if missing > 0:
+            source.note(f"{missing} of {counts[section]} records of {section} aren't read by powsybl")
+
+
+def _powsybl(path: Path) -> Any:
+    try:
+        import pypowsybl.network
+    except ImportError:
+        hint = 'pip install "gat-batch[formats]"'
+        raise GridError("needs powsybl to be read", file=path, hint=hint) from None
+    logging.getLogger("powsybl").setLevel(logging.CRITICAL)
+    return pypowsybl.network
+
+
+def _raw(path: Path, form: str) -> RawText | None:
+    if form not in ("raw", "rawx"):
+        return None
+    text = _bytes(path).decode("utf-8", errors="replace")
+    try:
+        return raw_json(text) if form == "rawx" else raw_text(text)
+    except Exception as error:  # noqa: BLE001 - any content may be in such a file
+        reason = f"{type(error).__name__}: {error}"
+        raise GridError(f"is not a PSS/E file of version 32 to 35: {reason}", file=path) from None
+
+
+def _load(powsybl: Any, path: Path, form: str) -> Any:
+    """Have powsybl read a file by its content, so that its name and suffix don't matter."""
+    content = _zipped(path) if form == "cgmes" else _bytes(path)
+    try:
+        if form == "cgmes":
+            return powsybl.load_from_binary_buffer(io.BytesIO(content))
+        text = content.decode("utf-8", errors="replace")
+        return powsybl.load_from_string(f"{path.stem}.{READ_AS[form]}", text)
+    except Exception as error:  # noqa: BLE001 - powsybl fails in many ways on other content
+        raise GridError(f"powsybl can't read it: {error}", file=path) from None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise GridError(f"can't be read: {error.strerror}", file=path) from None
+
+
+def _zipped(path: Path) -> bytes:
+    """Return the XML files of a CGMES model as one archive, whatever archives they come in."""
+    files: dict[str, bytes] = {}
+    if path.is_dir():
+        for file in sorted(path.iterdir()):
+            if file.suffix.lower() in (".xml", ".zip"):
+                files |= _profiles(file.name, _bytes(file), path)
+    else:
+        files = _profiles(path.name, _bytes(path), path)
+    if not files:
+        raise GridError("holds no XML files of a CGMES model", file=path)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def _profiles(name: str, content: bytes, path: Path) -> dict[str, bytes]:
+    if not name.lower().endswith(".zip"):
+        return {name.rpartition("/")[2]: content} if name.lower().endswith(".xml") else {}
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for inner in sorted(archive.namelist()):
+                if inner.lower().endswith((".xml", ".zip")):
+                    found |= _profiles(inner, archive.read(inner), path)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        raise GridError(f"is not a zip archive: {error}", file=path) from None
+    return found
