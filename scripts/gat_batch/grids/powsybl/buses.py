@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +19,13 @@ def add_buses(source: Source) -> None:
     """Add the buses of powsybl's bus/breaker view; PSS/E's and CDF's keep their number as index."""
     levels = source.frame("voltage_levels")
     keys, rows = [], []
+    numbered = _numbers(source)
     for key, name, bus in source.rows("bus_breaker_view_buses"):
         level = levels.loc[bus.voltage_level_id]
         kv = float(level["nominal_v"])
         rows.append(
             {
-                "name": name,
+                "name": numbered.get(key, name),
                 "vn_kv": kv,
                 "in_service": bool(bus.bus_id),
                 "min_vm_pu": float(level["low_voltage_limit"]) / kv,
@@ -35,7 +37,9 @@ def add_buses(source: Source) -> None:
             }
         )
         keys.append(key)
-    numbers = [bus_number(key) for key in keys] if source.form in ("PSS/E", "IEEE-CDF") else [None]
+    names = [str(row["name"]) for row in rows]
+    counted = source.form in ("PSS/E", "IEEE-CDF")
+    numbers = [int(name) if counted and name.isdecimal() else None for name in names]
     known = [value for value in numbers if value is not None]
     first = max(known, default=-1) + 1
     if len(set(known)) < len(known) or not known:
@@ -55,6 +59,36 @@ def add_buses(source: Source) -> None:
     _note_details(source)
 
 
+def _numbers(source: Source) -> dict[str, str]:
+    """Return numbers of buses that powsybl makes of nodes and switches of a PSS/E file.
+
+    Elements have the number of their bus in their name. Where switches split a bus, the part with
+    the most elements has the number, and others are counted: ``101 (2)``.
+    """
+    if source.form != "PSS/E":
+        return {}
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for kind in ("loads", "generators", "shunt_compensators"):
+        for _, name, row in source.rows(kind):
+            votes[str(row.bus_breaker_bus_id)][name.split("-")[0]] += 1
+    for kind, ends in (("lines", 2), ("2_windings_transformers", 2), ("3_windings_transformers", 3)):
+        for _, name, row in source.rows(kind):
+            for n in range(ends):
+                bus = str(getattr(row, f"bus_breaker_bus{n + 1}_id"))
+                votes[bus][name.split("-")[n]] += 1
+    keys = source.frame("bus_breaker_view_buses").index
+    taken = {str(number) for key in keys if (number := bus_number(key)) is not None}
+    found: dict[str, str] = {}
+    split: Counter[str] = Counter()
+    open_ones = [key for key in keys if bus_number(key) is None and votes.get(key)]
+    for key in sorted(open_ones, key=lambda key: -votes[key].total()):
+        number = votes[key].most_common(1)[0][0]
+        split[number] += 1
+        first = split[number] == 1 and number not in taken
+        found[key] = number if first else f"{number} ({split[number] + (number in taken)})"
+    return found
+
+
 def _add_raw_facts(source: Source, rows: list[Row]) -> None:
     """Add areas, zones, limits and names of buses of a PSS/E file."""
     if source.raw is None:
@@ -62,6 +96,12 @@ def _add_raw_facts(source: Source, rows: list[Row]) -> None:
     net, known = source.net, source.raw.buses
     for column, name in (("area", "area"), ("zone", "zone"), ("bus_name", "name")):
         net.bus[column] = [known.get(int(bus), {}).get(name, "").strip() or None for bus in net.bus.index]
+    for bus, fields in known.items():
+        if bus in source.vm_pu and fields.get("vm", "").strip():
+            # Where switches make up a bus, powsybl has no voltage of its own for it.
+            base = float(fields.get("baskv") or 0) or source.kv[bus]
+            source.vm_pu[bus] = float(fields["vm"]) * base / source.kv[bus]
+            source.va_degree[bus] = float(fields.get("va") or 0)
     for column, name in (("min_vm_pu", "nvlo"), ("max_vm_pu", "nvhi")):
         given = [known.get(int(bus), {}).get(name, "") for bus in net.bus.index]
         own = np.array([float(value) if value.strip() else np.nan for value in given])

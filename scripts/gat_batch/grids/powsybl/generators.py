@@ -93,6 +93,7 @@ def _slacks(source: Source, units: list[Unit]) -> list[Unit]:
             found.append((holding or at)[0])
         elif node:
             source.note(f"slack bus {node} has no generator in service")
+    found += _preferred(source, units, found)
     islands = _islands(source)
     fed = {islands.get(source.node[unit.bus]) for unit in found}
     for island in dict.fromkeys(islands.values()):
@@ -108,6 +109,22 @@ def _slacks(source: Source, units: list[Unit]) -> list[Unit]:
         found.append(largest)
         source.note(f"generator {largest.name} is the slack, as the largest of an island without one")
     return found
+
+
+def _preferred(source: Source, units: list[Unit], found: list[Unit]) -> list[Unit]:
+    """Return the generator of the first priority (CGMES), if the file names no slack otherwise."""
+    table = source.extension("referencePriorities")
+    if found or not len(table):
+        return []
+    order = table["priority"][table["priority"] > 0].sort_values()
+    names = {key: name for key, name, _ in source.rows("generators")}
+    able = {
+        unit.name: unit
+        for unit in units
+        if unit.kind == "generator" and unit.on and source.node[unit.bus]
+    }
+    ranked = [able[name] for key in order.index if (name := names.get(str(key), "")) in able]
+    return ranked[:1]
 
 
 def _islands(source: Source) -> dict[str, int]:

@@ -115,10 +115,27 @@ def add_shunts(source: Source) -> None:
                     "q_mvar": power.imag, "p_mw": power.real,
                 })
             )  # fmt: skip
+        _add_rest(source, name, row, sections[int(shunt.section_count)].imag)
         if shunt.voltage_regulation_on:
             source.note(f"shunt {name} holds no voltage: it stays at step {row['step']}")
         rows.append(row)
     _write_shunts(source, rows + source.shunts(), tables)
+
+
+def _add_rest(source: Source, name: str, row: Row, siemens: float) -> None:
+    """Add what a switched shunt of a PSS/E file has beside its steps, of which powsybl takes one."""
+    number, switched, own = name.partition("-switched-")
+    if source.raw is None or not switched:
+        return
+    step_mvar = siemens * row["vn_kv"] ** 2
+    rest = source.raw.switched.get(f"{number}-{own}", step_mvar) - step_mvar
+    if abs(rest) > 1e-6:
+        susceptance = 1j * rest / row["vn_kv"] ** 2
+        source.add_shunt(f"rest of {name}", row["bus"], susceptance, in_service=row["in_service"])
+        source.note(
+            f"shunt {name} has {step_mvar + rest:g} MVAr in the file, which is none of its steps: it"
+            f" is at step {row['step']} ({step_mvar:g} MVAr), and a shunt of its own has the rest"
+        )
 
 
 def _sections(source: Source, key: str, shunt: Any) -> np.ndarray:

@@ -42,6 +42,7 @@ class RawText:
         mbase: name of a generator -> its rated power in MVA.
         ratings: name of a branch -> its second and third rating in MVA, 0 for none.
         counts: section -> number of its records.
+        switched: name of a switched shunt, as bus and id -> its MVAr at 1 p.u. in the file.
         admittances: names of loads with reactive power of constant admittance.
         distributed: names of loads with distributed generation in service.
     """
@@ -52,6 +53,7 @@ class RawText:
     mbase: dict[str, float] = field(default_factory=dict)
     ratings: dict[str, tuple[float, float]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    switched: dict[str, float] = field(default_factory=dict)
     admittances: list[str] = field(default_factory=list)
     distributed: list[str] = field(default_factory=list)
 
@@ -82,6 +84,10 @@ def raw_text(text: str) -> RawText:
         found.ratings[name] = _others(winding, 3)
     for record in sections.get("load", []):
         _learn_load(found, _joined(record[:2]), [number(record, n) for n in (10, 14, 15, 16)])
+    for record in sections.get("swshunt", []):
+        own = [record[1]] if revision >= 35 else ["1"]
+        susceptance = number(record, 11 if revision >= 35 else 9)
+        found.switched[_joined([record[0], *own])] = susceptance
     found.counts = {name: len(records) for name, records in sections.items()}
     found.counts["transformer"] = len(transformers)
     for name in ("twotermdc", "vscdc"):
@@ -120,6 +126,9 @@ def raw_json(text: str) -> RawText:
     for row in tables.get("load", []):
         values = [_float(row, name) for name in ("yq", "dgenp", "dgenq", "dgenm")]
         _learn_load(found, _joined([row["ibus"], row.get("loadid", "1")]), values)
+    for row in tables.get("swshunt", []):
+        name = _joined([row["ibus"], row.get("shntid", "1")])
+        found.switched[name] = _float(row, "binit")
     found.counts = {name: len(rows) for name, rows in tables.items()}
     return found
 

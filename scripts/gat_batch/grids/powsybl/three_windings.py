@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 SIDES = ("hv", "mv", "lv")
 NUMBERS = ("ONE", "TWO", "THREE")
+LEAST_SHARE = 1e-3
+"""Reactance of a leg in relation to its resistance, below which pandapower loses its digits."""
+
+SLIGHT_SHARE = 5e-3
+"""Impedance of a leg in relation to all, below which power flows hardly converge with it."""
+
 PAIRS = ((0, 1), (1, 2), (0, 2))
 """Windings whose impedances together are ``vk_hv``, ``vk_mv`` and ``vk_lv`` in pandapower."""
 
@@ -67,7 +73,7 @@ def add_three_windings(source: Source) -> None:
         ]
         why = _obstacle(legs)
         if why:
-            source.note(f"trafo3w {name} {why}: it is three transformers at a star bus")
+            source.note(f"trafo3w {name} {why}, which pandapower's transformers can't have")
             circuits += _as_circuits(source, name, legs, star_kv)
         else:
             _add(source, name, legs, star_kv)
@@ -121,14 +127,29 @@ def _obstacle(legs: list[Leg]) -> str:
         return "has several tap changers"
     if any((legs[a].ohm + legs[b].ohm).imag <= 0 for a, b in PAIRS):
         return "has windings without positive reactance between them"
-    if any(abs(leg.ohm.imag) < 1e-9 * abs(legs[0].ohm + legs[1].ohm) for leg in legs):
-        return "has a winding without reactance"
+    if any(abs(leg.ohm.imag) < LEAST_SHARE * abs(leg.ohm.real) for leg in legs):
+        # pandapower takes a reactance for what is left of the impedance beside the resistance.
+        return "has a winding with hardly any reactance"
+    if _slight(legs):
+        return "has a winding with hardly any impedance"
     if sum(leg.connected for leg in legs) < 2:
         return "is connected at one winding at most"
     return ""
 
 
+def _slight(legs: list[Leg]) -> bool:
+    """Tell whether a leg has so little impedance that Newton's method rarely gets along with it."""
+    sizes = [abs(leg.ohm) for leg in legs]
+    return min(sizes) < SLIGHT_SHARE * sum(sizes)
+
+
 def _as_circuits(source: Source, name: str, legs: list[Leg], star_kv: float) -> list[Circuit]:
+    lone = [leg for leg in legs if leg.ohm == 0 and leg.connected and not leg.taps.steps]
+    if lone:
+        return _at_its_bus(source, name, legs, lone[0], star_kv)
+    if _slight(legs) and all(leg.ohm and leg.connected for leg in legs):
+        return _as_delta(source, name, legs, star_kv)
+    source.note(f"trafo3w {name} is three transformers at a star bus")
     on = any(leg.connected for leg in legs)
     star = source.add_bus(f"star point of {name}", star_kv, in_service=on)
     source.node[star] = f"star point of {name}"
@@ -145,6 +166,60 @@ def _as_circuits(source: Source, name: str, legs: list[Leg], star_kv: float) -> 
         )
         for side, leg in zip(SIDES, legs, strict=True)
     ]
+
+
+def _at_its_bus(
+    source: Source, name: str, legs: list[Leg], star: Leg, star_kv: float
+) -> list[Circuit]:
+    """Return two transformers that meet at the bus of a leg without impedance."""
+    source.note(
+        f"trafo3w {name} is two transformers at bus {source.name_of_bus(star.bus)}, as its winding"
+        " there has no impedance"
+    )
+    return [
+        Circuit(
+            f"{name} {side}",
+            (leg.bus, star.bus),
+            leg.ohm * (star.kv / star_kv) ** 2,
+            (leg.connected, leg.connected),
+            rated_kv=(leg.kv, star.kv),
+            shift_degree=leg.degree - star.degree,
+            rated_mva=leg.mva,
+            taps=replace(leg.taps, name=f"{name} {side}", side="hv", regulation=_own(leg.taps)),
+        )
+        for side, leg in zip(SIDES, legs, strict=True)
+        if leg is not star
+    ]
+
+
+def _as_delta(source: Source, name: str, legs: list[Leg], star_kv: float) -> list[Circuit]:
+    """Return three transformers between the windings, which is the same circuit (star to delta)."""
+    source.note(f"trafo3w {name} is three transformers, each between two of its windings")
+    product = sum(legs[a].ohm * legs[b].ohm for a, b in PAIRS)
+    circuits = []
+    for a, b in PAIRS:
+        if legs[b].taps.steps and not legs[a].taps.steps:
+            a, b = b, a  # noqa: PLW2901 - taps are at a transformer's first bus
+        first, second = legs[a], legs[b]
+        (third,) = (leg for leg in legs if leg is not first and leg is not second)
+        # The second one's taps stay as they are here.
+        kv = second.kv * second.taps.at_current
+        label = f"{name} {SIDES[a]}-{SIDES[b]}"
+        if first.taps.steps:
+            source.note(f"trafo {label}: its taps have to move with those of its siblings")
+        circuits.append(
+            Circuit(
+                label,
+                (first.bus, second.bus),
+                product / third.ohm * (kv / star_kv) ** 2,
+                (True, True),
+                rated_kv=(first.kv, kv),
+                shift_degree=first.degree - second.degree - second.taps.angle_at_current,
+                rated_mva=min(first.mva, second.mva),
+                taps=replace(first.taps, name=label, side="hv", regulation=None),
+            )
+        )
+    return circuits
 
 
 def _own(taps: Taps) -> Row | None:

@@ -157,5 +157,10 @@ def _row(source: Source, circuit: Circuit) -> Row:
 
 
 def signed(impedance: complex) -> float:
-    """Return the absolute value of an impedance with the sign of its reactance."""
+    """Return the absolute value of an impedance with the sign of its reactance.
+
+    A reactance that the digits of the absolute value can't hold is left out.
+    """
+    if abs(impedance.imag) < 1e-7 * abs(impedance.real):
+        return abs(impedance.real)
     return abs(impedance) * (-1.0 if impedance.imag < 0 else 1.0)
