@@ -81,6 +81,10 @@ class Plan(BatchFiles):
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
         return self.folder / "logs" / "wiring" / f"{grid_hash(self.grid(scenario))}.json"
 
+    def approximations(self, scenario: Scenario) -> Path:
+        """Return the file that lists what is approximated of a scenario's grid, if anything is."""
+        return self.connections(scenario).with_suffix(".approximations.json")
+
     @cached_property
     def shards(self) -> tuple[Shard, ...]:
         """The shards, by solver and grid, in the manifest's order within each."""

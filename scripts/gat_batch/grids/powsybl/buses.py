@@ -55,7 +55,7 @@ def add_buses(source: Source) -> None:
     source.node = dict(zip(index, solved["node"], strict=True))
     source.vm_pu = dict(zip(index, solved["vm"], strict=True))
     source.va_degree = dict(zip(index, solved["va"], strict=True))
-    _add_raw_facts(source, rows)
+    _add_raw_facts(source)
     _note_details(source)
 
 
@@ -71,31 +71,37 @@ def _numbers(source: Source) -> dict[str, str]:
     for kind in ("loads", "generators", "shunt_compensators"):
         for _, name, row in source.rows(kind):
             votes[str(row.bus_breaker_bus_id)][name.split("-")[0]] += 1
-    for kind, ends in (("lines", 2), ("2_windings_transformers", 2), ("3_windings_transformers", 3)):
+    for kind, ends in (
+        ("lines", 2),
+        ("2_windings_transformers", 2),
+        ("3_windings_transformers", 3),
+    ):
         for _, name, row in source.rows(kind):
             for n in range(ends):
                 bus = str(getattr(row, f"bus_breaker_bus{n + 1}_id"))
                 votes[bus][name.split("-")[n]] += 1
     keys = source.frame("bus_breaker_view_buses").index
-    taken = {str(number) for key in keys if (number := bus_number(key)) is not None}
+    taken = {str(bus_number(key)) for key in keys} - {"None"}
     found: dict[str, str] = {}
     split: Counter[str] = Counter()
     open_ones = [key for key in keys if bus_number(key) is None and votes.get(key)]
     for key in sorted(open_ones, key=lambda key: -votes[key].total()):
-        number = votes[key].most_common(1)[0][0]
-        split[number] += 1
-        first = split[number] == 1 and number not in taken
-        found[key] = number if first else f"{number} ({split[number] + (number in taken)})"
+        own = votes[key].most_common(1)[0][0]
+        split[own] += 1
+        first = split[own] == 1 and own not in taken
+        found[key] = own if first else f"{own} ({split[own] + (own in taken)})"
     return found
 
 
-def _add_raw_facts(source: Source, rows: list[Row]) -> None:
+def _add_raw_facts(source: Source) -> None:
     """Add areas, zones, limits and names of buses of a PSS/E file."""
     if source.raw is None:
         return
     net, known = source.net, source.raw.buses
     for column, name in (("area", "area"), ("zone", "zone"), ("bus_name", "name")):
-        net.bus[column] = [known.get(int(bus), {}).get(name, "").strip() or None for bus in net.bus.index]
+        net.bus[column] = [
+            known.get(int(bus), {}).get(name, "").strip() or None for bus in net.bus.index
+        ]
     for bus, fields in known.items():
         if bus in source.vm_pu and fields.get("vm", "").strip():
             # Where switches make up a bus, powsybl has no voltage of its own for it.

@@ -76,14 +76,18 @@ def _row(unit: Unit) -> Row:
 def _static(unit: Unit) -> Row:
     """Return columns of a static generator, which without limits could only be curtailed."""
     row = _row(unit)
-    for name, most in zip(("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar"), (-1, 1) * 2, strict=True):
+    for name, most in zip(
+        ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar"), (-1, 1) * 2, strict=True
+    ):
         row[name] = finite(row[name], most * MOST_MVA)
     return row
 
 
 def _slacks(source: Source, units: list[Unit]) -> list[Unit]:
     """Return the units that are slacks: those the file names, else the largest of an island."""
-    able = [unit for unit in units if unit.on and unit.kind == "generator" and source.node[unit.bus]]
+    able = [
+        unit for unit in units if unit.on and unit.kind == "generator" and source.node[unit.bus]
+    ]
     named = source.extension("slackTerminal")
     found: list[Unit] = []
     for node in dict.fromkeys(map(str, named.get("bus_id", []))):
@@ -107,7 +111,9 @@ def _slacks(source: Source, units: list[Unit]) -> list[Unit]:
             continue
         largest = max(holding or mine, key=lambda unit: (finite(unit.limits[1]), unit.p_mw))
         found.append(largest)
-        source.note(f"generator {largest.name} is the slack, as the largest of an island without one")
+        source.note(
+            f"generator {largest.name} is the slack, as the largest of an island without one"
+        )
     return found
 
 
@@ -135,4 +141,3 @@ def _islands(source: Source) -> dict[str, int]:
         for node, island in zip(table["bus_id"], table["synchronous_component"], strict=True)
         if node
     }
-

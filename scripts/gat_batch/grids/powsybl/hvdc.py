@@ -118,7 +118,12 @@ def _ends(source: Source, name: str, line: Any) -> Ends:
             unit.q_mvar = -abs(unit.p_mw * np.tan(np.arccos(row.power_factor)))
         else:
             unit.q_mvar = finite(row.target_q)
-            unit.limits = (np.nan, np.nan, limit(row.min_q_at_target_p), limit(row.max_q_at_target_p))
+            unit.limits = (
+                np.nan,
+                np.nan,
+                limit(row.min_q_at_target_p),
+                limit(row.max_q_at_target_p),
+            )
             if row.voltage_regulator_on:
                 hold(source, unit, row)
         found.append(unit)
@@ -132,7 +137,9 @@ def dc_converters(source: Source) -> list[Unit]:
         (name, row) for _, name, row in source.rows("voltage_source_converters")
     ]
     # One converter of a DC grid keeps its voltage, and with it the balance of powers.
-    powers = [finite(row.target_p) if str(row.control_mode) == "P_PCC" else np.nan for _, row in given]
+    powers = [
+        finite(row.target_p) if str(row.control_mode) == "P_PCC" else np.nan for _, row in given
+    ]
     balance = -np.nansum(powers) / max(int(np.isnan(powers).sum()), 1) if given else 0.0
     for (name, row), power in zip(given, powers, strict=True):
         bus = source.at(row.bus_breaker_bus1_id, row.voltage_level_id)

@@ -123,7 +123,7 @@ def add_shunts(source: Source) -> None:
 
 
 def _add_rest(source: Source, name: str, row: Row, siemens: float) -> None:
-    """Add what a switched shunt of a PSS/E file has beside its steps, of which powsybl takes one."""
+    """Add what a switched shunt of a PSS/E file has beside its step: powsybl takes the nearest."""
     number, switched, own = name.partition("-switched-")
     if source.raw is None or not switched:
         return
@@ -133,8 +133,8 @@ def _add_rest(source: Source, name: str, row: Row, siemens: float) -> None:
         susceptance = 1j * rest / row["vn_kv"] ** 2
         source.add_shunt(f"rest of {name}", row["bus"], susceptance, in_service=row["in_service"])
         source.note(
-            f"shunt {name} has {step_mvar + rest:g} MVAr in the file, which is none of its steps: it"
-            f" is at step {row['step']} ({step_mvar:g} MVAr), and a shunt of its own has the rest"
+            f"shunt {name} has {step_mvar + rest:g} MVAr in the file, which is none of its steps:"
+            f" it is at step {row['step']} ({step_mvar:g} MVAr), and another shunt has the rest"
         )
 
 

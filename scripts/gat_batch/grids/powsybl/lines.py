@@ -29,10 +29,10 @@ def add_lines(source: Source) -> None:
                 source.at(line.bus_breaker_bus1_id, line.voltage_level1_id),
                 source.at(line.bus_breaker_bus2_id, line.voltage_level2_id),
             ),
-            complex(line.r, line.x),
-            (complex(line.g1, line.b1), complex(line.g2, line.b2)),
-            (bool(line.connected1), bool(line.connected2)),
-            limits.get(key),
+            ohm=complex(line.r, line.x),
+            siemens=(complex(line.g1, line.b1), complex(line.g2, line.b2)),
+            connected=(bool(line.connected1), bool(line.connected2)),
+            limit_ka=limits.get(key),
         )
     _add_boundary_lines(source, lines, limits)
     lines.finish()
@@ -52,6 +52,7 @@ class _Lines:
         self,
         name: str,
         ends: tuple[int, int],
+        *,
         ohm: complex,
         siemens: tuple[complex, complex],
         connected: tuple[bool, bool],
@@ -198,10 +199,10 @@ def _add_boundary_lines(source: Source, lines: _Lines, limits: dict[str, float])
         lines.add(
             name,
             (here, boundary),
-            complex(line.r, line.x),
-            (complex(line.g, line.b), 0j),
-            (on, on),
-            limits.get(key),
+            ohm=complex(line.r, line.x),
+            siemens=(complex(line.g, line.b), 0j),
+            connected=(on, on),
+            limit_ka=limits.get(key),
         )
         source.boundary[key] = boundary
 

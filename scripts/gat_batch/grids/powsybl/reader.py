@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pandapower as pp
 
 from ...errors import GridError
+from ..approximations import APPROXIMATIONS
+from ..tap_controllers import TABLE
+from .beside_tables.document import BESIDE, document_of
+from .beside_tables.raw_text import RawText, raw_json, raw_text
 from .buses import add_buses, add_switches
-from .document import BESIDE, document_of
 from .generators import add_units
 from .hvdc import add_hvdc_lines, dc_converters, hvdc_lines
 from .injections import add_batteries, add_loads, add_shunts
 from .lines import add_lines
-from .raw_text import RawText, raw_json, raw_text
-from .source import APPROXIMATIONS, Source
-from .taps import TABLE
+from .source import Source
 from .three_windings import add_three_windings
 from .transformers import add_transformers
 from .units import agree, boundary_units, compensators, generators
@@ -83,11 +84,15 @@ def read_powsybl(path: Path, form: str) -> pandapowerNet:
         network.per_unit = False
         source = Source(network, net, document_of(network), raw)
         _convert(source)
+        # Now, as powsybl's threads are not there in processes that are forked from this one.
+        source.network = None
     except GridError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a file holds, it is named
+    except Exception as error:  # whatever a file holds, it is named
         reason = f"{type(error).__name__}: {error}"
-        raise GridError(f"powsybl reads it, but it can't be converted: {reason}", file=path) from error
+        raise GridError(
+            f"powsybl reads it, but it can't be converted: {reason}", file=path
+        ) from error
     net[APPROXIMATIONS] = list(dict.fromkeys(source.notes))
     return net
 
@@ -124,7 +129,9 @@ def _note_what_is_missing(source: Source) -> None:
         found //= 2 if section in ("twotermdc", "vscdc") else 1
         missing = counts.get(section, 0) - found
         if missing > 0:
-            source.note(f"{missing} of {counts[section]} records of {section} aren't read by powsybl")
+            source.note(
+                f"{missing} of {counts[section]} records of {section} aren't read by powsybl"
+            )
 
 
 def _powsybl(path: Path) -> Any:

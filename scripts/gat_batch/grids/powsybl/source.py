@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
     from pandapower.auxiliary import pandapowerNet
 
-    from .document import Document
-    from .raw_text import RawText
-
-APPROXIMATIONS = "approximations"
-"""Key of a network's list of sentences on what pandapower can't represent exactly."""
+    from .beside_tables.document import Document
+    from .beside_tables.raw_text import RawText
 
 UNLIMITED = 99999.0
 """Rating in MVA or kA of a branch without one, as pandapower's own converters write it."""
@@ -65,7 +62,7 @@ class Source:
 
     @property
     def form(self) -> str:
-        """powsybl's name of the format."""
+        """Format of the file, as powsybl calls it."""
         return str(self.network.source_format)
 
     def frame(self, kind: str) -> pd.DataFrame:
@@ -182,8 +179,7 @@ class Source:
         """
         return {
             element: min(
-                amps(kind, value, self._kv_at(element, side))
-                for kind, side, value in entries
+                amps(kind, value, self._kv_at(element, side)) for kind, side, value in entries
             )
             for element, entries in self._limits().items()
         }

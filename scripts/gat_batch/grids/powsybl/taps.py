@@ -141,16 +141,12 @@ def taps_of(
     assert row is not None  # noqa: S101 - it is movable
     table = steps_of(source, kind, key, side)
     position = int(row.tap)
-    at = table.loc[position]
+    angles = table["alpha"] if "alpha" in table else np.zeros(len(table))
     steps = [
-        TapStep(
-            int(number),
-            1.0 / step.rho,
-            -float(getattr(step, "alpha", 0.0)),
-            (100 + step.r) / (100 + at["r"]) if at["r"] != -100 else 1.0,
-            (100 + step.x) / (100 + at["x"]) if at["x"] != -100 else 1.0,
+        TapStep(int(number), 1.0 / rho, -float(alpha), *scale)
+        for number, rho, alpha, scale in zip(
+            table.index, table["rho"], angles, _scales(table, position), strict=True
         )
-        for number, step in zip(table.index, table.itertuples(index=False), strict=True)
     ]
     taps = Taps(name, ends[0][0], position, steps)
     if kind == "phase" and row.regulating:
@@ -160,9 +156,15 @@ def taps_of(
     return taps
 
 
-def taps_of_two(
-    source: Source, key: str, name: str, trafo: Any, ends: tuple[int, int]
-) -> Taps:
+def _scales(table: pd.DataFrame, position: int) -> list[tuple[float, float]]:
+    """Return factors on resistance and reactance at each step, relative to a position."""
+    whole = 100.0 + table[["r", "x"]].to_numpy(np.float64)
+    now = whole[table.index.get_loc(position)]
+    factors = np.where(now != 0, whole / np.where(now != 0, now, 1.0), 1.0)
+    return [(float(r), float(x)) for r, x in factors]
+
+
+def taps_of_two(source: Source, key: str, name: str, ends: tuple[int, int]) -> Taps:
     """Return the tap changer of a two-winding transformer."""
     return taps_of(source, key, "", name, [("hv", ends[0]), ("lv", ends[1])])
 

@@ -64,11 +64,14 @@ def add_three_windings(source: Source) -> None:
         star_kv = float(trafo.rated_u1)
         scale = star_kv / trafo.rated_u0
         buses = [
-            source.at(getattr(trafo, f"bus_breaker_bus{n}_id"), getattr(trafo, f"voltage_level{n}_id"))
+            source.at(
+                getattr(trafo, f"bus_breaker_bus{n}_id"), getattr(trafo, f"voltage_level{n}_id")
+            )
             for n in (1, 2, 3)
         ]
+        star = star_kv, scale, limits.get(key)
         legs = [
-            _leg(source, key, name, trafo, number, buses, (star_kv, scale, limits.get(key)))
+            _leg(source, key, name, trafo, number=number, buses=buses, star=star)
             for number in (1, 2, 3)
         ]
         why = _obstacle(legs)
@@ -85,6 +88,7 @@ def _leg(
     key: str,
     name: str,
     trafo: Any,
+    *,
     number: int,
     buses: list[int],
     star: tuple[float, float, float | None],
@@ -101,9 +105,7 @@ def _leg(
     behind = complex(own("g#_at_current_tap"), own("b#_at_current_tap"))
     connected = bool(own("connected#"))
     if behind:
-        source.add_shunt(
-            f"no-load part of {name}", bus, behind * rho**2, in_service=connected
-        )
+        source.add_shunt(f"no-load part of {name}", bus, behind * rho**2, in_service=connected)
         source.note(
             f"trafo3w {name}: its no-load part at the current tap is a shunt at bus"
             f" {source.name_of_bus(bus)}, which outages and taps leave as it is"
@@ -251,9 +253,7 @@ def _add(source: Source, name: str, legs: list[Leg], star_kv: float) -> None:
             at_step = partial(_at_step, legs, leg, star_kv)
             add_taps(source, "trafo3w", index, leg.taps, at_step)
         if not leg.connected:
-            pp.create_switch(
-                net, leg.bus, index, "t3", closed=False, name=f"open end of {name}"
-            )
+            pp.create_switch(net, leg.bus, index, "t3", closed=False, name=f"open end of {name}")
 
 
 def _at_step(legs: list[Leg], moved: Leg, star_kv: float, step: TapStep) -> Row:

@@ -72,7 +72,7 @@ def add_transformers(source: Source) -> None:
                 f" {source.name_of_bus(ends[0])}, which outages and taps leave as it is"
             )
         ohm = complex(trafo.r_at_current_tap, trafo.x_at_current_tap)
-        taps = taps_of_two(source, key, name, trafo, ends)
+        taps = taps_of_two(source, key, name, ends)
         circuits.append(
             Circuit(
                 name,

@@ -135,7 +135,7 @@ def _reactive(row: Any) -> tuple[float, float]:
 
 
 def hold(source: Source, unit: Unit, row: Any) -> None:
-    """Have a unit hold a voltage: its own bus's, or what that has in the file if it holds another's.
+    """Have a unit hold a voltage: its own bus's, or for another's what its own has in the file.
 
     Args:
         source: the network.
@@ -148,16 +148,18 @@ def hold(source: Source, unit: Unit, row: Any) -> None:
         unit.vm_pu = unit.target_pu = finite(float(row.target_v) / kv, 1.0)
         return
     where = source.bus.get(str(row.regulated_bus_breaker_bus_id))
-    where = where if where is not None else next(
-        (bus for bus, node in source.node.items() if node == other), unit.bus
+    where = (
+        where
+        if where is not None
+        else next((bus for bus, node in source.node.items() if node == other), unit.bus)
     )
     target = finite(float(row.target_v) / source.kv[where], 1.0)
     nearby = float(getattr(row, "equivalent_local_target_v", np.nan)) / kv
     unit.vm_pu = finite(source.vm_pu.get(unit.bus, np.nan), finite(nearby, target))
     unit.target_pu, unit.remote = unit.vm_pu, True
     source.note(
-        f"{unit.kind} {unit.name} holds the voltage of bus {source.name_of_bus(where)}: it holds its"
-        f" own bus at {unit.vm_pu:.5g} p.u. instead"
+        f"{unit.kind} {unit.name} holds the voltage of bus {source.name_of_bus(where)}: it holds"
+        f" its own bus at {unit.vm_pu:.5g} p.u. instead"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree  # written by powsybl in this process, so that it can be trusted
+from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -65,7 +65,7 @@ def document_of(network: Any) -> Document:
     """Read what tables leave out of a network of powsybl."""
     found = Document()
     text: str = network.save_to_string("XIIDM")
-    for _, element in ElementTree.iterparse(_Chunks(text)):
+    for _, element in ElementTree.iterparse(_Chunks(text)):  # noqa: S314 - powsybl's own
         kind = element.tag.rpartition("}")[2]
         if kind == "load":
             _learn_load(found, element)
@@ -96,13 +96,13 @@ def _learn_load(found: Document, element: Element) -> None:
         kind = child.tag.rpartition("}")[2]
         value = {name: float(number) for name, number in child.attrib.items()}
         if kind == "zipModel":
-            shares = [value[name] for name in ("c2p", "c1p", "c2q", "c1q")]
-            if any(shares):
-                found.loads[element.attrib["id"]] = LoadModel(*shares)
-        elif kind == "exponentialModel":
-            model = _of_exponents(value["np"], value["nq"])
-            if model:
+            model = LoadModel(value["c2p"], value["c1p"], value["c2q"], value["c1q"])
+            if any((model.z_p, model.i_p, model.z_q, model.i_q)):
                 found.loads[element.attrib["id"]] = model
+        elif kind == "exponentialModel":
+            similar = _of_exponents(value["np"], value["nq"])
+            if similar:
+                found.loads[element.attrib["id"]] = similar
 
 
 def _of_exponents(active: float, reactive: float) -> LoadModel | None:

@@ -1,4 +1,4 @@
-"""What powsybl leaves out of PSS/E files: base values, ratings B and C, areas, what isn't converted.
+"""What powsybl leaves out of PSS/E files: base values, ratings, areas, what isn't converted.
 
 Records are read by their position, as PSS/E does, or by the names of their fields (``.rawx``).
 """
