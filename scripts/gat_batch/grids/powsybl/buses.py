@@ -103,16 +103,24 @@ def _add_raw_facts(source: Source) -> None:
             known.get(int(bus), {}).get(name, "").strip() or None for bus in net.bus.index
         ]
     for bus, fields in known.items():
-        if bus in source.vm_pu and fields.get("vm", "").strip():
+        solved = _value(fields, "vm")
+        if bus in source.vm_pu and solved > 0:
             # Where switches make up a bus, powsybl has no voltage of its own for it.
-            base = float(fields.get("baskv") or 0) or source.kv[bus]
-            source.vm_pu[bus] = float(fields["vm"]) * base / source.kv[bus]
-            source.va_degree[bus] = float(fields.get("va") or 0)
+            base = _value(fields, "baskv")
+            source.vm_pu[bus] = solved * (base / source.kv[bus] if base > 0 else 1.0)
+            source.va_degree[bus] = _value(fields, "va")
     for column, name in (("min_vm_pu", "nvlo"), ("max_vm_pu", "nvhi")):
-        given = [known.get(int(bus), {}).get(name, "") for bus in net.bus.index]
-        own = np.array([float(value) if value.strip() else np.nan for value in given])
+        own = np.array([_value(known.get(int(bus), {}), name) for bus in net.bus.index])
         if np.isfinite(own).any():
             net.bus[column] = np.where(np.isnan(own), net.bus.get(column, np.nan), own)
+
+
+def _value(fields: dict[str, str], name: str) -> float:
+    """Return a number of a record, NaN where it has none."""
+    try:
+        return float(fields.get(name, ""))
+    except ValueError:
+        return float("nan")
 
 
 def _note_details(source: Source) -> None:

@@ -106,7 +106,7 @@ def add_shunts(source: Source) -> None:
         if np.allclose(sections, np.arange(len(sections)) * sections[1], rtol=1e-12, atol=0):
             row |= {"p_mw": power[1].real, "q_mvar": power[1].imag}
         else:
-            now = power[int(shunt.section_count)]
+            now = power[int(shunt.section_count)] / max(int(shunt.section_count), 1)
             number = len(tables)
             row |= {"p_mw": now.real, "q_mvar": now.imag, "table": number}
             tables.append(

@@ -12,6 +12,7 @@ RAW_KINDS = {
     "lines": r"L-(\d+)-(\d+)-(.*)",
     "2_windings_transformers": r"T-(\d+)-(\d+)-(.*)",
     "3_windings_transformers": r"T-(\d+)-(\d+)-(\d+)-(.*)",
+    "static_var_compensators": r"FactsDevice-(.*)",
 }
 """Patterns of powsybl's ids of PSS/E elements: bus numbers, then the id of circuit or machine."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from .source import Source
 from .three_windings import add_three_windings
 from .transformers import add_transformers
 from .units import agree, boundary_units, compensators, generators
+from .varying_loads import share_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +74,8 @@ def read_powsybl(path: Path, form: str) -> pandapowerNet:
         GridError: if powsybl isn't installed, or can't read it.
     """
     powsybl = _powsybl(path)
-    raw = _raw(path, form)
     network = _load(powsybl, path, form)
+    raw, unread = _raw(path, form)
     net = pp.create_empty_network(
         name=path.stem,
         f_hz=raw.frequency_hz if raw else FREQUENCY_HZ,
@@ -82,7 +84,7 @@ def read_powsybl(path: Path, form: str) -> pandapowerNet:
     )
     try:
         network.per_unit = False
-        source = Source(network, net, document_of(network), raw)
+        source = Source(network, net, document_of(network), raw, notes=unread)
         _convert(source)
         # Now, as powsybl's threads are not there in processes that are forked from this one.
         source.network = None
@@ -105,13 +107,14 @@ def _convert(source: Source) -> None:
     add_three_windings(source)
     add_loads(source)
     add_batteries(source)
-    add_shunts(source)
     converters, pairs = hvdc_lines(source)
     units = [*generators(source), *compensators(source), *boundary_units(source), *converters]
     units += dc_converters(source)
     agree(source, [*units, *(unit for _, _, ends in pairs for unit in ends)])
     add_units(source, units)
     add_hvdc_lines(source, pairs)
+    share_out(source)
+    add_shunts(source)
     _note_what_is_missing(source)
     if TABLE in source.net:
         source.net[TABLE] = source.net[TABLE].astype({"index": int, "controller": int})
@@ -135,36 +138,64 @@ def _note_what_is_missing(source: Source) -> None:
 
 
 def _powsybl(path: Path) -> Any:
+    # It warns on import of what nobody here needs.
+    log = logging.getLogger("powsybl")
+    log.setLevel(logging.ERROR)
+    log.propagate = False
     try:
         import pypowsybl.network
     except ImportError:
         hint = 'pip install "gat-batch[formats]"'
         raise GridError("needs powsybl to be read", file=path, hint=hint) from None
-    logging.getLogger("powsybl").setLevel(logging.CRITICAL)
     return pypowsybl.network
 
 
-def _raw(path: Path, form: str) -> RawText | None:
+def _raw(path: Path, form: str) -> tuple[RawText | None, list[str]]:
+    """Read what powsybl leaves out of a PSS/E file; what can't be read is a sentence."""
     if form not in ("raw", "rawx"):
-        return None
+        return None, []
     text = _bytes(path).decode("utf-8", errors="replace")
     try:
-        return raw_json(text) if form == "rawx" else raw_text(text)
+        return (raw_json(text) if form == "rawx" else raw_text(text)), []
     except Exception as error:  # noqa: BLE001 - any content may be in such a file
         reason = f"{type(error).__name__}: {error}"
-        raise GridError(f"is not a PSS/E file of version 32 to 35: {reason}", file=path) from None
+        return None, [f"areas, ratings B and C and base values of the file aren't read: {reason}"]
 
 
 def _load(powsybl: Any, path: Path, form: str) -> Any:
     """Have powsybl read a file by its content, so that its name and suffix don't matter."""
     content = _zipped(path) if form == "cgmes" else _bytes(path)
+    causes = _Causes()
+    log = logging.getLogger("powsybl")
+    log.addHandler(causes)
     try:
         if form == "cgmes":
             return powsybl.load_from_binary_buffer(io.BytesIO(content))
         text = content.decode("utf-8", errors="replace")
         return powsybl.load_from_string(f"{path.stem}.{READ_AS[form]}", text)
     except Exception as error:  # noqa: BLE001 - powsybl fails in many ways on other content
-        raise GridError(f"powsybl can't read it: {error}", file=path) from None
+        raise GridError(f"powsybl can't read it: {causes.after(str(error))}", file=path) from None
+    finally:
+        log.removeHandler(causes)
+
+
+class _Causes(logging.Handler):
+    """Keeps what powsybl logs on why it failed, as its exceptions often don't say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self.text += record.getMessage()
+
+    def after(self, reason: str) -> str:
+        """Return a reason with its cause and the record of the file that it is about, if known."""
+        causes = re.findall(r"Caused by: [\w.$]+: (.*)", self.text)
+        records = re.findall(r"Psse(\w+)\.fromRecord", self.text)
+        parts = [reason, *causes[-1:], *(f"in a record of type {name}" for name in records[:1])]
+        return ": ".join(dict.fromkeys(parts))
 
 
 def _bytes(path: Path) -> bytes:
@@ -202,5 +233,5 @@ def _profiles(name: str, content: bytes, path: Path) -> dict[str, bytes]:
                 if inner.lower().endswith((".xml", ".zip")):
                     found |= _profiles(inner, archive.read(inner), path)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise GridError(f"is not a zip archive: {error}", file=path) from None
+        raise GridError(f"{name} is not a zip archive: {error}", file=path) from None
     return found

@@ -24,6 +24,11 @@ UNLIMITED = 99999.0
 
 SQRT3 = float(np.sqrt(3.0))
 
+NAME_OF_SHARES = {
+    (kind, axis): f"const_{kind}_{axis}_percent" for kind in ("z", "i") for axis in ("p", "q")
+}
+"""Columns of loads with the share of constant impedance or current of active or reactive power."""
+
 Row = dict[str, Any]
 
 
@@ -186,7 +191,7 @@ class Source:
 
     def _limits(self) -> dict[str, list[tuple[str, str, float]]]:
         found: dict[str, list[tuple[str, str, float]]] = {}
-        table = self.frame("operational_limits")
+        table = self.frame("loading_limits")
         if not len(table):
             return found
         table = table.reset_index()

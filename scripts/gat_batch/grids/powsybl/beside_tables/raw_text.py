@@ -28,7 +28,7 @@ SINCE_34 = ("sysswd", "sub")
 BUS = ("ibus", "name", "baskv", "ide", "area", "zone", "owner", "vm", "va", "nvhi", "nvlo")
 """Fields of a bus record, in order."""
 
-TOKEN = re.compile(r"'([^']*)'|\"([^\"]*)\"|([^\s,'\"/]+)|(,)")
+TOKEN = re.compile(r"'((?:[^']|'')*)'|\"([^\"]*)\"|([^\s,'\"/]+)|(,)")
 
 
 @dataclass
@@ -69,11 +69,11 @@ def raw_text(text: str) -> RawText:
     """
     lines = [line for line in text.splitlines() if not line.startswith("@!")]
     head = tokens(lines[0])
-    revision = int(float(head[2]))
+    revision = int(number(head, 2, 33))
     found = RawText(number(head, 1, 100.0), number(head, 5, 60.0))
     sections = _sections(lines[3:], revision)
     for record in sections.get("bus", []):
-        found.buses[int(record[0])] = dict(zip(BUS, record, strict=False))
+        found.buses[int(float(record[0]))] = dict(zip(BUS, record, strict=False))
     for record in sections.get("generator", []):
         found.mbase[_joined(record[:2])] = number(record, 8, found.base_mva)
     first = 7 if revision >= 34 else 6
@@ -112,7 +112,7 @@ def raw_json(text: str) -> RawText:
     }
     (case,) = tables["caseid"]
     found = RawText(float(case.get("sbase") or 100), float(case.get("basfrq") or 60))
-    found.buses = {int(row["ibus"]): row for row in tables.get("bus", [])}
+    found.buses = {int(float(row["ibus"])): row for row in tables.get("bus", [])}
     for row in tables.get("generator", []):
         name = _joined([row["ibus"], row.get("machid", "1")])
         found.mbase[name] = _float(row, "mbase") or found.base_mva
