@@ -93,17 +93,14 @@ def three_windings(n, *, ohm=((0.5, 20.0), (0.4, 8.0), (0.6, 15.0)), g=0.0, b=0.
     load(n, "D4", "B4", 8.0, 3.0)
 
 
-def powsybl_flow(network, net):
+def powsybl_flow(network, net, form="xiidm"):
     """powsybl's solution, with the voltages held that pandapower's network holds.
 
     Returns:
         Voltages in kV and angles in degrees, one row a bus.
     """
     own = network.get_generators(all_attributes=True)
-    keys = {
-        name_of(network.source_format, "generators", key, name): key
-        for key, name in own["name"].items()
-    }
+    keys = {name_of(form, "generators", key, name): key for key, name in own["name"].items()}
     for element in ("gen", "ext_grid"):
         live = net[element][net[element]["in_service"].astype(bool)]
         for name, bus, vm_pu in zip(live["name"], live["bus"], live["vm_pu"], strict=True):

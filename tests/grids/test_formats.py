@@ -16,6 +16,12 @@ from power_flow_studies import grid
 
 from gat_batch.errors import GridError
 from gat_batch.grids import grid_ref, read_grid, write_grid
+from gat_batch.grids.approximations import (
+    APPROXIMATIONS,
+    read_approximations,
+    told,
+    write_approximations,
+)
 from gat_batch.grids.tap_controllers import TABLE
 
 
@@ -98,6 +104,19 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(GridError, match=rf"needs {package}.*gat-batch\[formats\]"):
             read(reference, tmp_path)
+
+
+def test_a_log_lists_the_first_approximations(tmp_path):
+    net = grid("case9")
+    net[APPROXIMATIONS] = [f"line {n} is something else" for n in range(60)]
+    path = tmp_path / "grid.json"
+    write_approximations(path, net)
+    lines = told(read_approximations(path))
+    assert len(lines) == 51
+    assert lines[0] == "approximated: line 0 is something else"
+    assert "10 more" in lines[-1]
+    path.write_text("[")
+    assert read_approximations(path) == []
 
 
 def test_grids_are_written_in_our_own_formats_only(tmp_path):

@@ -67,8 +67,7 @@ def test_flow_is_that_of_powsybl(path):
     # powsybl snaps such shunts to one of their steps.
     rest = net.shunt["name"].astype(str).str.startswith("rest of ").to_numpy()
     net.shunt.loc[rest, "in_service"] = False
-    name = path.name if path.suffix != ".cdf" else f"{path.stem}.txt"
-    status, view = made.powsybl_flow(pn.load(path.with_name(name)), net)
+    status, view = made.powsybl_flow(pn.load(path), net, grid_ref(str(path), Path()).form)
     if status != "CONVERGED":
         pytest.skip(f"powsybl itself: {status}")
     vm_pu, va_degree, count = made.deviation(solved(net), net, view)

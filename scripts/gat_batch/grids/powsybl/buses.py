@@ -14,6 +14,9 @@ from .source import columns
 if TYPE_CHECKING:
     from .source import Row, Source
 
+NUMBERED = ("raw", "rawx", "cdf")
+"""Forms of files whose buses have numbers."""
+
 
 def add_buses(source: Source) -> None:
     """Add the buses of powsybl's bus/breaker view; PSS/E's and CDF's keep their number as index."""
@@ -38,7 +41,7 @@ def add_buses(source: Source) -> None:
         )
         keys.append(key)
     names = [str(row["name"]) for row in rows]
-    counted = source.form in ("PSS/E", "IEEE-CDF")
+    counted = source.form in NUMBERED
     numbers = [int(name) if counted and name.isdecimal() else None for name in names]
     known = [value for value in numbers if value is not None]
     first = max(known, default=-1) + 1
@@ -65,7 +68,7 @@ def _numbers(source: Source) -> dict[str, str]:
     Elements have the number of their bus in their name. Where switches split a bus, the part with
     the most elements has the number, and others are counted: ``101 (2)``.
     """
-    if source.form != "PSS/E":
+    if source.form not in ("raw", "rawx"):
         return {}
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for kind in ("loads", "generators", "shunt_compensators"):

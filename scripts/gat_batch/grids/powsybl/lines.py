@@ -20,7 +20,7 @@ NEGLIGIBLE_PU = 1e-8
 
 def add_lines(source: Source) -> None:
     """Add lines, and as two lines each the tie lines."""
-    limits = source.permanent_limits()
+    limits = source.permanent_limits
     lines = _Lines(source)
     for key, name, line in source.rows("lines"):
         lines.add(

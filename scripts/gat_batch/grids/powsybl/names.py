@@ -33,7 +33,7 @@ def name_of(form: str, kind: str, key: str, name: str) -> str:
     """Return the name of an element.
 
     Args:
-        form: powsybl's name of the format.
+        form: form of the file, as a grid reference has it.
         kind: powsybl's kind of element.
         key: powsybl's id.
         name: powsybl's name, which is the id or empty where the file has none.
@@ -42,11 +42,11 @@ def name_of(form: str, kind: str, key: str, name: str) -> str:
         Of PSS/E and CDF bus numbers and ids joined by ``-``, as ``101-102-1``; of CGMES the name;
         else the id.
     """
-    if form == "PSS/E":
+    if form in ("raw", "rawx"):
         return _raw_name(kind, key, name)
-    if form == "IEEE-CDF":
+    if form == "cdf":
         return _joined(CDF_KINDS.get(kind), key) or key.strip()
-    if form == "CGMES" and name.strip():
+    if form == "cgmes" and name.strip():
         return name.strip()
     return key.strip()
 

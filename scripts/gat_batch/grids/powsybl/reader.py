@@ -47,6 +47,14 @@ NOT_READ = {
 }
 """Sections of PSS/E files that powsybl doesn't read."""
 
+UNHEEDED = {
+    "generatorRemoteReactivePowerControl": "control of reactive power elsewhere",
+    "secondaryVoltageControl": "secondary voltage control",
+    "standbyAutomaton": "the standby automaton of a compensator",
+    "voltagePerReactivePowerControl": "a slope of voltage over reactive power",
+}
+"""Extensions of powsybl that would change a power flow, and what they are."""
+
 COUNTED = {
     "bus": ("bus_breaker_view_buses", "busbar_sections"),
     "load": ("loads",),
@@ -84,7 +92,7 @@ def read_powsybl(path: Path, form: str) -> pandapowerNet:
     )
     try:
         network.per_unit = False
-        source = Source(network, net, document_of(network), raw, notes=unread)
+        source = Source(form, network, net, document_of(network), raw, notes=unread)
         _convert(source)
         # Now, as powsybl's threads are not there in processes that are forked from this one.
         source.network = None
@@ -121,6 +129,11 @@ def _convert(source: Source) -> None:
 
 
 def _note_what_is_missing(source: Source) -> None:
+    for extension, what in UNHEEDED.items():
+        ids = list(dict.fromkeys(map(str, source.extension(extension).index)))
+        if ids:
+            named = f"{', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}"
+            source.note(f"{what} isn't followed: {named}")
     for kind, count in source.document.beside.items():
         source.note(f"{count} {BESIDE[kind]} have no element in pandapower")
     counts = source.raw.counts if source.raw else {}
@@ -174,7 +187,9 @@ def _load(powsybl: Any, path: Path, form: str) -> Any:
         text = content.decode("utf-8", errors="replace")
         return powsybl.load_from_string(f"{path.stem}.{READ_AS[form]}", text)
     except Exception as error:  # noqa: BLE001 - powsybl fails in many ways on other content
-        raise GridError(f"powsybl can't read it: {causes.after(str(error))}", file=path) from None
+        reason = causes.after(str(error))
+        hint = "a model needs its boundary profiles, too" if "BaseVoltage" in reason else None
+        raise GridError(f"powsybl can't read it: {reason}", file=path, hint=hint) from None
     finally:
         log.removeHandler(causes)
 

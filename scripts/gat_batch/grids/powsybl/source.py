@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class Source:
     """What is read, and what has been made of it so far.
 
     Attributes:
+        form: form of the file, as a grid reference has it.
         network: powsybl's network.
         net: the pandapower network.
         document: what powsybl's tables leave out, by its own file format.
@@ -50,6 +52,7 @@ class Source:
         notes: sentences on what isn't exact.
     """
 
+    form: str
     network: Any
     net: pandapowerNet
     document: Document
@@ -64,11 +67,6 @@ class Source:
     _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     _shunts: list[Row] = field(default_factory=list)
     _nowhere: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def form(self) -> str:
-        """Format of the file, as powsybl calls it."""
-        return str(self.network.source_format)
 
     def frame(self, kind: str) -> pd.DataFrame:
         """Return powsybl's table of a kind of element, in SI units, with names as a column.
@@ -177,49 +175,39 @@ class Source:
         """Return the rows of shunts that branches couldn't hold."""
         return self._shunts
 
+    @cached_property
     def permanent_limits(self) -> dict[str, float]:
-        """Return the permanent limit of branches: id -> the smallest of its sides, in kA.
+        """The permanent limit of branches: id -> the smallest of its sides, in kA.
 
         Limits of power count at nominal voltage.
         """
-        return {
-            element: min(
-                amps(kind, value, self._kv_at(element, side)) for kind, side, value in entries
-            )
-            for element, entries in self._limits().items()
-        }
-
-    def _limits(self) -> dict[str, list[tuple[str, str, float]]]:
-        found: dict[str, list[tuple[str, str, float]]] = {}
         table = self.frame("loading_limits")
+        found: dict[str, float] = {}
         if not len(table):
             return found
         table = table.reset_index()
         lasting = table[(table["acceptable_duration"] == -1) & (table["value"] < 1e9)]
         if "selected" in lasting:
             lasting = lasting[lasting["selected"].astype(bool)]
-        for element, kind, side, value in zip(
-            lasting["element_id"], lasting["type"], lasting["side"], lasting["value"], strict=True
-        ):
-            found.setdefault(str(element), []).append((str(kind), str(side), float(value)))
+        parts = (lasting[name] for name in ("element_id", "type", "side", "value"))
+        for element, kind, side, value in zip(*parts, strict=True):
+            amps = value / 1e3
+            if str(kind) != "CURRENT":
+                amps = value / (SQRT3 * self._kv_at(str(element), str(side)))
+            found[str(element)] = min(found.get(str(element), np.inf), float(amps))
         return found
 
     def _kv_at(self, element: str, side: str) -> float:
         levels = self.frame("voltage_levels")["nominal_v"]
-        suffix = {"ONE": "1", "TWO": "2", "THREE": "3"}.get(side, "")
+        number = {"TWO": "2", "THREE": "3"}.get(side, "1")
         for kind in ("lines", "2_windings_transformers", "3_windings_transformers"):
             table = self.frame(kind)
             if element in table.index:
-                return float(levels[table[f"voltage_level{suffix or 1}_id"][element]])
+                return float(levels[table[f"voltage_level{number}_id"][element]])
         table = self.frame("boundary_lines")
         if element in table.index:
             return float(levels[table["voltage_level_id"][element]])
         return float("nan")
-
-
-def amps(kind: str, value: float, kv: float) -> float:
-    """Return a limit of current (A) or power (MVA, MW) as kA at a nominal voltage in kV."""
-    return value / 1e3 if kind == "CURRENT" else value / (SQRT3 * kv)
 
 
 def columns(rows: Iterable[Row]) -> dict[str, list[Any]]:

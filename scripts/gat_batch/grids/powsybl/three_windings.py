@@ -57,7 +57,7 @@ class Leg:
 
 def add_three_windings(source: Source) -> None:
     """Add the three-winding transformers."""
-    limits = source.permanent_limits()
+    limits = source.permanent_limits
     circuits: list[Circuit] = []
     for key, name, trafo in source.rows("3_windings_transformers"):
         # The star point has the voltage of the first winding, which is the same circuit.

@@ -54,7 +54,7 @@ class Circuit:
 
 def add_transformers(source: Source) -> None:
     """Add the two-winding transformers."""
-    limits = source.permanent_limits()
+    limits = source.permanent_limits
     circuits: list[Circuit] = []
     for key, name, trafo in source.rows("2_windings_transformers"):
         ends = (
