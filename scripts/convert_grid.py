@@ -1,7 +1,9 @@
 """Convert a grid: python scripts/convert_grid.py pandapower:case118 base.arrow.
 
 Reads pandapower:NAME, pandapower .json, MATPOWER .m and .mat, GAT .arrow; writes the last four.
-Says what the target can't hold.
+With the extra "formats" it also reads PSS/E .raw and .rawx, UCTE .uct, IEEE CDF .cdf and .txt,
+PowerFactory .dgs, CGMES (.zip or a folder), .xiidm, pandapower .xlsx and simbench:CODE.
+Says what is only approximated, and what the target can't hold.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from gat_batch.errors import GatBatchError, GridError
 from gat_batch.grids import grid_ref, read_grid, write_grid
+from gat_batch.grids.approximations import APPROXIMATIONS
 
 
 def main() -> int:
@@ -35,6 +38,8 @@ def main() -> int:
         if len(net[element])
     )
     print(f"wrote {arguments.target}: {counts}")
+    for sentence in net.get(APPROXIMATIONS, []):
+        print(f"approximated: {sentence}")
     for sentence in dropped:
         print(f"not kept as it was: {sentence}")
     return 0

@@ -6,14 +6,20 @@ Networks are written in the same formats, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, assert_never
 
+from ..errors import GridError
 from .reference import GridRef, grid_ref
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pandapower.auxiliary import pandapowerNet
+
+WRITABLE: dict[str, Literal["json", "arrow", "m", "mat"]] = {
+    ".json": "json", ".arrow": "arrow", ".m": "m", ".mat": "mat",
+}  # fmt: skip
+"""Suffixes of the formats that grids are written in."""
 
 __all__ = ["GridRef", "grid_ref", "read_grid", "write_grid"]
 
@@ -25,7 +31,8 @@ def read_grid(ref: GridRef) -> pandapowerNet:
         ref: which one.
 
     Returns:
-        The network, which has finite parameters and a bus for each of its elements.
+        The network, which has finite parameters and a bus for each of its elements. What of the
+        file it has only approximately, ``approximations`` lists.
 
     Raises:
         GridError: if it can't be read or used.
@@ -37,7 +44,7 @@ def read_grid(ref: GridRef) -> pandapowerNet:
     return net
 
 
-def _read(ref: GridRef) -> pandapowerNet:
+def _read(ref: GridRef) -> pandapowerNet:  # noqa: PLR0911 - one for each format
     match ref.form:
         case "bundled":
             from .bundled import read_bundled
@@ -51,10 +58,24 @@ def _read(ref: GridRef) -> pandapowerNet:
             from .arrow.reader import read_arrow
 
             return read_arrow(ref.path)
-        case _:
+        case "m" | "mat":
             from .matpower.reader import read_matpower
 
             return read_matpower(ref.path)
+        case "xlsx":
+            from .pandapower_excel import read_excel
+
+            return read_excel(ref.path)
+        case "simbench":
+            from .simbench_grid import read_simbench
+
+            return read_simbench(ref.name)
+        case "raw" | "rawx" | "uct" | "cdf" | "dgs" | "cgmes" | "xiidm":
+            from .powsybl.reader import read_powsybl
+
+            return read_powsybl(ref.path, ref.form)
+        case _:
+            assert_never(ref.form)
 
 
 def write_grid(net: pandapowerNet, path: Path) -> list[str]:
@@ -68,11 +89,9 @@ def write_grid(net: pandapowerNet, path: Path) -> list[str]:
         What the format can't hold, one sentence each.
 
     Raises:
-        GridError: if the suffix is unknown or the grid can't be written.
+        GridError: if the suffix isn't one of these or the grid can't be written.
     """
-    from .reference import form_of
-
-    match form_of(path):
+    match WRITABLE.get(path.suffix.lower()):
         case "json":
             from .pandapower_json import write_json
 
@@ -81,7 +100,12 @@ def write_grid(net: pandapowerNet, path: Path) -> list[str]:
             from .arrow.writer import write_arrow
 
             return write_arrow(net, path)
-        case _:
+        case "m" | "mat":
             from .matpower.writer import write_matpower
 
             return write_matpower(net, path)
+        case None:
+            what = f"can't be written as {path.suffix or 'a file without a suffix'!r}"
+            raise GridError(what, file=path, hint=f"known are {', '.join(WRITABLE)}")
+        case form:
+            assert_never(form)

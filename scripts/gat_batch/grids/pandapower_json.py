@@ -62,14 +62,7 @@ def read_json(path: Path) -> pandapowerNet:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise GridError(f"its controllers can't be read: {reason}", file=path) from None
-    try:
-        for module, name in _classes(document):
-            if (module, name) not in HARMLESS:
-                hint = "a grid file may hold tables and tap controllers; save it without others"
-                what = f"holds an object of class {module}.{name}, which might run code"
-                raise GridError(what, file=path, hint=hint)
-    except RecursionError:
-        raise GridError("nested too deeply", file=path) from None
+    refuse_classes(document, path)
     if not isinstance(document, dict) or document.get("_class") != "pandapowerNet":
         raise GridError("is not a pandapower network", file=path)
     try:
@@ -84,6 +77,26 @@ def read_json(path: Path) -> pandapowerNet:
     if controllers is not None and len(controllers):
         net[TABLE] = controllers
     return net
+
+
+def refuse_classes(document: Any, path: Path) -> None:
+    """Refuse a document that names a class which holds more than data.
+
+    Args:
+        document: plain values, or texts that pandapower decodes.
+        path: its file, for the message.
+
+    Raises:
+        GridError: if it does.
+    """
+    try:
+        for module, name in _classes(document):
+            if (module, name) not in HARMLESS:
+                hint = "a grid file may hold tables and tap controllers; save it without others"
+                what = f"holds an object of class {module}.{name}, which might run code"
+                raise GridError(what, file=path, hint=hint)
+    except RecursionError:
+        raise GridError("nested too deeply", file=path) from None
 
 
 def _classes(value: Any) -> Iterator[tuple[str, str]]:

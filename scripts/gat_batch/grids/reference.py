@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -18,15 +18,32 @@ from typing import Literal
 from ..errors import GridError
 from ..files.documents import file_hash, named_file
 
-Form = Literal["bundled", "json", "arrow", "m", "mat"]
+Form = Literal[
+    "bundled", "simbench", "json", "xlsx", "arrow", "m", "mat",
+    "raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm",
+]  # fmt: skip
 
-BUNDLED = "pandapower:"
+NAMED: dict[str, Form] = {"pandapower:": "bundled", "simbench:": "simbench"}
+"""Prefixes of grids that ship with a package, and what comes behind them."""
+
+PACKAGES: dict[Form, str] = {"bundled": "pandapower", "simbench": "simbench"}
+"""The packages."""
 
 CASES = "networks/power_system_test_case_jsons"
 READERS = "networks/power_system_test_cases.py"
 """Cases in pandapower's package, and the functions that read them; not every case has one."""
 
-SUFFIXES: dict[str, Form] = {".json": "json", ".arrow": "arrow", ".m": "m", ".mat": "mat"}
+SUFFIXES: dict[str, Form] = {
+    ".json": "json", ".xlsx": "xlsx", ".arrow": "arrow", ".m": "m", ".mat": "mat",
+    ".raw": "raw", ".rawx": "rawx", ".uct": "uct", ".cdf": "cdf", ".dgs": "dgs", ".zip": "cgmes",
+    ".xiidm": "xiidm",
+}  # fmt: skip
+
+APPROXIMATED: frozenset[Form] = frozenset(["raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm"])
+"""Formats with elements that pandapower has not."""
+
+FIRST_BYTES = 4096
+"""How far a text file is read to find out what it is."""
 
 MANIFEST = "manifest.json"
 """The file of an Arrow dataset that lists its tables."""
@@ -41,7 +58,7 @@ class GridRef:
 
     Attributes:
         form: how it is stored.
-        name: name of a bundled grid, else the path as text.
+        name: name of a grid that ships with a package, else the path as text.
     """
 
     form: Form
@@ -49,11 +66,17 @@ class GridRef:
 
     @property
     def path(self) -> Path:
-        """Where it is stored, if it isn't bundled."""
+        """Where it is stored, if it doesn't ship with a package."""
         return Path(self.name)
 
     def __str__(self) -> str:
-        return f"{BUNDLED}{self.name}" if self.form == "bundled" else self.name
+        prefix = next((prefix for prefix, form in NAMED.items() if form == self.form), "")
+        return prefix + self.name
+
+    @property
+    def approximated(self) -> bool:
+        """Whether its format has elements that pandapower has not."""
+        return self.form in APPROXIMATED
 
     @property
     def ships(self) -> bool:
@@ -70,9 +93,11 @@ class GridRef:
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """The files that make it up; none if it is bundled with pandapower."""
-        if self.form == "bundled":
+        """The files that make it up; none if it ships with a package."""
+        if self.form in PACKAGES:
             return ()
+        if self.form == "cgmes" and self.path.is_dir():
+            return tuple(profiles(self.path))
         if self.form != "arrow":
             return (self.path,)
         tables = sorted(file for file in self.path.glob("*.arrow") if file.is_file())
@@ -87,8 +112,9 @@ class GridRef:
         Raises:
             GridError: if a file can't be read.
         """
-        if self.form == "bundled":
-            return _digest([self.name, version("pandapower")])
+        package = PACKAGES.get(self.form)
+        if package:
+            return _digest([self.name, _version(package)])
         return _digest([[file.name, _content_of(file)] for file in self.files])
 
 
@@ -105,12 +131,13 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
     Raises:
         GridError: if there is no such file, or its format is unknown.
     """
-    if reference.startswith(BUNDLED):
-        return GridRef("bundled", reference.removeprefix(BUNDLED))
+    for prefix, named in NAMED.items():
+        if reference.startswith(prefix):
+            return GridRef(named, reference.removeprefix(prefix))
     path = named_file(folder, reference)
     form = form_of(path)
     target = path / MANIFEST if form == "arrow" else path
-    if not target.is_file():
+    if not target.is_file() and not (form == "cgmes" and path.is_dir()):
         if not path.exists():
             hint = "paths are relative to the manifest's folder"
             raise GridError("no such file", file=path, hint=hint)
@@ -120,16 +147,48 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
 
 
 def form_of(path: Path) -> Form:
-    """Return the format that a path's suffix stands for.
+    """Return the format that a path's suffix stands for, or else what lies there.
+
+    A folder of XML files is a CGMES model, and a text file may hold the IEEE common data format.
 
     Raises:
         GridError: if it is unknown.
     """
     form = SUFFIXES.get(path.suffix.lower())
+    if form is None and path.suffix.lower() == ".txt" and _is_cdf(path):
+        form = "cdf"
+    if form is None and path.is_dir() and profiles(path):
+        form = "cgmes"
     if form is None:
-        hint = f"known are {', '.join(SUFFIXES)} and {BUNDLED}NAME"
+        names = " and ".join(f"{prefix}NAME" for prefix in NAMED)
+        hint = f"known are {', '.join(SUFFIXES)}, folders of CGMES profiles, {names}"
         raise GridError(f"unknown kind of grid {path.suffix!r}", file=path, hint=hint)
     return form
+
+
+def profiles(folder: Path) -> list[Path]:
+    """Return the files of a folder that make up a CGMES model, sorted."""
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in (".xml", ".zip") and file.is_file()
+    )
+
+
+def _is_cdf(path: Path) -> bool:
+    """Tell whether a text file holds the IEEE common data format."""
+    try:
+        with path.open("rb") as file:
+            return b"BUS DATA FOLLOW" in file.read(FIRST_BYTES).upper()
+    except OSError:
+        return False
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""  # that it is missing is said when the grid is read
 
 
 def _content_of(path: Path) -> object:

@@ -17,7 +17,7 @@ from ..errors import ManifestError
 from ..files.documents import named_file
 from ..files.parquet_footer import read_fingerprint
 from ..grids import GridRef, grid_ref
-from ..grids.reference import BUNDLED
+from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
 from .batch_files import BatchFiles
 from .fingerprints import digest, grid_hash, scenario_facts
@@ -95,12 +95,16 @@ class Plan(BatchFiles):
         return {
             grid: os.path.relpath(path, folder)
             for grid, path in paths.items()
-            if not (grid.startswith(BUNDLED) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
+            if not (grid.startswith(tuple(NAMED)) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
         }
 
     def connections(self, scenario: Scenario) -> Path:
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
         return self.folder / "logs" / "wiring" / f"{grid_hash(self.grid(scenario))}.json"
+
+    def approximations(self, scenario: Scenario) -> Path:
+        """Return the file that lists what is approximated of a scenario's grid, if anything is."""
+        return self.connections(scenario).with_suffix(".approximations.json")
 
     @cached_property
     def shards(self) -> tuple[Shard, ...]:

@@ -20,6 +20,7 @@ from ..breakdown import contained
 from ..errors import GatBatchError, ResultError
 from ..files.durable import replace_json
 from ..files.words import numbered
+from ..grids.approximations import read_approximations, told
 from .batch_record import progress_line
 from .journal import Journal
 from .memory import without_garbage_collection
@@ -131,6 +132,8 @@ class ShardRun:
             self.log(broken.line())
             self._give_all_up(members, "internal", broken.detail.removeprefix("internal: "))
             return
+        for line in told(read_approximations(self.plan.approximations(members[0]))):
+            self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
         config = self.plan.config
         policy = RetryPolicy(

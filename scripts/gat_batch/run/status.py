@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..files.durable import replace_json
+from ..grids.approximations import read_approximations
 from .batch_record import counted, job_record
 from .journal import JournalReader
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
+    from ..study.scenario import Scenario
     from .journal import Journal
 
 SHORTEST_INTERVAL_SECS = 1.0
@@ -37,6 +39,9 @@ SHORTEST_INTERVAL_SECS = 1.0
 
 LARGEST_SHARE = 0.02
 """Largest share of the time that goes into replacing the file."""
+
+MOST_APPROXIMATIONS = 100
+"""Approximations of one grid that are listed."""
 
 MOST_REASONS = 10
 """Reasons for leaving scenarios to pandapower that are told apart."""
@@ -57,6 +62,7 @@ class StatusBoard:
     _last: dict[str, dict[str, Any]] = field(default_factory=dict)
     _next_update: float = 0.0
     _commit: str | None = field(init=False)
+    _approximated: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._reader = JournalReader(self.plan.journal("any").parent)
@@ -151,6 +157,7 @@ class StatusBoard:
             "optimality": self._optimality(),
             "left_to_pandapower": self._left(),
             "alike": self._alike,
+            "approximations": self._approximations(),
             **counted(jobs),
             "settings": self.plan.config.values(),
             "manifest": str(self.plan.batch.file),
@@ -209,6 +216,21 @@ class StatusBoard:
         if len(counts) > MOST_REASONS:
             reasons["others"] = sum(count for _, count in counts[MOST_REASONS:])
         return {"scenarios": len(found), "reasons": reasons}
+
+    def _approximations(self) -> dict[str, list[str]]:
+        """Return what is approximated of each grid that a job has read, by its reference."""
+        for scenario in self._one_of_each_grid:
+            if scenario.grid not in self._approximated:
+                found = read_approximations(self.plan.approximations(scenario))
+                if found:
+                    self._approximated[scenario.grid] = found[:MOST_APPROXIMATIONS]
+        return self._approximated
+
+    @cached_property
+    def _one_of_each_grid(self) -> list[Scenario]:
+        """A scenario on each grid of which anything may be approximated."""
+        by_grid = {scenario.grid: scenario for scenario in self.plan.batch.scenarios}
+        return [one for one in by_grid.values() if self.plan.grid(one).approximated]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown, contained
 from ..grids import read_grid
+from ..grids.approximations import write_approximations
 from ..grids.connections import write_connections
 from ..grids.elements import ElementIndex
 from ..model.contingencies import contingencies_of
@@ -101,11 +102,12 @@ def prepare(
 
     Raises:
         GridError: if the grid can't be read.
-        OSError: if its connections can't be written.
+        OSError: if its connections or approximations can't be written.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
     net = read_grid(plan.grid(members[0]))
     write_connections(plan.connections(members[0]), net)
+    write_approximations(plan.approximations(members[0]), net)
     by_id = {member.id: member for member in members}
     prepared = prepare_model(net), ElementIndex(net)
     _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb)

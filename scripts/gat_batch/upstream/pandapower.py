@@ -75,6 +75,20 @@ def bus_columns() -> ModuleType:
     return idx_bus  # type: ignore[no-any-return] # pandapower has no types
 
 
+def network_of_sheets(sheets: dict[str, Any]) -> pandapowerNet:
+    """Make a network of the sheets of an Excel file, in today's format.
+
+    Args:
+        sheets: name -> table; what their cells name is built.
+    """
+    from pandapower.convert_format import convert_format
+    from pandapower.io_utils import from_dict_of_dfs
+
+    net = from_dict_of_dfs(sheets)
+    convert_format(net)
+    return net
+
+
 @contextmanager
 def power_limits_on_new_scipy() -> Iterator[None]:
     """Let ``runopp`` limit flows by power meanwhile."""

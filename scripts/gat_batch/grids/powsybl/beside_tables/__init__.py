@@ -1,0 +1,1 @@
+"""What pypowsybl's tables leave out: of any network, and of PSS/E files."""
