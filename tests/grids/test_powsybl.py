@@ -437,6 +437,16 @@ def test_networks_that_powsybl_ships(tmp_path, name):
     assert len(told(net, "switches are merged into buses")) == levels
 
 
+def test_retained_switches_stay(tmp_path):
+    network = pn.create_four_substations_node_breaker_network()
+    switches = network.get_switches()
+    breakers = switches.index[switches["kind"] == "BREAKER"]
+    network.update_switches(id=breakers, retained=[True] * len(breakers))
+    network.update_switches(id="S1VL1_BBS_LD1_DISCONNECTOR", open=True)
+    net = as_powsybl_has_it(network, tmp_path / "n.xiidm")
+    assert set(net.switch["name"]) == set(breakers)
+
+
 # ---- Faults, references, the front door ------------------------------------------------
 
 

@@ -115,7 +115,10 @@ class GridRef:
         package = PACKAGES.get(self.form)
         if package:
             return _digest([self.name, _version(package)])
-        return _digest([[file.name, _content_of(file)] for file in self.files])
+        content = [[file.name, _content_of(file)] for file in self.files]
+        # What powsybl makes of a file may change with its version, and results with that.
+        reader = [_version("pypowsybl")] if self.approximated else []
+        return _digest([*content, *reader])
 
 
 def grid_ref(reference: str, folder: Path) -> GridRef:

@@ -105,14 +105,15 @@ def _slacks(source: Source, units: list[Unit]) -> list[Unit]:
         holding = [unit for unit in mine if unit.vm_pu is not None]
         if island in fed:
             continue
+        place = _described(source, {node for node, own in islands.items() if own == island})
         if not (holding or mine):
-            buses = sum(own == island for own in islands.values())
-            source.note(f"an island of {buses} buses has no generator: nothing supplies it")
+            source.note(f"nothing supplies {place}: no generator is there")
             continue
         largest = max(holding or mine, key=lambda unit: (finite(unit.limits[1]), unit.p_mw))
         found.append(largest)
         source.note(
-            f"generator {largest.name} is the slack, as the largest of an island without one"
+            f"generator {largest.name} is the slack of {place}, as the file names none and it is"
+            " the largest"
         )
     return found
 
@@ -131,6 +132,13 @@ def _preferred(source: Source, units: list[Unit], found: list[Unit]) -> list[Uni
     }
     ranked = [able[name] for key in order.index if (name := names.get(str(key), "")) in able]
     return ranked[:1]
+
+
+def _described(source: Source, nodes: set[str]) -> str:
+    """Return an island for people, by the name of its first bus."""
+    buses = [bus for bus, node in source.node.items() if node in nodes]
+    more = f" and {len(buses) - 1} more" if len(buses) > 1 else ""
+    return f"the island of bus {source.name_of_bus(buses[0])}{more}"
 
 
 def _islands(source: Source) -> dict[str, int]:
