@@ -171,6 +171,7 @@ def test_whole_ladder_in_vain_is_told_as_the_first_attempt():
     solution = solve(model, AS_GIVEN, "ac", options, engine="pandapower", ladder=ladder)
     assert (solution.status, solution.engine) == ("not_converged", "pandapower")
     assert solution.iterations == 1
+    assert solution.detail.endswith("iterations! Nor did it by flat, dc, iwamoto.")
 
 
 def test_overload_does_not_converge_and_leaves_no_quantities():

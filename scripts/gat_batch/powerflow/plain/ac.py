@@ -37,7 +37,7 @@ def solve_ac(
     Args:
         model: the model, with a state laid over its network.
         options: keyword arguments of ``pandapower.runpp``.
-        ladder: what to try where that doesn't converge, names of :data:`options.RUNGS`.
+        ladder: what to try where that doesn't converge, names of :data:`.solver_options.RUNGS`.
 
     Returns:
         The first solution found, its rung in the engine's name after a colon; ``not_converged``,
@@ -47,13 +47,17 @@ def solve_ac(
         SolverError: if the study can't be posed.
     """
     first: Solution | None = None
+    tried: list[str] = []
     for rung, way in rungs(options, ladder):
         solution = _attempt(model, way)
         if solution.status != "not_converged":
             return replace(solution, engine=f"{ENGINE}:{rung}") if rung else solution
         first = first or solution
+        tried += [rung] if rung else []
     assert first is not None  # noqa: S101 - there is always the way as asked
-    return first
+    if not tried:
+        return first
+    return replace(first, detail=f"{first.detail} Nor did it by {', '.join(tried)}.")
 
 
 def _attempt(model: GridModel, options: Mapping[str, Any]) -> Solution:
