@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
+from ..grids.psse_names import PsseNames
+from ..study.con_files import Automatic, is_con, read_con, read_sub, subsystem_file
 from .state import Change
 
 if TYPE_CHECKING:
@@ -95,7 +97,8 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Cont
         InputErrors: if a table of outage sets is at fault.
     """
     if asked.sets is not None:
-        sets = _read_sets(asked.sets, index)
+        read = _psse_sets if is_con(asked.sets) else _read_sets
+        sets = read(asked.sets, index)
         return tuple(dict.fromkeys(_named(index, outages) for outages in sets))
     single = [
         (element, position)
@@ -162,6 +165,21 @@ def _named(index: ElementIndex, outages: frozenset[tuple[str, int]]) -> Continge
     ordered = sorted(outages, key=lambda outage: (TYPES.index(outage[0]), outage[1]))
     names = [f"{element}:{index.net[element].index[position]}" for element, position in ordered]
     return Contingency("+".join(names), tuple(ordered))
+
+
+def _psse_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:
+    """Return sets of outages from PSS/E's files."""
+    beside = subsystem_file(file)
+    names = PsseNames(index.net, file, read_sub(beside) if beside else {})
+    sets: list[frozenset[tuple[str, int]]] = []
+    for one in read_con(file):
+        if isinstance(one, Automatic):
+            sets += names.automatic(one)
+        else:
+            sets.append(frozenset(names.outage(opened) for opened in one))
+    if not sets:
+        raise TableError("holds no contingency", file=file)
+    return sets
 
 
 def _read_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:

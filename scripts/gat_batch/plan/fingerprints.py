@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ..errors import TableError
+from ..study.con_files import subsystem_file
 from ..study.scenario import OPTIMAL, Solver
 
 if TYPE_CHECKING:
@@ -126,4 +127,7 @@ def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
         return None
     kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
     filters = [asked.vn_kv, asked.names, asked.screen]
-    return [asked.depth, sorted(asked.types), filters, _table_hash(asked.sets), kept]
+    sets: object = _table_hash(asked.sets)
+    if asked.sets is not None and (beside := subsystem_file(asked.sets)) is not None:
+        sets = [sets, _table_hash(beside)]
+    return [asked.depth, sorted(asked.types), filters, sets, kept]

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.documents import read_document
 from ..files.words import numbered
+from ..study.con_files import is_con, read_con
 from ..study.manifest import batch_of
 from .outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
@@ -155,6 +156,9 @@ def _counting(elements: Elements, element: str) -> NDArray[np.float64]:
 def _contingencies(asked: Contingencies | None, elements: Elements) -> int:
     if asked is None:
         return 0
+    if asked.sets is not None and is_con(asked.sets):
+        # Automatic sets need the grid: named ones alone are counted.
+        return sum(isinstance(one, list) for one in read_con(asked.sets))
     if asked.sets is not None:
         return len({name for name, _, _ in read_csv(asked.sets, ("contingency", "type", "id"))})
     return comb(sum(elements.count(kind) for kind in asked.types), asked.depth)

@@ -86,14 +86,18 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
         spec = contingencies_of_entry(entry, document)
-        if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(".csv"):
+        if (
+            isinstance(spec, str)
+            and spec not in DEPTHS
+            and not spec.lower().endswith((".csv", ".con"))
+        ):
             yield ManifestError(
                 f"{spec!r} is none of the allowed forms",
                 file=file,
                 scenario=name,
                 field="contingencies",
                 hint=_form_meant(spec)
-                or "n-1, n-2, a depth with types, or a CSV file of outage sets",
+                or "n-1, n-2, a depth with types, a CSV file of outage sets, or PSS/E's .con",
             )
         if isinstance(spec, dict):
             for fault in _filter_faults(spec, solver_of(entry, document)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from .con_files import subsystem_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -120,7 +122,8 @@ class Scenario:
     def tables(self) -> tuple[Path, ...]:
         """The tables that the scenario reads."""
         sets = self.contingencies.sets if self.contingencies else None
-        named = (self.loads, self.gens, self.costs, self.limits, sets)
+        beside = subsystem_file(sets) if sets else None
+        named = (self.loads, self.gens, self.costs, self.limits, sets, beside)
         return tuple(path for path in named if path is not None)
 
 
