@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 
 import pandapower
 import pandapower.toolbox
 import pandas as pd
 import pytest
 from conftest import SHARED_GRIDS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from power_flow_studies import grid
 
 from gat_batch.errors import TableError
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.contingencies import contingencies_of
-from gat_batch.study.con_files import read_con
+from gat_batch.study.con_files import Opened, read_con, read_sub
 from gat_batch.study.scenario import Contingencies
 
 RAW = SHARED_GRIDS / "psse" / "IEEE_14_bus.raw"
@@ -178,6 +182,85 @@ def test_a_statement_keeps_its_quoted_slash(tmp_path):
     )
     ((opened,),) = read_con(file)
     assert (opened.buses, opened.id, opened.line) == (("N/1", "N 2"), "2", 2)
+
+
+FIRST = [
+    "CONTINGENCY",
+    "END",
+    "OPEN",
+    "REMOVE",
+    "SINGLE",
+    "SUBSYSTEM",
+    "JOIN",
+    "BUS",
+    "KVRANGE",
+    "/",
+]
+REST = [
+    "LINE",
+    "FROM",
+    "BUS",
+    "TO",
+    "CKT",
+    "MACHINE",
+    "LOAD",
+    "BRANCH",
+    "IN",
+    "1",
+    "2",
+    "x",
+    "'",
+    "/",
+]
+LINES = st.tuples(st.sampled_from(FIRST), st.lists(st.sampled_from([*FIRST, *REST]), max_size=8))
+
+
+@given(st.lists(LINES, max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_is_read_or_is_an_error_of_the_table(tmp_path, lines):
+    file = tmp_path / "a.con"
+    file.write_text("\n".join(" ".join([first, *rest]) for first, rest in lines))
+    for read in (read_con, read_sub):
+        with suppress(TableError):
+            read(file)
+
+
+BUS = st.integers(1, 999_999).map(str)
+OPENED = st.one_of(
+    st.builds(Opened, st.just("bus"), st.tuples(BUS), st.none(), st.just(0)),
+    st.builds(
+        Opened,
+        st.sampled_from(["machine", "load"]),
+        st.tuples(BUS),
+        st.sampled_from(["1", "A", "B2"]),
+        st.just(0),
+    ),
+    st.builds(
+        Opened,
+        st.just("branch"),
+        st.one_of(st.tuples(BUS, BUS), st.tuples(BUS, BUS, BUS)),
+        st.sampled_from([None, "1", "&1"]),
+        st.just(0),
+    ),
+)
+
+
+def statement(one):
+    if one.kind == "bus":
+        return f"DISCONNECT BUS {one.buses[0]}"
+    if one.kind != "branch":
+        return f"remove {one.kind} '{one.id}' from bus {one.buses[0]}"
+    circuit = f" CIRCUIT {one.id}" if one.id else ""
+    return f"OPEN BRANCH FROM BUS {' TO BUS '.join(one.buses)}{circuit} / as planned"
+
+
+@given(st.lists(st.lists(OPENED, min_size=1, max_size=4), min_size=1, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_is_written_is_read(tmp_path, sets):
+    file = tmp_path / "a.con"
+    texts = ["CONTINGENCY c\n" + "\n".join(map(statement, one)) + "\nEND\n" for one in sets]
+    file.write_text("".join(texts) + "END\n")
+    assert [[replace(one, line=0) for one in found] for found in read_con(file)] == sets
 
 
 @pytest.mark.skipif(not RAW.is_file(), reason=f"{RAW} isn't there")
