@@ -211,6 +211,25 @@ on_tables_in_two_jobs = pytest.mark.xdist_group("tables in two jobs")
 on_small = pytest.mark.xdist_group("small batch")
 
 
+def test_a_table_of_a_spreadsheet_gives_the_results_of_a_plain_one(workspace):
+    workspace.write("plain.csv", "load,p_mw,q_mvar\n0,20.5,11.25\n2,1e1,\n")
+    workspace.write("sheet.csv", "load;p_mw;q_mvar\n0;20,5;11,25\n2;1e1;\n")
+    scenarios = [
+        {"id": name, "loads": f"{name}.csv", "grid": "pandapower:case14", "solver": "ac"}
+        for name in ("plain", "sheet")
+    ]
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    workspace.configure()
+    succeed(workspace.run())
+    plain, sheet = (pd.read_parquet(workspace.result(name)) for name in ("plain", "sheet"))
+    pd.testing.assert_frame_equal(plain.assign(scenario=""), sheet.assign(scenario=""))
+    (drawn,) = plain.loc[(plain["element"] == "load") & (plain["id"] == 0), "p_mw"]
+    assert drawn == 20.5
+    logs = "".join(file.read_text() for file in workspace.batch.glob("logs/solve_*.log"))
+    assert logs.count("sheet.csv: semicolons separate the cells") == 1
+    assert "plain.csv: semicolons" not in logs
+
+
 @on_tables
 @pytest.mark.parametrize("which", [0, 3])
 def test_table_touched_changed_or_replaced_by_an_older_one(tables, which):

@@ -35,6 +35,29 @@ def test_csv_is_read_with_its_gaps(tmp_path):
     assert table.snapshots == ()
 
 
+@pytest.mark.parametrize("small", [True, False])
+def test_semicolons_and_decimal_commas_are_read(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(csv_files, "SMALL", csv_files.SMALL if small else 0)
+    text = '\ufeffload;p_mw;q_mvar;snapshot\r\n4;1,5;;01.02.2030 00:15\r\n"a; b";-2;+0,25e1;x\r\n'
+    table = read_injections(write(tmp_path / "t.csv", text), "load")
+    assert table.labels == ("4", "a; b")
+    assert list(table.values["p_mw"]) == [1.5, -2.0]
+    np.testing.assert_equal(table.values["q_mvar"], [np.nan, 2.5])
+    assert table.snapshots == ("01.02.2030 00:15", "x")
+
+
+@given(st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 6)), min_size=1, max_size=20))
+@settings(deadline=None)
+def test_numbers_with_commas_are_those_with_points(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("tables")
+    texts = [f"{value:.6f}" for value in values]
+    points = "".join(f"{row},{text}\n" for row, text in enumerate(texts))
+    commas = "".join(f"{row};{text.replace('.', ',')}\n" for row, text in enumerate(texts))
+    one = read_injections(write(folder / "a.csv", f"load,p_mw\n{points}"), "load")
+    other = read_injections(write(folder / "b.csv", f"load;p_mw\n{commas}"), "load")
+    assert list(one.values["p_mw"]) == list(other.values["p_mw"])
+
+
 def test_snapshots_keep_the_order_of_their_appearance(tmp_path):
     text = "bus,p_mw,snapshot\n1,5,b\n1,6,a\n2,7,b\n2,8,a\n"
     table = read_injections(write(tmp_path / "t.csv", text), "load")
@@ -61,8 +84,10 @@ def test_parquet_and_csv_are_the_same_table(tmp_path):
         ("load,p_mw\n", ["no rows"]),
         ("load,p_mw\n1,2,3\n", ["line 2 has 3 cells", "names 2", "decimal comma"]),
         ("load,p_mw\n1,2\n3\n", ["line 3 has 1 cells", "names 2"]),
-        ("load;p_mw;q_mvar\n0;10,5;3,2\n", ["separated by semicolons", "has decimal commas"]),
-        ("load;p_mw\n0;10\n", ["separated by semicolons (save"]),
+        ("load;p_mw;q_mvar\n0;10,5;3.2\n", ["row 2", "p_mw", "'10,5'"]),
+        ("load;p_mw\n0;1.234,5\n", ["row 2", "p_mw", "'1.234,5'"]),
+        ("load;p_mw\n0;1,2,3\n", ["row 2", "p_mw", "'1,2,3'"]),
+        ("load;p_mw\n0;1;2\n", ["line 2 has 3 cells, the first line names 2"]),
         ("load\tp_mw\n0\t10.5\n", ["separated by tabs (save"]),
         ("load|p_mw\n0|1,5\n", ["separated by bars and has decimal commas"]),
         ('load,p_mw\n0,"10,5"\n', ["row 2", "'10,5'"]),
@@ -123,15 +148,16 @@ def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
     cells=st.lists(
         st.tuples(st.text(st.characters(categories=["L", "N", "P", "Zs"])), st.floats().map(str)),
         max_size=20,
-    )
+    ),
+    separator=st.sampled_from(",;"),
 )
-def test_small_and_large_files_are_read_alike(cells):
+def test_small_and_large_files_are_read_alike(cells, separator):
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([("load", "p_mw"), *cells])
+    csv.writer(file, delimiter=separator, lineterminator="\n").writerows([("load", "p_mw"), *cells])
     text = file.getvalue()
     path = Path("t.csv")
-    large = csv_files._large(text, ["load", "p_mw"], path)
-    assert csv_files._small(text, path).equals(large)
+    large = csv_files._large(text, separator, ["load", "p_mw"], path)
+    assert csv_files._small(text, separator, path).equals(large)
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,13 +13,19 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ..errors import TableError
+from .words import numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 EXPECTED = "save it as CSV (UTF-8) with commas between cells and points in numbers"
 
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {"\t": "tabs", "|": "bars"}
+"""What cells may not be separated by."""
+
+DECIMAL_POINT = r"^\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*$"
+DECIMAL_COMMA = r"^(\s*[+-]?\d+),(\d+(?:[eE][+-]?\d+)?\s*)$"
 
 SIGNATURES = {
     b"PK\x03\x04": "is an Excel workbook or an archive, not CSV",
@@ -38,6 +45,10 @@ FORMULA = r"^([=+\-@\t\r\n])"
 def read_csv(path: Path) -> pa.Table:
     """Read all columns of a CSV file as text, null where a cell is empty.
 
+    Where semicolons separate the cells, as spreadsheets write them in many countries, numbers may
+    have decimal commas, which become points; not if others have points, as either could then
+    stand between thousands.
+
     Args:
         path: the file, UTF-8 with or without a byte order mark.
 
@@ -45,49 +56,91 @@ def read_csv(path: Path) -> pa.Table:
         The columns, named by the first line.
 
     Raises:
-        TableError: if it isn't CSV with commas; the message says what it looks like.
+        TableError: if it isn't CSV with commas or semicolons; the message says what it looks like.
         OSError, csv.Error, ArrowException: if it can't be read.
     """
     text = _text_of(path)
     if not text.strip():
         raise TableError("is empty", file=path, hint="the first line names the columns")
-    names = next(row for row in _reader(text) if row)
+    separator = separator_of(text)
+    names = next(row for row in _reader(text, separator) if row)
     if len(names) == 1:
         _check_separator(text, path)
-    table = _small(text, path) if len(text) < SMALL else _large(text, names, path)
+    if len(text) < SMALL:
+        table = _small(text, separator, path)
+    else:
+        table = _large(text, separator, names, path)
+    if separator == ";":
+        table = _with_decimal_points(table)
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
-def _reader(text: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=None))
+def separator_of(text: str) -> str:
+    """Return what separates the cells: semicolons if the first line has them and no comma."""
+    header = text.lstrip().partition("\n")[0]
+    return ";" if ";" in header and "," not in header else ","
 
 
-def _rows(text: str, path: Path) -> list[list[str]]:
+def recognised(paths: Iterable[Path]) -> str | None:
+    """Tell which tables are read as those that spreadsheets write in many countries.
+
+    Args:
+        paths: tables; any that can't be read are left out.
+
+    Returns:
+        A sentence that names the first one, or None if there is none.
+    """
+    found = []
+    for path in dict.fromkeys(paths):
+        if path.suffix.lower() == ".csv":
+            with suppress(OSError), path.open("rb") as file:
+                if separator_of(file.readline(SMALL).decode("utf-8-sig", "replace")) == ";":
+                    found.append(path.name)
+    if not found:
+        return None
+    more = f" and {numbered(len(found) - 1, 'more table')}" if len(found) > 1 else ""
+    return f"{found[0]}{more}: semicolons separate the cells, and numbers may have decimal commas"
+
+
+def _with_decimal_points(table: pa.Table) -> pa.Table:
+    columns = table.columns
+    if any(pc.any(pc.match_substring_regex(one, DECIMAL_POINT)).as_py() for one in columns):
+        return table
+    columns = [pc.replace_substring_regex(one, DECIMAL_COMMA, r"\1.\2") for one in columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def _reader(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=None), delimiter=separator)
+
+
+def _rows(text: str, separator: str, path: Path) -> list[list[str]]:
     """Return the rows that aren't blank, the names of the columns first.
 
     Raises:
         TableError: if a row has more or fewer cells than there are names; it says which line.
     """
-    reader = _reader(text)
+    reader = _reader(text, separator)
     rows: list[list[str]] = []
     for row in reader:
         if row and rows and len(row) != len(rows[0]):
             what = f"has {len(row)} cells, the first line names {len(rows[0])}"
-            hint = "a number with a decimal comma counts as two cells; points are needed"
+            decimals = "a number with a decimal comma counts as two cells; points are needed"
+            hint = decimals if separator == "," else None
             raise TableError(f"line {reader.line_num} {what}", file=path, hint=hint)
         if row:
             rows.append(row)
     return rows
 
 
-def _small(text: str, path: Path) -> pa.Table:
-    names, *rows = _rows(text, path)
+def _small(text: str, separator: str, path: Path) -> pa.Table:
+    names, *rows = _rows(text, separator, path)
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     texts = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
     return pa.table(texts, names=names)
 
 
-def _large(text: str, names: list[str], path: Path) -> pa.Table:
+def _large(text: str, separator: str, names: list[str], path: Path) -> pa.Table:
     """Read the columns by Arrow, which takes longer to start than a small file needs.
 
     Where Arrow refuses the text, the rows are read again to say which line is at fault.
@@ -99,10 +152,11 @@ def _large(text: str, names: list[str], path: Path) -> pa.Table:
         return pyarrow.csv.read_csv(
             pa.BufferReader(text.encode()),
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=separator),
             convert_options=convert,
         )
     except pa.ArrowInvalid:
-        _rows(text, path)
+        _rows(text, separator, path)
         raise
 
 

@@ -117,6 +117,7 @@ class ShardRun:
         try:
             with without_garbage_collection():
                 # Imported only where there is something to solve: this is what takes seconds.
+                from ..files.csv_files import recognised
                 from ..files.durable import Durable
                 from . import worker
                 from .supervision import RetryPolicy, Task, supervise
@@ -134,6 +135,9 @@ class ShardRun:
             return
         for line in told(read_approximations(self.plan.approximations(members[0]))):
             self.log(line)
+        tables = recognised(table for member in members for table in member.tables)
+        if tables is not None:
+            self.log(tables)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
         config = self.plan.config
         policy = RetryPolicy(
