@@ -10,10 +10,14 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
-# Tests that need no batch to run, seconds each file.
+# Tests of every room that need no batch to run.
 QUICK := tests/files tests/study tests/model tests/results tests/summary tests/upstream \
   tests/contingency/test_partitioned_inverse.py tests/contingency/test_block_results.py \
+  tests/contingency/test_contingency_solvers.py::test_every_outage_of_a_small_grid_is_solved_as_by_pandapower \
+  tests/powerflow/test_power_flows.py::test_odd_grid_is_solved_as_by_pandapower \
+  tests/scenarios/test_scenarios.py tests/report/test_report.py \
   tests/grids/test_matpower.py tests/opf/test_opf_dc.py tests/run/test_supervision.py
+SLOWER := tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations
 SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 .PHONY: run test check lint docs upgrade-check slurm-profile clean
@@ -31,7 +35,7 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(QUICK)
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(QUICK) --deselect $(SLOWER)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

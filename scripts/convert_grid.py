@@ -15,6 +15,7 @@ from pathlib import Path
 from gat_batch.errors import GatBatchError, GridError
 from gat_batch.grids import grid_ref, read_grid, write_grid
 from gat_batch.grids.approximations import APPROXIMATIONS
+from gat_batch.process import set_up_solving
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("target", metavar="OUT", type=Path, help="the file or .arrow folder")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     arguments = parser.parse_args()
+    set_up_solving()
     try:
         if arguments.target.exists() and not arguments.force:
             raise GridError("exists", file=arguments.target, hint="--force replaces it")

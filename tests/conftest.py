@@ -162,30 +162,31 @@ class Workspace:
         return json.loads((self.batch / "batch_manifest.json").read_text(encoding="utf-8"))
 
 
-def read_once(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a function without arguments called once, and its result copied from then on."""
-    known: list[Any] = []
+def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a function called once for the same arguments, and its result copied from then on."""
+    known = cache(make)
 
-    @wraps(read)
+    @wraps(make)
     def copied(*arguments: Any, **keywords: Any) -> Any:
-        if arguments or keywords:
-            return read(*arguments, **keywords)
-        if not known:
-            known.append(read())
-        return deepcopy(known[0])
+        return deepcopy(known(*arguments, **keywords))
 
     return copied
 
 
 @pytest.fixture(autouse=True, scope="session")
 def bundled_grids() -> None:
-    """Have grids that ship with pandapower read once: to copy one takes a tenth of the time."""
+    """Have grids that ship with pandapower read, and empty ones made, once in a process.
+
+    To copy one takes a tenth of the time.
+    """
+    import pandapower
     from pandapower import networks
 
     files = ("power_system_test_cases", "mv_oberrhein", "cigre_networks", "create_examples")
     for name, read in [*vars(networks).items()]:
         if isfunction(read) and read.__module__.removeprefix("pandapower.networks.") in files:
-            setattr(networks, name, read_once(read))
+            setattr(networks, name, made_once(read))
+    pandapower.create_empty_network = made_once(pandapower.create_empty_network)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import os
 
 
 def set_up_solving() -> None:
-    """Set up a process that solves states; call it before numpy or pandapower is imported.
+    """Set up a process that solves or converts; call it before numpy or pandapower is imported.
 
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
     then uses its own loops and would say so again and again; that message is left out. Nor is there

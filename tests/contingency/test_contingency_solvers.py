@@ -361,14 +361,11 @@ def graphs(draw):
     return buses, ends, draw(lines), draw(st.sets(st.integers(1, buses - 1), max_size=2))
 
 
-EMPTY = pandapower.create_empty_network()
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs())
 def test_what_is_cut_off_is_what_a_graph_search_misses(drawn):
     count, ends, lines, buses = drawn
-    net = deepcopy(EMPTY)
+    net = pandapower.create_empty_network()
     pandapower.create_buses(net, count, 110.0)
     pandapower.create_ext_grid(net, 0)
     for first, second in ends:

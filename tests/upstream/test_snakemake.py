@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 
 from gat_batch.upstream.snakemake import end_timers
@@ -35,22 +33,20 @@ rule all:
 """
 
 
-def facts_of(tmp_path, *arguments):
-    (tmp_path / "Snakefile").write_text(WORKFLOW)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def facts_of(workspace, *arguments):
+    workspace.write("Snakefile", WORKFLOW)
+    run = workspace.snakemake("--cores", "1", *arguments)
     assert run.returncode == 0, run.stdout + run.stderr
-    return (tmp_path / "facts").read_text()
+    return (workspace.path / "facts").read_text()
 
 
-def test_the_workflow_knows_what_was_asked(tmp_path, monkeypatch, pytestconfig):
-    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath / "scripts"))
+def test_the_workflow_knows_what_was_asked(workspace):
     told = "Snakemake's workflow object names what was asked otherwise"
-    assert facts_of(tmp_path, "-n") == "[True, True, False, False]", told
-    assert facts_of(tmp_path, "--summary") == "[True, False, False, False]", told
-    assert not (tmp_path / "executor").exists()
-    assert facts_of(tmp_path), told
-    assert (tmp_path / "executor").read_text() == "local", told
+    assert facts_of(workspace, "-n") == "[True, True, False, False]", told
+    assert facts_of(workspace, "--summary") == "[True, False, False, False]", told
+    assert not (workspace.path / "executor").exists()
+    assert facts_of(workspace), told
+    assert (workspace.path / "executor").read_text() == "local", told
 
 
 def test_timers_of_snakemake_are_ended_and_no_others():
