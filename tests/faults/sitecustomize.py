@@ -15,10 +15,10 @@ import signal
 import sys
 import time
 
-TABLE = re.compile(r".*/loads_(segfault|gil|memory|hog|kill|slow|io)(-once)?[^/]*\.csv")
+TABLE = re.compile(r".*/loads_(segfault|gil|memory|hog|kill|slow|held|io)(-once)?[^/]*\.csv")
 
 
-def strike(fault):
+def strike(fault, folder):
     faulthandler.disable()
     if fault == "segfault":
         ctypes.string_at(0)
@@ -37,6 +37,9 @@ def strike(fault):
         time.sleep(20)
     elif fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif fault == "held":
+        while not os.path.exists(os.path.join(folder, "go")):  # noqa: PTH110, PTH118 - as below
+            time.sleep(0.05)
     elif fault == "io":
         raise OSError(5, "Input/output error", "a table")
     else:
@@ -55,7 +58,7 @@ def hook(event, arguments):
             os.close(os.open(f"{path}.struck", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return
-    strike(match.group(1))
+    strike(match.group(1), os.path.dirname(path))  # noqa: PTH120 - as above
 
 
 sys.addaudithook(hook)

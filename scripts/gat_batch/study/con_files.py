@@ -164,7 +164,7 @@ def read_sub(path: Path) -> dict[str, Subsystem]:
                 joined = None
             else:
                 current = None
-        elif current is not None and RANGES.get(first, (0, ""))[0] == len(words) - 1:
+        elif current is not None and first in RANGES and len(words) - 1 == RANGES[first][0]:
             condition = _condition(path, number, words)
             if joined is not None:
                 joined.append(condition)
