@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandapower
@@ -214,20 +215,32 @@ on_small = pytest.mark.xdist_group("small batch")
 def test_a_table_of_a_spreadsheet_gives_the_results_of_a_plain_one(workspace):
     workspace.write("plain.csv", "load,p_mw,q_mvar\n0,20.5,11.25\n2,1e1,\n")
     workspace.write("sheet.csv", "load;p_mw;q_mvar\n0;20,5;11,25\n2;1e1;\n")
+    workspace.write("wide.csv", "time,0,0 q_mvar,2\nnoon,20.5,11.25,10\n")
+    tables = {name: f"{name}.csv" for name in ("plain", "sheet", "wide")}
+    if find_spec("openpyxl"):
+        cells = {"snapshot": ["noon"], "0": [20.5], "0 q_mvar": [11.25], "2": [10]}
+        pd.DataFrame(cells).to_excel(workspace.path / "book.xlsx", index=False)
+        tables["book"] = "book.xlsx"
     scenarios = [
-        {"id": name, "loads": f"{name}.csv", "grid": "pandapower:case14", "solver": "ac"}
-        for name in ("plain", "sheet")
+        {"id": name, "loads": table, "grid": "pandapower:case14", "solver": "ac"}
+        for name, table in tables.items()
     ]
     workspace.write("manifest.json", {"scenarios": scenarios})
     workspace.configure()
     succeed(workspace.run())
-    plain, sheet = (pd.read_parquet(workspace.result(name)) for name in ("plain", "sheet"))
-    pd.testing.assert_frame_equal(plain.assign(scenario=""), sheet.assign(scenario=""))
+    results = {name: pd.read_parquet(workspace.result(name)) for name in tables}
+    plain = results["plain"]
+    same = [frame.drop(columns=["scenario", "snapshot"]) for frame in results.values()]
+    for frame in same[1:]:
+        pd.testing.assert_frame_equal(same[0], frame)
+    assert set(results["wide"]["snapshot"]) == {"noon"}
     (drawn,) = plain.loc[(plain["element"] == "load") & (plain["id"] == 0), "p_mw"]
     assert drawn == 20.5
     logs = "".join(file.read_text() for file in workspace.batch.glob("logs/solve_*.log"))
     assert logs.count("sheet.csv: semicolons separate the cells") == 1
     assert "plain.csv: semicolons" not in logs
+    books = " and 1 more table" if "book" in tables else ""
+    assert logs.count(f"wide.csv{books}: a column for each element") == 1
 
 
 @on_tables

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from gat_batch.errors import GatBatchError
 from gat_batch.files import csv_files
 from gat_batch.files.csv_files import write_csv
-from gat_batch.study.injection_tables import InjectionTable, read_injections, read_shared
+from gat_batch.study.injection_tables import read_injections, read_shared
+from gat_batch.study.injections import InjectionTable
 
 
 def write(path, text):

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
 from .csv_files import read_csv
 from .words import numbered
+from .workbooks import read_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,11 @@ MOST_FAULTS = 20
 
 
 def read_columns(path: Path) -> pa.Table:
-    """Read all columns of a file: as text from CSV, in their own types from Parquet.
+    """Read all columns of a file: as text from CSV, in their own types from others.
 
     Args:
-        path: a Parquet file with the suffix ``.parquet`` or ``.pq``, else CSV.
+        path: a Parquet file with the suffix ``.parquet`` or ``.pq``, an Excel workbook with
+            ``.xlsx``, of which the first sheet is read, else CSV.
 
     Returns:
         The columns, with at least one row.
@@ -38,13 +40,42 @@ def read_columns(path: Path) -> pa.Table:
         TableError: if the file is missing or damaged, has no rows or gives two columns one name.
         UnreadableError: if the system fails to read it.
     """
+    table = _opened(path, whole=True)
+    names = Counter(table.column_names)
+    for name, count in names.items():
+        if count > 1:
+            raise TableError(f"the column is there {count} times", file=path, field=name)
+    if not len(table):
+        raise TableError("has no rows", file=path)
+    return table
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a file.
+
+    Args:
+        path: as for :func:`read_columns`.
+
+    Raises:
+        TableError, UnreadableError: as for :func:`read_columns`.
+    """
+    return list(_opened(path, whole=False).column_names)
+
+
+def _opened(path: Path, *, whole: bool) -> pa.Table:
+    """Read a file, or only as much of it as names its columns."""
     try:
         if path.is_dir():
             raise TableError("is a folder, not a table", file=path)
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table = pq.ParquetFile(path).read(use_threads=False)
-        else:
-            table = read_csv(path)
+        match path.suffix.lower():
+            case ".parquet" | ".pq":
+                file = pq.ParquetFile(path)
+                groups = range(file.num_row_groups if whole else 0)
+                return file.read_row_groups([*groups], use_threads=False)
+            case ".xlsx":
+                return read_sheet(path, rows=None if whole else 1)
+            case _:
+                return read_csv(path)
     except FileNotFoundError:
         hint = "paths are relative to the manifest's folder"
         raise TableError("no such file", file=path, hint=hint) from None
@@ -53,13 +84,6 @@ def read_columns(path: Path) -> pa.Table:
         if isinstance(error, OSError) and error.errno is not None:
             raise UnreadableError(f"can't be read: {error.strerror}", file=path) from None
         raise TableError(f"can't be read: {error}", file=path) from None
-    names = Counter(table.column_names)
-    for name, count in names.items():
-        if count > 1:
-            raise TableError(f"the column is there {count} times", file=path, field=name)
-    if not len(table):
-        raise TableError("has no rows", file=path)
-    return table
 
 
 def codes(
@@ -110,15 +134,20 @@ def _texts(column: pa.Array) -> pa.StringArray | None:
 
 
 def numbers(
-    column: pa.ChunkedArray, name: str, path: Path, faults: list[GatBatchError]
+    column: pa.ChunkedArray,
+    name: str,
+    path: Path,
+    faults: list[GatBatchError],
+    quantity: str | None = None,
 ) -> NDArray[np.float64]:
     """Return a column as numbers, NaN where a cell is empty.
 
     Args:
         column: the column.
-        name: its name, for the messages; a ``vm_pu`` must be positive.
+        name: its name, for the messages.
         path: its file.
         faults: where a fault is added for each cell that is no finite number.
+        quantity: what it holds, if its name doesn't say so; a ``vm_pu`` must be positive.
 
     Returns:
         The numbers, shape (rows,); infinite where a fault was added.
@@ -137,11 +166,12 @@ def numbers(
         values = np.array([math.nan if cell is None else _number(cell) for cell in texts])
     given = cells.is_valid().to_numpy(zero_copy_only=False)
     wrong = given & ~np.isfinite(values)
-    if name == "vm_pu":
+    positive = (quantity or name) == "vm_pu"
+    if positive:
         wrong |= given & (values <= 0)
     for position in np.flatnonzero(wrong):
         what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
-        hint = "a positive number is needed" if name == "vm_pu" else "a finite number is needed"
+        hint = "a positive number is needed" if positive else "a finite number is needed"
         faults.append(TableError(what, file=path, hint=hint))
     return np.where(given, np.where(wrong, np.inf, values), np.nan)
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
 from ..study.opf_tables import REDISPATCH
-from .injections import Injections, resolve
-from .opf_changes import cost_curves, given_columns, place
+from .tables.injections import Injections, resolve
+from .tables.opf_changes import cost_curves, given_columns, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
     from ..grids.elements import ElementIndex
-    from ..study.injection_tables import InjectionTable
+    from ..study.injections import InjectionTable
     from ..study.opf_tables import ElementTable
     from .costs import Costs
-    from .opf_changes import Placed
+    from .tables.opf_changes import Placed
 
 
 class _Outage(Protocol):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..grids import GridRef
     from ..study.configuration import Config
-    from ..study.injection_tables import Kind
+    from ..study.injections import Kind
     from ..study.scenario import Contingencies, Scenario
 
 RESULT_FORMAT = 4

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ..study.injection_tables import InjectionTable, Kind
+    from ..study.injections import InjectionTable, Kind
     from ..study.opf_tables import ElementTable
     from ..study.scenario import Scenario
     from .plan import Plan

@@ -119,6 +119,7 @@ class ShardRun:
                 # Imported only where there is something to solve: this is what takes seconds.
                 from ..files.csv_files import recognised
                 from ..files.durable import Durable
+                from ..study.wide_tables import recognised_wide
                 from . import worker
                 from .supervision import RetryPolicy, Task, supervise
 
@@ -136,8 +137,14 @@ class ShardRun:
         for line in told(read_approximations(self.plan.approximations(members[0]))):
             self.log(line)
         tables = recognised(table for member in members for table in member.tables)
-        if tables is not None:
-            self.log(tables)
+        wide = recognised_wide(
+            (path, kind)
+            for member in members
+            for kind, path, _ in member.injections
+            if path is not None
+        )
+        for line in filter(None, (tables, wide)):
+            self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
         config = self.plan.config
         policy = RetryPolicy(

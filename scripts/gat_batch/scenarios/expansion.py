@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from ..study.injection_tables import Kind
+    from ..study.injections import Kind
     from .specification import Specification
 
 MOST_CELLS = 500_000

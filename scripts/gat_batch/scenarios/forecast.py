@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..study.injection_tables import Kind
+    from ..study.injections import Kind
     from ..study.scenario import Contingencies, Scenario
     from .outage_sets import OutageSet
     from .selection import Elements

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..study.injection_tables import Kind
+    from ..study.injections import Kind
     from .selection import Elements
 
 KIND_OF: dict[str, Kind] = {"load": "load", "gen": "gen", "sgen": "gen"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..errors import GatBatchError
-    from ..study.injection_tables import Kind
+    from ..study.injections import Kind
     from .specification import Specification
 
 FORMAT = 1

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import TableError
 from ..files.words import nearest
+from ..files.workbooks import read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ def read_profiles(path: Path) -> Profiles:
     """Read a file of profiles.
 
     Args:
-        path: CSV, with commas or semicolons, or Parquet.
+        path: CSV, with commas or semicolons, Parquet or Excel.
 
     Raises:
         TableError: if it can't be read, has a time twice, or a factor is no finite number.
@@ -88,6 +89,8 @@ def read_profiles(path: Path) -> Profiles:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             raw = pq.ParquetFile(path).read(use_threads=False)
+        elif path.suffix.lower() == ".xlsx":
+            raw = read_sheet(path)
         else:
             raw = _read_csv(path)
     except FileNotFoundError:

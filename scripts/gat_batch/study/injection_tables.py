@@ -1,4 +1,6 @@
-"""Load and generator tables: long form, a row for each element and snapshot, CSV or Parquet.
+"""Load and generator tables, CSV, Parquet or Excel: a row for each element and snapshot.
+
+``wide_tables`` reads those with a column for each element and a row for each snapshot.
 
 A load table names its elements in a column ``load`` or ``bus``; a generator table in ``gen``,
 ``sgen`` or ``bus``. ``p_mw`` and ``q_mvar`` are MW and MVAr, ``vm_pu`` the voltage setpoint of a
@@ -8,16 +10,16 @@ one state after the other; with a column ``scenario`` several scenarios share it
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
-from ..files.columns import MOST_FAULTS, codes, first_faults, numbers, raise_faults, read_columns
+from ..files.columns import codes, first_faults, numbers, raise_faults, read_columns
 from ..files.words import nearest
+from .injections import ELEMENT_COLUMNS, VALUE_COLUMNS, InjectionTable, SharedTable
+from .wide_tables import is_wide, repeated_times, wide_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,107 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-Kind = Literal["load", "gen"]
-
-ELEMENT_COLUMNS: dict[Kind, tuple[str, ...]] = {
-    "load": ("load", "bus"),
-    "gen": ("gen", "sgen", "bus"),
-}
-VALUE_COLUMNS: dict[Kind, tuple[str, ...]] = {
-    "load": ("p_mw", "q_mvar"),
-    "gen": ("p_mw", "q_mvar", "vm_pu"),
-}
-
-
-@dataclass(frozen=True)
-class InjectionTable:
-    """A load or generator table, or the rows of one scenario in it.
-
-    Attributes:
-        file: where it was read from.
-        element: what the table names: ``load``, ``gen``, ``sgen`` or ``bus``.
-        labels: distinct indices or names of elements, as text.
-        label: position of each row's element in ``labels``, shape (rows,).
-        values: for each value column that the table has, shape (rows,); NaN where left empty.
-        snapshots: distinct snapshots in the order of their appearance; empty without the column.
-        snapshot: position of each row's snapshot, shape (rows,); all 0 without the column.
-        numbers: position of each row in the file, shape (rows,); None if it is the same here.
-    """
-
-    file: Path
-    element: str
-    labels: tuple[str, ...]
-    label: NDArray[np.int64]
-    values: dict[str, NDArray[np.float64]]
-    snapshots: tuple[str, ...]
-    snapshot: NDArray[np.int64]
-    numbers: NDArray[np.int64] | None = None
-
-    def row(self, position: int) -> str:
-        """Return the name of a row for people: the first one below the header is row 2."""
-        return f"row {(position if self.numbers is None else int(self.numbers[position])) + 2}"
-
-    def part(self, rows: NDArray[np.int64]) -> InjectionTable:
-        """Return some of the rows as a table of their own."""
-        labels, label = _renumbered(self.labels, self.label[rows])
-        snapshots, snapshot = _renumbered(self.snapshots, self.snapshot[rows])
-        values = {name: column[rows] for name, column in self.values.items()}
-        return InjectionTable(
-            self.file, self.element, labels, label, values, snapshots, snapshot, rows
-        )
-
-
-@dataclass(frozen=True)
-class SharedTable:
-    """A table that several scenarios share.
-
-    Attributes:
-        table: all of its rows.
-        scenarios: distinct entries of the column ``scenario``, in the order of their appearance.
-        scenario: position of each row's scenario, shape (rows,).
-    """
-
-    table: InjectionTable
-    scenarios: tuple[str, ...]
-    scenario: NDArray[np.int64]
-
-    @cached_property
-    def _rows(self) -> dict[str, NDArray[np.int64]]:
-        order = np.argsort(self.scenario, kind="stable")
-        ends = np.cumsum(np.bincount(self.scenario, minlength=len(self.scenarios)))
-        return dict(zip(self.scenarios, np.split(order, ends[:-1]), strict=True))
-
-    def rows_of(self, name: str) -> InjectionTable:
-        """Return the rows of one scenario.
-
-        Raises:
-            TableError: if it has none.
-        """
-        if name not in self._rows:
-            hint = nearest(name, list(self.scenarios[:MOST_FAULTS]))
-            what = f"no row has {name!r} there"
-            raise TableError(what, file=self.table.file, field="scenario", hint=hint)
-        return self.table.part(self._rows[name])
-
-    def digests(self) -> dict[str, str]:
-        """Return a hash of each scenario's rows, whatever else the file holds.
-
-        Returns:
-            Scenario -> 64 hexadecimal digits.
-        """
-        table = self.table
-        labels, snapshots = np.array(table.labels, object), np.array(table.snapshots, object)
-        head = "\0".join([table.element, *table.values])
-        digests = {}
-        for name, rows in self._rows.items():
-            texts = [head, *labels[table.label[rows]]]
-            if table.snapshots:
-                texts += snapshots[table.snapshot[rows]].tolist()
-            digest = hashlib.sha256("\0".join(texts).encode())
-            for column in table.values.values():
-                digest.update(column[rows].tobytes())
-            digests[name] = digest.hexdigest()
-        return digests
+    from .injections import Kind
 
 
 def read_injections(
@@ -134,7 +36,7 @@ def read_injections(
     """Read a table.
 
     Args:
-        path: a CSV file, or Parquet with the suffix ``.parquet``.
+        path: CSV, or by its suffix Parquet (``.parquet``) or Excel (``.xlsx``).
         kind: whether it is a load or a generator table.
         rows: the entry in the column ``scenario`` of the rows wanted, if the table is shared.
         faults: where faults of rows are added, if they aren't to be raised; not for shared tables.
@@ -208,6 +110,8 @@ def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
     faults: list[GatBatchError] = []
     table = _parse(raw, path, kind, faults)
     scenarios, scenario = codes(raw["scenario"], "scenario", path, faults)
+    if table.numbers is not None:
+        scenario = scenario[table.numbers]
     if not faults:
         faults = _repeated_rows(table, scenario)
     raise_faults(faults, path)
@@ -215,6 +119,8 @@ def shared_table(raw: pa.Table, path: Path, kind: Kind) -> SharedTable:
 
 
 def _parse(raw: pa.Table, path: Path, kind: Kind, faults: list[GatBatchError]) -> InjectionTable:
+    if is_wide(raw, kind):
+        return wide_table(raw, path, kind, faults)
     element = _element_column(raw, path, kind)
     labels, label = codes(raw[element], element, path, faults)
     values = {
@@ -241,19 +147,6 @@ def _naming(table: InjectionTable) -> NDArray[np.int64]:
     """Return the rows that name an element and, where there are snapshots, one of these."""
     labels, snapshots = np.array(table.labels or [""]), np.array(table.snapshots or ["any"])
     return np.flatnonzero((labels[table.label] != "") & (snapshots[table.snapshot] != ""))
-
-
-def _renumbered(
-    texts: tuple[str, ...], codes: NDArray[np.int64]
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return only the texts that occur, in the order of their appearance, and the new codes."""
-    if not texts:
-        return (), codes
-    used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return tuple(texts[code] for code in used[order]), rank[inverse]
 
 
 def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
@@ -285,6 +178,8 @@ def _element_column(raw: pa.Table, path: Path, kind: Kind) -> str:
 def _repeated_rows(table: InjectionTable, scenario: NDArray[np.int64]) -> list[GatBatchError]:
     if len(table.labels) == len(table.label):
         return []
+    if table.wide:
+        return repeated_times(table, scenario)
     keys = table.snapshot * len(table.labels) + table.label
     keys = scenario * (keys.max(initial=0) + 1) + keys
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .injection_tables import Kind
+    from .injections import Kind
 
 OPTIMAL = ("dc_opf", "ac_opf")
 """Solvers that choose the generation instead of taking it as given."""

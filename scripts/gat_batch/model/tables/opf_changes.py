@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import GatBatchError, SolverError
-from ..study.opf_tables import POINT, POLYNOMIALS
-from .costs import Costs, curve_through, polynomial_curve
+from ...errors import GatBatchError, SolverError
+from ...study.opf_tables import POINT, POLYNOMIALS
+from ..costs import Costs, curve_through, polynomial_curve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..grids.elements import ElementIndex
-    from ..study.opf_tables import ElementTable
+    from ...grids.elements import ElementIndex
+    from ...study.opf_tables import ElementTable
 
     Columns = dict[tuple[str, str], NDArray[np.float64] | NDArray[np.bool_]]
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import GatBatchError, GridError, TableError
+from ...errors import GatBatchError, GridError, TableError
+from ...study.wide_tables import UNIT
+from .unit_columns import unit_positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
-    from ..grids.elements import ElementIndex
-    from ..study.injection_tables import InjectionTable, Kind
+    from ...grids.elements import ElementIndex
+    from ...study.injections import InjectionTable, Kind
 
 TARGETS: dict[str, tuple[str, ...]] = {"load": ("load",), "gen": ("gen", "sgen")}
 """Elements that a row for a bus is shared among."""
@@ -31,7 +33,7 @@ _NO_ROWS = np.array([], dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class _Shares:
+class Shares:
     """The elements of one kind that the labels of a table stand for.
 
     Attributes:
@@ -55,7 +57,7 @@ class Injections:
     """
 
     table: InjectionTable
-    shares: dict[str, _Shares]
+    shares: dict[str, Shares]
 
     def columns(
         self, net: pandapowerNet, snapshot: str | None
@@ -107,7 +109,7 @@ def _by_label(
 
 
 def _set(
-    new: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]], shares: _Shares
+    new: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]], shares: Shares
 ) -> None:
     """Write what a table gives into copies of the grid's columns."""
     p_old = new["p_mw"][shares.position]
@@ -146,16 +148,25 @@ def resolve(
     Returns:
         The table with its elements; of no use if faults were added.
     """
+    if table.element == UNIT:
+        units = unit_positions(index, table, faults)
+        return Injections(table, {element: _whole(pairs) for element, pairs in units.items()})
     faults.extend(_unusable_columns(table, kind))
     positions = _positions(index, table, faults)
     found = np.flatnonzero(positions >= 0)
     if len(np.unique(positions[found])) < len(found):
-        what = f"an {table.element} is named in two ways, by index and by name"
+        what = f"one {table.element} is named in two ways, by index and by name"
         faults.append(TableError(what, file=table.file, field=table.element))
     if table.element != "bus":
-        shares = _Shares(found, positions[found], np.ones(len(found)))
+        shares = Shares(found, positions[found], np.ones(len(found)))
         return Injections(table, {table.element: shares})
     return Injections(table, _bus_shares(index.net, table, kind, positions, faults))
+
+
+def _whole(pairs: list[tuple[int, int]]) -> Shares:
+    """Return shares of elements that get all that their labels give."""
+    label, position = np.array(pairs, dtype=np.int64).T
+    return Shares(label, position, np.ones(len(pairs)))
 
 
 def _positions(
@@ -195,8 +206,8 @@ def _position(
     try:
         return index.position(table.element, label)
     except GridError as fault:
-        row = table.row(int(np.argmax(table.label == table.labels.index(label))))
-        what = f"{row}: {fault.what}"
+        place = table.place(int(np.argmax(table.label == table.labels.index(label))))
+        what = f"{place}: {fault.what}"
         faults.append(TableError(what, file=table.file, field=table.element, hint=fault.hint))
         return -1
 
@@ -207,7 +218,7 @@ def _bus_shares(
     kind: Kind,
     buses: NDArray[np.int64],
     faults: list[GatBatchError],
-) -> dict[str, _Shares]:
+) -> dict[str, Shares]:
     """Share the values of buses among their elements in service.
 
     Each gets a part in proportion to its power in the grid, ``p_mw * scaling``; all get the same
@@ -243,7 +254,7 @@ def _bus_shares(
     shares = {}
     for element in TARGETS[kind]:
         own = sorted(share for share in found if share[1] == element)
-        shares[element] = _Shares(
+        shares[element] = Shares(
             np.array([label for label, *_ in own], dtype=np.int64),
             np.array([position for _, _, position, *_ in own], dtype=np.int64),
             np.array(

@@ -1,0 +1,105 @@
+"""Excel workbooks: the first sheet as a table, with numbers, texts and times of its cells."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import date, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ..errors import TableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_BYTES = 2**30
+"""Most that a workbook may hold once it is unpacked; a small file can grow without limit."""
+
+
+def read_sheet(path: Path, rows: int | None = None) -> pa.Table:
+    """Read the first sheet of a workbook; formulas count as the values they had when it was saved.
+
+    Args:
+        path: the file.
+        rows: most rows that are read, the names of the columns included, or None for all.
+
+    Returns:
+        The columns, named by the first row: of numbers where all cells are numbers, else of text,
+        with times in ISO form; null where a cell is empty. Empty rows and unnamed empty columns
+        at the end are left out.
+
+    Raises:
+        TableError: if openpyxl isn't installed, or it is no workbook or too large.
+        OSError: if it can't be read.
+    """
+    try:
+        import openpyxl
+    except ImportError:
+        hint = 'pip install "gat-batch[formats]", or save it as CSV'
+        raise TableError("needs openpyxl to be read", file=path, hint=hint) from None
+    try:
+        _check_size(path)
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # which some programs write wrong
+            cells = [[*row] for row in islice(sheet.iter_rows(values_only=True), rows)]
+        finally:
+            book.close()
+    except (OSError, TableError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the parser fails in many ways on other content
+        reason = f"{type(error).__name__}: {error}"
+        raise TableError(f"is not an Excel workbook: {reason}", file=path) from None
+    while cells and all(map(_is_empty, cells[-1])):
+        cells.pop()
+    if not cells:
+        raise TableError("is empty", file=path, hint="the first row names the columns")
+    return _table(cells, path)
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+    if size > MOST_BYTES:
+        what = f"holds {size / 2**20:.0f} MB, more than the {MOST_BYTES >> 20} that are read"
+        raise TableError(what, file=path, hint="save it as Parquet or CSV")
+
+
+def _table(cells: list[list[Any]], path: Path) -> pa.Table:
+    width = max(len(row) for row in cells)
+    columns = list(zip(*([*row] + [None] * (width - len(row)) for row in cells), strict=True))
+    while columns and all(map(_is_empty, columns[-1])):
+        columns.pop()
+    names = [_text(column[0]) for column in columns]
+    if None in names:
+        what = f"column {names.index(None) + 1} has no name"
+        raise TableError(what, file=path, hint="the first row names the columns")
+    return pa.table([_column(column[1:]) for column in columns], names=names)
+
+
+def _column(cells: tuple[Any, ...]) -> pa.Array:
+    cells = tuple(None if _is_empty(cell) else cell for cell in cells)
+    if all(isinstance(cell, int | float | None) and not isinstance(cell, bool) for cell in cells):
+        return pa.array(cells, pa.float64())
+    return pa.array([_text(cell) for cell in cells], pa.string())
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _text(cell: Any) -> str | None:
+    match cell:
+        case None:
+            return None
+        case datetime():
+            return cell.isoformat(timespec="seconds")
+        case date():
+            return cell.isoformat()
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case _:
+            return str(cell).strip() or None
