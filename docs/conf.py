@@ -25,5 +25,6 @@ autodoc_member_order = "bysource"
 # Names of others. Their pages aren't asked, as a build needs no network.
 nitpick_ignore_regex = [
     ("py:.*", r"(pa|pd|pathlib|pyarrow|pandas|typing)\..*"),
-    ("py:.*", r"(str|int|bool|dict|tuple|None|Any|Path|Self|Table|Literal.*|[a-z_]*')"),
+    ("py:.*", r"(str|int|bool|dict|tuple|None|Any|Path|Self|Table|pandapowerNet)"),
+    ("py:.*", r"(Literal.*|[a-z_]*')"),
 ]

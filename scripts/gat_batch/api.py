@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 
 from .errors import ManifestError, ResultError
 from .files.workflow_files import ROOT
+from .plan.fingerprints import forget_files
 from .run.monitor import read_status
 from .run.start import plan_batch
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pandapower.auxiliary import pandapowerNet
 
     from .plan.plan import Plan
 
@@ -143,6 +145,7 @@ class BatchJob:
         return job
 
     def _plan(self) -> Plan:
+        forget_files()
         return plan_batch(self.settings)
 
     @property
@@ -226,6 +229,24 @@ class BatchJob:
         """Read the same as :meth:`to_arrow`, as a data frame."""
         frame: pd.DataFrame = self.to_arrow(table, filters=filters, columns=columns).to_pandas()
         return frame
+
+    def network(
+        self, scenario: str, snapshot: str | None = None, contingency: str | None = None
+    ) -> pandapowerNet:
+        """Return one solved state as a pandapower network, with its results filled in.
+
+        Args:
+            scenario: id of the scenario.
+            snapshot: which snapshot, if it has any.
+            contingency: name of a contingency as in the results; None for the base case.
+
+        Raises:
+            ResultError: if there is no such state, or it isn't solved.
+            GatBatchError: if the grid or a table can't be read.
+        """
+        from .results.solved_network import solved_network
+
+        return solved_network(self._plan(), scenario, snapshot, contingency)
 
 
 def execute(settings: dict[str, Any], cores: int) -> bool:

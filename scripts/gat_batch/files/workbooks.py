@@ -1,7 +1,9 @@
-"""Excel workbooks: the first sheet as a table, with numbers, texts and times of its cells."""
+"""Excel workbooks: the first sheet read as a table; tables written, a sheet each."""
 
 from __future__ import annotations
 
+import math
+import re
 import zipfile
 from datetime import date, datetime
 from itertools import islice
@@ -12,10 +14,18 @@ import pyarrow as pa
 from ..errors import TableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MOST_BYTES = 2**30
 """Most that a workbook may hold once it is unpacked; a small file can grow without limit."""
+
+
+MOST_ROWS = 2**20
+"""Rows of a sheet, the names of the columns included."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Characters that no cell can hold."""
 
 
 def read_sheet(path: Path, rows: int | None = None) -> pa.Table:
@@ -58,6 +68,56 @@ def read_sheet(path: Path, rows: int | None = None) -> pa.Table:
     if not cells:
         raise TableError("is empty", file=path, hint="the first row names the columns")
     return _table(cells, path)
+
+
+def write_workbook(tables: Mapping[str, pa.Table], path: Path) -> None:
+    """Write tables as a workbook, a sheet each; no text in it is a formula.
+
+    Args:
+        tables: name of each sheet -> its table.
+        path: the file, which is replaced.
+
+    Raises:
+        TableError: if openpyxl isn't installed, or a table has more rows than a sheet can.
+        OSError: if it can't be written.
+    """
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+    except ImportError:
+        hint = 'pip install "gat-batch[formats]"'
+        raise TableError("needs openpyxl to be written", file=path, hint=hint) from None
+    book = Workbook(write_only=True)
+    for name, table in tables.items():
+        if len(table) >= MOST_ROWS:
+            what = f"{name} has {len(table)} rows, more than a sheet of Excel can hold"
+            raise TableError(what, file=path, hint="read its Parquet file, or leave it out")
+        sheet = book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        sheet.append(table.column_names)
+        for batch in table.to_batches(max_chunksize=1000):
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                cells = [WriteOnlyCell(sheet, value=_written(value)) for value in row]
+                for cell in cells:
+                    if cell.data_type == "f":
+                        cell.data_type = "s"
+                sheet.append(cells)
+    book.save(path)
+
+
+def _written(value: Any) -> Any:
+    """Return a value as a cell can hold it: no list, no infinity, no control characters."""
+    match value:
+        case list():
+            return _written(", ".join(map(str, value)))
+        case float() if not math.isfinite(value):
+            return None if math.isnan(value) else str(value)
+        case str():
+            return CONTROL.sub("", value)
+        case None | bool() | int() | float() | datetime() | date():
+            return value
+        case _:
+            return _written(str(value))
 
 
 def _check_size(path: Path) -> None:

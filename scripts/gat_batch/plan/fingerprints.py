@@ -70,6 +70,12 @@ def _row_hashes(path: Path, kind: Kind) -> dict[str, str]:
     return read_shared(path, kind).digests()
 
 
+def forget_files() -> None:
+    """Have grids and tables read again: they may change while a notebook lives."""
+    for known in (grid_hash, _table_hash, _row_hashes):
+        known.cache_clear()
+
+
 def scenario_facts(
     scenario: Scenario,
     config: Config,

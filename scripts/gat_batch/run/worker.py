@@ -19,15 +19,13 @@ from ..grids.elements import ElementIndex
 from ..model.contingencies import contingencies_of
 from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
+from ..model.scenario_tables import read_states
 from ..model.solution import SEVERITY
-from ..model.state import scenario_states
 from ..model.violations import Limits
 from ..plan.fingerprints import solver_versions
 from ..results.writer import ResultWriter
 from ..solvers.study import Study, solve_together
 from ..solvers.verification import Deviation
-from ..study.injection_tables import read_injections
-from ..study.opf_tables import read_element_table
 from .contingencies import solved_in_parts
 from .state import Run, SolvedState, solved_state
 
@@ -132,12 +130,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     scenario = _worker.members[scenario_id]
     until = began + scenario.timeout_secs + KILL_MARGIN_SECS
     _worker.journal.write("started", scenario_id, attempt=attempt, until=until)
-    loads, gens = (
-        read_injections(path, kind, rows) if path else None
-        for kind, path, rows in scenario.injections
-    )
-    costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
-    limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
+    states = read_states(_worker.index, scenario)
     plan, model = _worker.plan, _worker.model
     metadata: dict[str, Any] = {
         "fingerprint": plan.fingerprint(scenario),
@@ -148,9 +141,6 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     }
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
-    states = partial(
-        scenario_states, _worker.index, scenario, loads, gens, costs=costs, limits=limits
-    )
     run = Run(
         scenario=scenario_id,
         model=model,

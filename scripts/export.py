@@ -1,0 +1,61 @@
+"""Export from a batch: python scripts/export.py runs/batch/NAME OUT [--scenario ID ...].
+
+With a scenario, OUT is its grid in one state with the results filled in: pandapower .json, MATPOWER
+.m or .mat, or .arrow. Without, OUT is the summary as an Excel workbook, .xlsx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gat_batch.api import BatchJob
+from gat_batch.errors import GatBatchError, ResultError
+from gat_batch.grids import WRITABLE, write_grid
+from gat_batch.process import set_up_solving
+from gat_batch.summary.workbook import write_summary
+
+
+def main() -> int:
+    """Parse the arguments and export."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("batch", type=Path, help="folder of a batch")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the file, or .arrow folder")
+    parser.add_argument("--scenario", metavar="ID", help="which scenario")
+    parser.add_argument("--snapshot", help="which of its snapshots, if it has any")
+    parser.add_argument("--contingency", help="a contingency as in the results, as line:3")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    arguments = parser.parse_args()
+    set_up_solving()
+    try:
+        lost = export(arguments)
+    except (GatBatchError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {arguments.out}")
+    for sentence in lost:
+        print(f"not kept as it was: {sentence}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> list[str]:
+    """Write the file, and return what its format can't hold, a sentence each."""
+    out: Path = arguments.out
+    known = [*WRITABLE] if arguments.scenario else [".xlsx"]
+    if out.suffix.lower() not in known:
+        wanted = "a scenario's network" if arguments.scenario else "the summary"
+        hint = f"known are {', '.join(known)}; --scenario says which network is meant"
+        raise ResultError(f"{wanted} can't be written so", file=out, hint=hint)
+    if out.exists() and not arguments.force:
+        raise ResultError("exists", file=out, hint="--force replaces it")
+    job = BatchJob.resume(arguments.batch)
+    if arguments.scenario:
+        state = (arguments.scenario, arguments.snapshot, arguments.contingency)
+        return write_grid(job.network(*state), out)
+    write_summary(job.folder, out)
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The tables of a scenario, read, and its states made of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..study.injection_tables import read_injections
+from ..study.opf_tables import read_element_table
+from .state import scenario_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..grids.elements import ElementIndex
+    from ..study.scenario import Scenario
+    from .state import State
+
+
+def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterator[State]]:
+    """Read the tables of a scenario.
+
+    Args:
+        index: the elements of its grid.
+        scenario: the scenario.
+
+    Returns:
+        A function that makes its states, in the same order each time it is called.
+
+    Raises:
+        GatBatchError: if a table is at fault.
+    """
+    loads, gens = (
+        read_injections(path, kind, rows) if path else None
+        for kind, path, rows in scenario.injections
+    )
+    costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
+    limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
+    return partial(scenario_states, index, scenario, loads, gens, costs=costs, limits=limits)
