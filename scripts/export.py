@@ -43,6 +43,8 @@ def export(arguments: argparse.Namespace) -> list[str]:
     """Write the file, and return what its format can't hold, a sentence each."""
     out: Path = arguments.out
     known = [*WRITABLE] if arguments.scenario else [".xlsx"]
+    if not arguments.scenario and (arguments.snapshot or arguments.contingency):
+        raise ResultError("no scenario is named", hint="--scenario says whose state is meant")
     if out.suffix.lower() not in known:
         wanted = "a scenario's network" if arguments.scenario else "the summary"
         hint = f"known are {', '.join(known)}; --scenario says which network is meant"

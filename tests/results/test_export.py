@@ -8,6 +8,8 @@ from copy import deepcopy
 
 import numpy as np
 import pandapower
+import pandapower.control
+import pandapower.networks
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -25,6 +27,7 @@ STATES = [
     ("days", "b", None),
     ("outages", None, "line:0"),
     ("outages", None, None),
+    ("taps", None, None),
 ]
 
 
@@ -37,7 +40,11 @@ def batch(tmp_path_factory):
         {"id": "plain", "load_scale": 0.9},
         {"id": "days", "loads": "loads.csv", "outages": [{"type": "line", "id": 1}]},
         {"id": "outages", "contingencies": {"depth": 1, "types": ["line"]}},
+        {"id": "taps", "grid": "taps.json", "options": {"tap_control": True}},
     ]
+    net = pandapower.networks.example_multivoltage()
+    pandapower.control.DiscreteTapControl(net, 0, 1.01, 1.04, side="mv", element="trafo3w")
+    space.write("taps.json", pandapower.to_json(net))
     grid = {"grid": "pandapower:example_multivoltage", "solver": "ac", "scenarios": scenarios}
     space.write("manifest.json", grid)
     run = space.run()
@@ -74,6 +81,11 @@ def test_pandapower_solves_a_network_to_its_results(job, scenario, snapshot, con
                 results.loc[there, column], wanted.loc[there, column], atol=1e-5, rtol=1e-6
             )
         assert results["p_mw" if "p_mw" in results else "pl_mw"].notna().sum() > 0
+
+
+def test_taps_are_where_the_control_left_them(job):
+    net = pandapower.networks.example_multivoltage()
+    assert job.network("taps").trafo3w["tap_pos"].tolist() != net.trafo3w["tap_pos"].tolist()
 
 
 def test_states_differ_as_the_scenario_says(job):
@@ -129,6 +141,8 @@ def test_networks_from_the_command_line(batch):
     wrong = export(batch, "plain.txt", "--scenario", "plain")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
     assert ".json" in wrong.stderr
+    nobodys = export(batch, "summary.xlsx", "--snapshot", "a")
+    assert (nobodys.returncode, "--scenario" in nobodys.stderr) == (1, True)
 
 
 def test_the_summary_as_a_workbook(batch, job):

@@ -406,6 +406,16 @@ ANYTHING = st.recursive(
 )
 
 
+def test_a_specification_without_a_scenario_says_so(tmp_path):
+    outages = {"types": ["line"], "connected": True, "sets": [[{"type": "branch", "id": 0}]]}
+    family = {"id": "a", "each_outage": outages}
+    file = tmp_path / "study.json"
+    content = {"version": 1, "grid": "pandapower:case9", "scenarios": [family]}
+    file.write_text(json.dumps(content))
+    with pytest.raises(GatBatchError, match=r"study\.json: makes no scenario \(no outage"):
+        plan_product(read_document(file), file, tmp_path / "out")
+
+
 @settings(max_examples=120, deadline=None)
 @given(
     content=documents()

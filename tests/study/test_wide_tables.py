@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from gat_batch.errors import GatBatchError
 from gat_batch.files import workbooks
+from gat_batch.files.columns import column_names
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.model.state import scenario_states
+from gat_batch.scenarios.profiles import read_profiles
 from gat_batch.study.injection_tables import read_injections, read_shared
 from gat_batch.study.wide_tables import recognised_wide
 
@@ -125,6 +127,20 @@ def test_cells_of_a_workbook(tmp_path):
     book.active["C1"], book.active["D1"] = "q_mvar", None
     book.save(tmp_path / "t.xlsx")
     assert read_injections(tmp_path / "t.xlsx", "load").labels == ("a", "3")
+
+
+def test_profiles_of_a_workbook_are_those_of_a_csv(tmp_path):
+    frame = pd.DataFrame({"time": [0, 1, 2], "a": [0.5, 1.0, 0.0]})
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    one = read_profiles(tmp_path / "p.csv")
+    other = read_profiles(written(tmp_path / "p.xlsx", frame))
+    assert one.times == other.times == ("0", "1", "2")
+    np.testing.assert_array_equal(one.columns["a"], other.columns["a"])
+
+
+def test_names_are_read_without_the_rows(tmp_path):
+    text = '\ufeff\n"a; b" ;c\r\n1;\xff\n'
+    assert column_names(written(tmp_path / "t.csv", text)) == ["a; b", "c"]
 
 
 def test_a_workbook_that_is_none_or_too_large_is_refused(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
-from .csv_files import read_csv
+from .csv_files import read_csv, read_names
 from .words import numbered
 from .workbooks import read_sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,7 +42,14 @@ def read_columns(path: Path) -> pa.Table:
         TableError: if the file is missing or damaged, has no rows or gives two columns one name.
         UnreadableError: if the system fails to read it.
     """
-    table = _opened(path, whole=True)
+    with _refusals(path):
+        match path.suffix.lower():
+            case ".parquet" | ".pq":
+                table = pq.ParquetFile(path).read(use_threads=False)
+            case ".xlsx":
+                table = read_sheet(path)
+            case _:
+                table = read_csv(path)
     names = Counter(table.column_names)
     for name, count in names.items():
         if count > 1:
@@ -51,7 +60,7 @@ def read_columns(path: Path) -> pa.Table:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the names of the columns of a file.
+    """Return the names of the columns of a file, without reading its rows.
 
     Args:
         path: as for :func:`read_columns`.
@@ -59,23 +68,24 @@ def column_names(path: Path) -> list[str]:
     Raises:
         TableError, UnreadableError: as for :func:`read_columns`.
     """
-    return list(_opened(path, whole=False).column_names)
+    with _refusals(path):
+        match path.suffix.lower():
+            case ".parquet" | ".pq":
+                names = pq.read_schema(path).names
+            case ".xlsx":
+                names = read_sheet(path, rows=1).column_names
+            case _:
+                names = read_names(path)
+    return list(names)
 
 
-def _opened(path: Path, *, whole: bool) -> pa.Table:
-    """Read a file, or only as much of it as names its columns."""
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say of a file that can't be read why it can't."""
     try:
         if path.is_dir():
             raise TableError("is a folder, not a table", file=path)
-        match path.suffix.lower():
-            case ".parquet" | ".pq":
-                file = pq.ParquetFile(path)
-                groups = range(file.num_row_groups if whole else 0)
-                return file.read_row_groups([*groups], use_threads=False)
-            case ".xlsx":
-                return read_sheet(path, rows=None if whole else 1)
-            case _:
-                return read_csv(path)
+        yield
     except FileNotFoundError:
         hint = "paths are relative to the manifest's folder"
         raise TableError("no such file", file=path, hint=hint) from None

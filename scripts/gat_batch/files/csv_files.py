@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ..errors import TableError
-from .words import numbered
+from .words import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +75,20 @@ def read_csv(path: Path) -> pa.Table:
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
+def read_names(path: Path) -> list[str]:
+    """Read the names of the columns of a CSV file, and no more of it.
+
+    Args:
+        path: as for :func:`read_csv`.
+
+    Raises:
+        OSError, csv.Error: if it can't be read.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = next((line for line in file if line.strip()), "")
+    return [name.strip() for name in next(_reader(line, separator_of(line)), [])]
+
+
 def separator_of(text: str) -> str:
     """Return what separates the cells: semicolons if the first line has them and no comma."""
     header = text.lstrip().partition("\n")[0]
@@ -98,8 +112,8 @@ def recognised(paths: Iterable[Path]) -> str | None:
                     found.append(path.name)
     if not found:
         return None
-    more = f" and {numbered(len(found) - 1, 'more table')}" if len(found) > 1 else ""
-    return f"{found[0]}{more}: semicolons separate the cells, and numbers may have decimal commas"
+    what = "semicolons separate the cells, and numbers may have decimal commas"
+    return f"{first_of(found, 'table')}: {what}"
 
 
 def _with_decimal_points(table: pa.Table) -> pa.Table:

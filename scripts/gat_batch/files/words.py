@@ -64,6 +64,12 @@ def _begins(word: str, beginning: str) -> bool:
     return word.casefold().startswith(beginning.casefold())
 
 
+def first_of(names: list[str], noun: str) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = len(names) - 1
+    return f"{names[0]} and {numbered(more, f'more {noun}')}" if more else names[0]
+
+
 def numbered(count: int, noun: str) -> str:
     """Return a number with its noun, as ``1 scenario`` or ``2 scenarios``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

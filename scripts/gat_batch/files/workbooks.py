@@ -36,9 +36,9 @@ def read_sheet(path: Path, rows: int | None = None) -> pa.Table:
         rows: most rows that are read, the names of the columns included, or None for all.
 
     Returns:
-        The columns, named by the first row: of numbers where all cells are numbers, else of text,
-        with times in ISO form; null where a cell is empty. Empty rows and unnamed empty columns
-        at the end are left out.
+        The columns, named by the first row: of integers or numbers where all cells are, else of
+        text, with times in ISO form; null where a cell is empty. Empty rows and unnamed empty
+        columns at the end are left out.
 
     Raises:
         TableError: if openpyxl isn't installed, or it is no workbook or too large.
@@ -143,6 +143,8 @@ def _table(cells: list[list[Any]], path: Path) -> pa.Table:
 def _column(cells: tuple[Any, ...]) -> pa.Array:
     cells = tuple(None if _is_empty(cell) else cell for cell in cells)
     if all(isinstance(cell, int | float | None) and not isinstance(cell, bool) for cell in cells):
+        if all(cell is None or float(cell).is_integer() for cell in cells):
+            return pa.array(cells, pa.float64()).cast(pa.int64(), safe=False)
         return pa.array(cells, pa.float64())
     return pa.array([_text(cell) for cell in cells], pa.string())
 

@@ -34,8 +34,9 @@ def solved_network(
     """Return a network in one state of a scenario, with the results of that state filled in.
 
     Loads, generators, voltages, limits, outages and tap positions are those of the state, so that
-    a power flow in pandapower gives the same results. The ``res_`` tables have the columns that
-    results have, and NaN where a contingency kept no row of an element. Costs stay the grid's.
+    after a power flow pandapower gives the same results with the scenario's options. The
+    ``res_`` tables have the columns that results have, and NaN where a contingency kept no row of
+    an element. Costs stay the grid's; what an optimal power flow chose is in the results alone.
 
     Args:
         plan: the batch.

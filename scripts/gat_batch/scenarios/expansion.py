@@ -85,9 +85,8 @@ def expand(
             fault.file = fault.file or str(specification.file)
             faults.append(fault.at(scenario=family.id))
     if not faults and not entries:
-        hint = "its outages are none, or all leave a part of the grid unconnected"
-        what = "the specification makes no scenario"
-        faults.append(GatBatchError(what, file=specification.file, hint=hint))
+        hint = "no outage that each_outage asks for is left"
+        faults.append(specification.fault("makes no scenario", hint=hint))
     if faults:
         raise InputErrors(faults)
     tables.close()

@@ -36,7 +36,8 @@ class InjectionTable:
 
     Attributes:
         file: where it was read from.
-        element: what the table names: ``load``, ``gen``, ``sgen`` or ``bus``.
+        element: what the table names: ``load``, ``gen``, ``sgen`` or ``bus``, or ``unit`` for
+            generators and static generators.
         labels: distinct indices or names of elements, as text.
         label: position of each row's element in ``labels``, shape (rows,).
         values: for each value column that the table has, shape (rows,); NaN where left empty.

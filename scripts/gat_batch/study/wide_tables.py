@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
 from ..files.columns import codes, column_names, numbers
-from ..files.words import numbered
+from ..files.words import first_of
 from .injections import ELEMENT_COLUMNS, VALUE_COLUMNS, InjectionTable
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _header(raw: pa.Table, path: Path, kind: Kind) -> tuple[str, str, list[_Colu
     columns = [_column(name, kind) for name in raw.column_names if name not in (*keys, "scenario")]
     faults: list[GatBatchError] = []
     if len(keys) > 1:
-        faults.append(TableError("has the columns time and snapshot", file=path, hint="one of two"))
+        faults.append(TableError("has the columns time and snapshot", file=path, hint="keep one"))
     if not columns:
         faults.append(TableError("names no elements", file=path, hint="each needs a column"))
     seen: dict[tuple[str, str], str] = {}
@@ -183,5 +183,4 @@ def recognised_wide(tables: Iterable[tuple[Path, Kind]]) -> str | None:
                 found.append(path.name)
     if not found:
         return None
-    more = f" and {numbered(len(found) - 1, 'more table')}" if len(found) > 1 else ""
-    return f"{found[0]}{more}: a column for each element, a row for each snapshot"
+    return f"{first_of(found, 'table')}: a column for each element, a row for each snapshot"
