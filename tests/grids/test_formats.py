@@ -93,7 +93,7 @@ def test_simbench():
     pytest.importorskip("simbench", reason="simbench isn't installed")
     net = read("simbench:1-MV-urban--0-sw", Path())
     assert len(net.bus) > 100
-    assert "profiles" not in net
+    assert len(net["time_series"].times) == 366 * 96
     with pytest.raises(GridError, match="simbench:nope: SimBench has no grid 'nope'"):
         read("simbench:nope", Path())
 

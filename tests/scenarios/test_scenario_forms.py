@@ -81,7 +81,7 @@ def test_each_slice_is_a_scenario_and_slices_are_chosen(tmp_path):
     other = made(tmp_path, study({"id": "h", "time_slices": {"every": 2}}, **top))["h"]
     assert rows_of(other.loads, "load", other.load_rows)["snapshot"].nunique() == 2
     back = {"first": "2030-01-01T01:00", "last": "2030-01-01T00:00"}
-    with pytest.raises(GatBatchError, match="time_slices: goes from"):
+    with pytest.raises(GatBatchError, match="time_slices go from"):
         made(tmp_path, study({"id": "h", "time_slices": back}, **top))
     with pytest.raises(GatBatchError, match="is not a value of this parameter"):
         made(tmp_path, study({"id": "h", "sweep": {"timeout_secs": [5, 1e99]}}, **top))

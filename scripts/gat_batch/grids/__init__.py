@@ -6,10 +6,12 @@ Networks are written in the same formats, too.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..errors import GridError
 from .reference import GridRef, grid_ref
+from .time_series import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +93,19 @@ def write_grid(net: pandapowerNet, path: Path) -> list[str]:
     Raises:
         GridError: if the suffix isn't one of these or the grid can't be written.
     """
-    match WRITABLE.get(path.suffix.lower()):
+    form = WRITABLE.get(path.suffix.lower())
+    if form is None:
+        what = f"can't be written as {path.suffix or 'a file without a suffix'!r}"
+        raise GridError(what, file=path, hint=f"known are {', '.join(WRITABLE)}")
+    if KEY not in net:
+        return _write(net, path, form)
+    steady = copy(net)
+    del steady[KEY]
+    return [*_write(steady, path, form), "time series of its elements"]
+
+
+def _write(net: pandapowerNet, path: Path, form: Literal["json", "arrow", "m", "mat"]) -> list[str]:
+    match form:
         case "json":
             from .pandapower_json import write_json
 
@@ -104,8 +118,5 @@ def write_grid(net: pandapowerNet, path: Path) -> list[str]:
             from .matpower.writer import write_matpower
 
             return write_matpower(net, path)
-        case None:
-            what = f"can't be written as {path.suffix or 'a file without a suffix'!r}"
-            raise GridError(what, file=path, hint=f"known are {', '.join(WRITABLE)}")
-        case form:
+        case _:
             assert_never(form)

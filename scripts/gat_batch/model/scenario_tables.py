@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..study.injection_tables import read_injections
 from ..study.opf_tables import read_element_table
 from .state import scenario_states
+from .tables.time_series import course_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,4 +37,7 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
     )
     costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
     limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
-    return partial(scenario_states, index, scenario, loads, gens, costs=costs, limits=limits)
+    course = course_of(index.net, scenario.time_slices)
+    return partial(
+        scenario_states, index, scenario, loads, gens, costs=costs, limits=limits, course=course
+    )

@@ -26,6 +26,7 @@ from ..errors import GatBatchError, InputErrors, TableError
 from ..study.opf_tables import REDISPATCH
 from .tables.injections import Injections, resolve
 from .tables.opf_changes import cost_curves, given_columns, place
+from .tables.time_series import SCALED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..study.opf_tables import ElementTable
     from .costs import Costs
     from .tables.opf_changes import Placed
+    from .tables.time_series import GridCourse
 
 
 class _Outage(Protocol):
@@ -94,6 +96,7 @@ def scenario_states(
     *,
     costs: ElementTable | None = None,
     limits: ElementTable | None = None,
+    course: GridCourse | None = None,
 ) -> Iterator[State]:
     """Return the states of a scenario, one a snapshot.
 
@@ -104,6 +107,7 @@ def scenario_states(
         gens: the scenario's generator table.
         costs: its table of costs.
         limits: its table of limits.
+        course: the snapshots that it has of its grid's time series.
 
     Yields:
         A state for each snapshot in the order of the tables, or one without a snapshot.
@@ -111,7 +115,7 @@ def scenario_states(
     Raises:
         InputErrors: if the scenario doesn't fit the grid: all faults.
     """
-    tables = _Tables(loads, gens, costs, limits)
+    tables = _Tables(loads, gens, costs, limits, course)
     injections, outages, snapshots, priced, limited = _resolved(index, scenario, tables)
     steady = _curves(priced, None) if priced and not priced.table.snapshots else None
     for snapshot in snapshots or (None,):
@@ -138,6 +142,7 @@ def check_scenario(
     *,
     costs: ElementTable | None = None,
     limits: ElementTable | None = None,
+    course: GridCourse | None = None,
 ) -> None:
     """Check that a scenario fits a grid, without building its states.
 
@@ -145,7 +150,8 @@ def check_scenario(
         InputErrors: if it doesn't: all faults.
         TableError: if a curve of costs is at fault.
     """
-    _, _, snapshots, priced, _ = _resolved(index, scenario, _Tables(loads, gens, costs, limits))
+    tables = _Tables(loads, gens, costs, limits, course)
+    _, _, snapshots, priced, _ = _resolved(index, scenario, tables)
     for snapshot in snapshots or (None,):
         _curves(priced, snapshot)
 
@@ -183,6 +189,7 @@ class _Tables(NamedTuple):
     gens: InjectionTable | None
     costs: ElementTable | None
     limits: ElementTable | None
+    course: GridCourse | None
 
 
 def _curves(priced: Placed | None, snapshot: str | None) -> Costs:
@@ -191,10 +198,14 @@ def _curves(priced: Placed | None, snapshot: str | None) -> Costs:
 
 def _resolved(
     index: ElementIndex, scenario: _Scenario, tables: _Tables
-) -> tuple[list[Injections], list[Change], tuple[str, ...], Placed | None, Placed | None]:
+) -> tuple[
+    list[Injections | GridCourse], list[Change], tuple[str, ...], Placed | None, Placed | None
+]:
     """Return tables and outages held against the grid: positions instead of names."""
     faults: list[GatBatchError] = []
-    injections = []
+    injections: list[Injections | GridCourse] = []
+    if tables.course is not None:
+        injections.append(tables.course)
     if tables.loads is not None:
         injections.append(resolve(index, tables.loads, "load", faults))
     if tables.gens is not None:
@@ -242,20 +253,20 @@ def _outage_changes(
 
 
 def _injection_changes(
-    net: pandapowerNet, injections: Injections, snapshot: str | None, scenario: _Scenario
+    net: pandapowerNet,
+    injections: Injections | GridCourse,
+    snapshot: str | None,
+    scenario: _Scenario,
 ) -> Iterator[Change]:
     columns = injections.columns(net, snapshot)
     for (element, column), values in columns.items():
-        factor = 1.0 if column == "vm_pu" else _factor(scenario, element)
+        scaled = column in SCALED.get(element, ())
+        factor = _factor(scenario, element) if scaled else 1.0
         yield Change(element, column, values * factor)
 
 
 def _factor(scenario: _Scenario, element: str) -> float:
     return scenario.load_scale if element == "load" else scenario.gen_scale
-
-
-SCALED = {"load": ("p_mw", "q_mvar"), "gen": ("p_mw",), "sgen": ("p_mw", "q_mvar")}
-"""Columns that the scales multiply."""
 
 
 def _scale_changes(net: pandapowerNet, scenario: _Scenario, done: set[str]) -> list[Change]:

@@ -107,6 +107,7 @@ def scenario_facts(
         "gens": _injections_hash("gen", scenario.gens, scenario.gen_rows, made),
         "costs": _table_hash(scenario.costs),
         "limits": _table_hash(scenario.limits),
+        **({} if scenario.time_slices is None else {"time_slices": scenario.time_slices}),
         "load_scale": scenario.load_scale,
         "gen_scale": scenario.gen_scale,
         "contingencies": _contingency_facts(scenario.contingencies, config),

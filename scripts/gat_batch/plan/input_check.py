@@ -91,5 +91,5 @@ def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatc
 
 def _depends_on_elements(scenario: Scenario) -> bool:
     """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
-    named = scenario.tables or scenario.outages or scenario.contingencies
+    named = scenario.tables or scenario.outages or scenario.contingencies or scenario.time_slices
     return bool(named) or scenario.solver in OPTIMAL

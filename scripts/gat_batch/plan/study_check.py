@@ -11,6 +11,7 @@ from ..grids.elements import ElementIndex
 from ..grids.grid_check import check_study
 from ..model.costs import grid_costs
 from ..model.state import check_scenario
+from ..model.tables.time_series import course_of
 from ..study.injection_tables import read_injections
 from ..study.opf_tables import read_element_table
 from ..study.scenario import OPTIMAL
@@ -92,9 +93,9 @@ class _ScenarioCheck:
         )
         costs = tried(partial(self._element_table, "costs", scenario.costs))
         limits = tried(partial(self._element_table, "limits", scenario.limits))
-        tried(
-            lambda: check_scenario(self._index, scenario, loads, gens, costs=costs, limits=limits)
-        )
+        course = tried(partial(course_of, self._index.net, scenario.time_slices))
+        named = partial(check_scenario, self._index, scenario, loads, gens)
+        tried(partial(named, costs=costs, limits=limits, course=course))
         if scenario.contingencies is not None:
             tried(partial(self._contingencies, scenario.contingencies))
         return found

@@ -12,6 +12,7 @@ from ..errors import ResultError
 from ..files.words import nearest
 from ..grids import read_grid
 from ..grids.elements import ElementIndex
+from ..grids.time_series import KEY
 from ..model.contingencies import contingencies_of
 from ..model.quantities import COLUMNS
 from ..model.scenario_tables import read_states
@@ -66,6 +67,7 @@ def solved_network(
         net[change.element][change.column] = change.values
     for element, position in failing:
         net[element].iloc[position, net[element].columns.get_loc("in_service")] = False
+    net.pop(KEY, None)
     _fill(net, rows)
     return net
 

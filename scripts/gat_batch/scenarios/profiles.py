@@ -8,7 +8,6 @@ with the suffix ``_pload`` for active power and one with ``_qload`` for reactive
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ..errors import TableError
+from ..files.times import time_name
 from ..files.words import nearest
 from ..files.workbooks import read_sheet
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .selection import Elements
-
-FORMATS = ("%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True)
@@ -129,28 +127,6 @@ def _factors(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float
     if column.null_count or not np.isfinite(values).all():
         raise TableError("is not all finite numbers", file=path, field=name)
     return np.asarray(values, dtype=np.float64)
-
-
-def time_name(value: Any) -> str:
-    """Return the name of a snapshot for a time: dates in ISO form and UTC, others as they are."""
-    if isinstance(value, datetime):
-        return _iso(value)
-    text = str(value).strip()
-    for form in FORMATS:
-        try:
-            return _iso(datetime.strptime(text, form))
-        except ValueError:
-            continue
-    try:
-        return _iso(datetime.fromisoformat(text)) if not text.isdecimal() else text
-    except ValueError:
-        return text
-
-
-def _iso(moment: datetime) -> str:
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="seconds")
 
 
 def profile_factors(

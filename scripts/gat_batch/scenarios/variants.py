@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GatBatchError
+from ..files.times import chosen_times, time_name
 from ..grids import grid_ref, read_grid
 from .injection_factors import Factors, dispatch_of
 from .outage_sets import found, outage_sets
-from .profiles import Profiles, profile_factors, read_profiles, time_name
+from .profiles import Profiles, profile_factors, read_profiles
 from .quantities import INJECTIONS
 from .sampling import Design, Quantity, quantity_on
 from .selection import Elements, read_tags
@@ -99,18 +100,9 @@ class Variant:
             return tuple(time_name(time) for time in asked)
         first = next(iter(self.specification.profiles.values()))
         known = self.sources.profiles(first["file"])
-        if asked == "all":
-            return known.times
-        ends = [time_name(asked[key]) for key in ("first", "last") if key in asked]
-        rows = dict(zip(ends, known.rows(tuple(ends)).tolist(), strict=True))
-        start = rows[time_name(asked["first"])] if "first" in asked else 0
-        stop = rows[time_name(asked["last"])] if "last" in asked else len(known.times) - 1
-        if start > stop:
-            what = f"goes from {known.times[start]} back to {known.times[stop]}"
-            raise self.specification.fault(
-                what, field="time_slices", hint="first comes before last"
-            )
-        return known.times[start : stop + 1 : asked.get("every", 1)]
+        return tuple(
+            known.times[position] for position in chosen_times(asked, known.times, known.file)
+        )
 
     @property
     def snapshots(self) -> bool:

@@ -134,6 +134,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         gen_rows=_table(entry.get("gens"))[1],
         costs=table("costs"),
         limits=table("limits"),
+        time_slices=entry.get("time_slices"),
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(

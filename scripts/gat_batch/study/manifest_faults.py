@@ -142,6 +142,11 @@ def _needless(
                 field=key,
                 hint=f"it is for {' and '.join(OPTIMAL)}",
             )
+    for key in ("loads", "gens") if "time_slices" in entry else ():
+        if key in entry:
+            what = "time_slices take loads and generation from the grid's time series"
+            hint = "keep one of the two"
+            yield ManifestError(what, file=file, scenario=entry["id"], field=key, hint=hint)
     if (
         options_of(entry, document).get("ramps")
         and contingencies_of_entry(entry, document) is not None

@@ -83,6 +83,8 @@ class Scenario:
         gen_rows: the same of the generator table.
         costs: table of cost curves, or None.
         limits: table of limits, or None.
+        time_slices: which times of the grid's time series are its snapshots, as written in the
+            manifest, or None.
         load_scale: factor on every load.
         gen_scale: factor on every generator.
         outages: elements out of service.
@@ -104,6 +106,7 @@ class Scenario:
     gen_rows: str | None = None
     costs: Path | None = None
     limits: Path | None = None
+    time_slices: Any = None
     load_scale: float = 1.0
     gen_scale: float = 1.0
     outages: tuple[Outage, ...] = ()
