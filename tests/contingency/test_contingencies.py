@@ -75,13 +75,14 @@ def test_sets_fail_together_under_names_in_a_fixed_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        ("", "columns"),
-        ("contingency,type,id\n", "no rows"),
+        ("", "is empty"),
+        ("contingency,type,id\n", "has no rows"),
         ("name,type,id\na,line,1\n", "columns"),
         ("contingency,type,id\na,cable,1\n", "row 2: 'cable' is none of"),
         ("contingency,type,id\na,line,99\n", "row 2: there is no line"),
         ("contingency,type,id\na,line,1\na,line,1\n", "row 3: line 1 is in the set twice"),
-        ("contingency,type,id\na,line\n", "row 2: it doesn't have three"),
+        ("contingency,type,id\na,line\n", "line 2 has 2 cells"),
+        ("contingency;type;id\na;;1\n", "row 2: type is empty"),
     ],
 )
 def test_faulty_tables_of_sets_are_refused(workspace, text, fragment):

@@ -163,6 +163,24 @@ def test_outages_by_filter_by_list_and_without_those_that_cut_off(made, tmp_path
         "l-bus-3": [("bus", 3)],
     }
 
+    (tmp_path / "excel.csv").write_text("type;contingency;id\nline;a;1\n\ngen;a;2\nbus;b;3\n")
+    again = made(specification({"id": "l", "each_outage": {"sets": "excel.csv"}}))
+    assert {name: outages(s) for name, s in again.items()} == {
+        name: outages(s) for name, s in listed.items()
+    }
+
+    (tmp_path / "planning.sub").write_text("SUBSYSTEM A\nBUS 2\nBUS 3\nEND\n")
+    (tmp_path / "planning.con").write_text(
+        "SINGLE BUS IN SUBSYSTEM A\n"
+        "CONTINGENCY X\nREMOVE LOAD 1 FROM BUS 1\nDISCONNECT BUS 3\nEND\n"
+    )
+    planned = specification({"id": "p", "each_outage": {"sets": "planning.con"}})
+    assert {name: outages(s) for name, s in made(planned).items()} == {
+        "p-bus-2": [("bus", 2)],
+        "p-bus-3": [("bus", 3)],
+        "p-bus-3+load-1": [("bus", 3), ("load", 1)],
+    }
+
     whole = made(specification({"id": "c", "each_outage": {"connected": True}}))
     ends = pd.concat(
         [

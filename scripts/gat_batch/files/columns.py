@@ -130,6 +130,32 @@ def codes(
     return labels, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def read_texts(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Read the rows of a table that has these columns and no others, as text.
+
+    Args:
+        path: as for :func:`read_columns`.
+        columns: names of the columns, in the order wanted.
+
+    Raises:
+        InputErrors: if cells are empty.
+        TableError, UnreadableError: as for :func:`read_columns`, or if it has other columns.
+    """
+    raw = read_columns(path)
+    if sorted(raw.column_names) != sorted(columns):
+        raise TableError(f"the columns are not {', '.join(columns)}", file=path)
+    faults: list[GatBatchError] = []
+    texts = []
+    for name in columns:
+        column = raw[name]
+        if pa.types.is_floating(column.type) and _texts(column.combine_chunks()) is None:
+            column = column.cast(pa.string())
+        labels, positions = codes(column, name, path, faults)
+        texts.append([labels[position] for position in positions] if labels else [])
+    raise_faults(faults, path)
+    return list(zip(*texts, strict=True))
+
+
 def _texts(column: pa.Array) -> pa.StringArray | None:
     """Return a column as text, or None if it can't be: no decimal point, times in ISO form."""
     if pa.types.is_floating(column.type):

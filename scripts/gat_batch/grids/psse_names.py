@@ -158,7 +158,7 @@ class PsseNames:
         if opened.kind == "machine":
             hint = "the machine that is the external grid has no outage"
         elif candidates and not any(known.values()):
-            hint = "the grid doesn't have identifiers: use a CSV file of outage sets"
+            hint = "the grid doesn't have identifiers: use a table of outage sets"
         raise TableError(what, file=self.file, hint=hint)
 
     def _identifier(self, outage: Outage, buses: tuple[str, ...]) -> str | None:

@@ -6,7 +6,6 @@ ids. Elements that are out of service anyway are no contingency.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from ..errors import GatBatchError, InputErrors, TableError
+from ..errors import GatBatchError, TableError
+from ..files.columns import raise_faults, read_texts
 from ..grids.psse_names import PsseNames
 from ..study.con_files import Automatic, is_con, read_con, read_sub, subsystem_file
 from .state import Change
@@ -97,7 +97,7 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Cont
         InputErrors: if a table of outage sets is at fault.
     """
     if asked.sets is not None:
-        read = _psse_sets if is_con(asked.sets) else _read_sets
+        read = psse_sets if is_con(asked.sets) else _read_sets
         sets = read(asked.sets, index)
         return tuple(dict.fromkeys(_named(index, outages) for outages in sets))
     single = [
@@ -167,8 +167,16 @@ def _named(index: ElementIndex, outages: frozenset[tuple[str, int]]) -> Continge
     return Contingency("+".join(names), tuple(ordered))
 
 
-def _psse_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:
-    """Return sets of outages from PSS/E's files."""
+def psse_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:
+    """Return sets of outages from PSS/E's files.
+
+    Args:
+        file: the ``.con`` file; a ``.sub`` of the same name beside it has its subsystems.
+        index: the grid's elements.
+
+    Raises:
+        TableError: if a file is at fault, or names what the grid hasn't got.
+    """
     beside = subsystem_file(file)
     names = PsseNames(index.net, file, read_sub(beside) if beside else {})
     sets: list[frozenset[tuple[str, int]]] = []
@@ -183,42 +191,30 @@ def _psse_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int
 
 
 def _read_sets(file: Path, index: ElementIndex) -> list[frozenset[tuple[str, int]]]:
-    """Return sets of outages from a CSV: rows with the same name form a set."""
+    """Return sets of outages from a table: rows with the same name form a set."""
     faults: list[GatBatchError] = []
     sets: dict[str, list[tuple[str, int]]] = {}
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, strict=True)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                hint = "rows with the same contingency fail together"
-                raise TableError(f"the columns are not {', '.join(COLUMNS)}", file=file, hint=hint)
-            for number, row in enumerate(reader, 2):
-                fault = _add_outage(row, sets, index)
-                if fault is not None:
-                    faults.append(TableError(f"row {number}: {fault}", file=file))
-    except (OSError, csv.Error, ValueError) as error:
-        raise TableError(f"can't be read: {error}", file=file) from None
-    if not sets and not faults:
-        raise TableError("has no rows", file=file)
-    if faults:
-        raise InputErrors(faults)
+    for number, row in enumerate(read_texts(file, COLUMNS), 2):
+        fault = _add_outage(row, sets, index)
+        if fault is not None:
+            faults.append(TableError(f"row {number}: {fault}", file=file))
+    raise_faults(faults, file)
     return [frozenset(outages) for outages in sets.values()]
 
 
 def _add_outage(
-    row: dict[str, str], sets: dict[str, list[tuple[str, int]]], index: ElementIndex
+    row: tuple[str, ...], sets: dict[str, list[tuple[str, int]]], index: ElementIndex
 ) -> str | None:
     """Add one row to its set; what is wrong with it, if anything."""
-    if None in row or None in row.values() or not row["contingency"]:
-        return "it doesn't have three filled cells"
-    if row["type"] not in TYPES:
-        return f"{row['type']!r} is none of {', '.join(TYPES)}"
+    contingency, element, label = row
+    if element not in TYPES:
+        return f"{element!r} is none of {', '.join(TYPES)}"
     try:
-        outage = row["type"], index.position(row["type"], row["id"])
+        outage = element, index.position(element, label)
     except GatBatchError as error:
         return str(error)
-    members = sets.setdefault(row["contingency"], [])
+    members = sets.setdefault(contingency, [])
     if outage in members:
-        return f"{row['type']} {row['id']} is in the set twice"
+        return f"{element} {label} is in the set twice"
     members.append(outage)
     return None

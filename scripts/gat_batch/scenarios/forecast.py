@@ -13,11 +13,10 @@ import pyarrow as pa
 from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.documents import read_document
 from ..files.words import numbered
-from ..study.con_files import is_con, read_con
+from ..model.contingencies import contingencies_of
 from ..study.manifest import batch_of
 from .outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
-from .selection import read_csv
 from .variants import Sources, variants
 
 if TYPE_CHECKING:
@@ -156,11 +155,8 @@ def _counting(elements: Elements, element: str) -> NDArray[np.float64]:
 def _contingencies(asked: Contingencies | None, elements: Elements) -> int:
     if asked is None:
         return 0
-    if asked.sets is not None and is_con(asked.sets):
-        # Automatic sets need the grid: named ones alone are counted.
-        return sum(isinstance(one, list) for one in read_con(asked.sets))
     if asked.sets is not None:
-        return len({name for name, _, _ in read_csv(asked.sets, ("contingency", "type", "id"))})
+        return len(contingencies_of(elements.index, asked))
     return comb(sum(elements.count(kind) for kind in asked.types), asked.depth)
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpecificationError
+from ..files.columns import read_texts
+from ..model.contingencies import COLUMNS, psse_sets
+from ..study.con_files import is_con
 from ..study.scenario import BRANCHES
-from .selection import BUS_COLUMNS, read_csv
+from .selection import BUS_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
 
 OutageSet = tuple[tuple[str, int], ...]
 """Type and position of each element that is out."""
-
-COLUMNS = ("contingency", "type", "id")
 
 MOST_SETS = 5_000_000
 
@@ -54,8 +55,11 @@ def outage_sets(
 def _sets(elements: Elements, entry: Mapping[str, Any], folder: Path) -> Iterable[OutageSet]:
     given = entry.get("sets")
     if isinstance(given, str):
+        file = folder / given
+        if is_con(file):
+            return [tuple(sorted(outages)) for outages in psse_sets(file, elements.index)]
         sets: dict[str, list[dict[str, Any]]] = {}
-        for name, kind, label in read_csv(folder / given, COLUMNS):
+        for name, kind, label in read_texts(file, COLUMNS):
             sets.setdefault(name, []).append({"type": kind, "id": label})
         given = list(sets.values())
     if given is not None:

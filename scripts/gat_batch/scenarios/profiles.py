@@ -1,4 +1,4 @@
-"""Profiles: factors over time, from CSV or Parquet, SimBench's files included.
+"""Profiles: factors over time, from CSV, Parquet or Excel, SimBench's files included.
 
 The column named ``time``, or else the first, has the times; every other one is a profile. SimBench
 separates cells by semicolons, writes times as 01.01.2016 00:15, and gives loads two columns, one
@@ -12,14 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from ..errors import TableError
+from ..errors import GatBatchError, TableError
+from ..files.columns import numbers, raise_faults, read_columns
 from ..files.times import time_name
 from ..files.words import nearest
-from ..files.workbooks import read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,19 +79,10 @@ def read_profiles(path: Path) -> Profiles:
         path: CSV, with commas or semicolons, Parquet or Excel.
 
     Raises:
-        TableError: if it can't be read, has a time twice, or a factor is no finite number.
+        TableError: if it can't be read or has a time twice.
+        InputErrors: if factors are no finite numbers.
     """
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            raw = pq.ParquetFile(path).read(use_threads=False)
-        elif path.suffix.lower() == ".xlsx":
-            raw = read_sheet(path)
-        else:
-            raw = _read_csv(path)
-    except FileNotFoundError:
-        raise TableError("no such file", file=path) from None
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise TableError(f"can't be read: {error}", file=path) from None
+    raw = read_columns(path)
     names = raw.column_names
     if not len(raw) or len(names) < 2 or len(set(names)) < len(names):
         hint = "a column of times and at least one of factors, all with different names"
@@ -103,30 +91,15 @@ def read_profiles(path: Path) -> Profiles:
     times = tuple(time_name(value) for value in raw[key].to_pylist())
     if len(set(times)) < len(times):
         raise TableError("has a time twice", file=path, field=key)
-    columns = {name: _factors(raw[name], name, path) for name in names if name != key}
+    faults: list[GatBatchError] = []
+    columns = {name: numbers(raw[name], name, path, faults) for name in names if name != key}
+    faults += [
+        TableError("has empty cells", file=path, field=name)
+        for name, values in columns.items()
+        if np.isnan(values).any()
+    ]
+    raise_faults(faults, path)
     return Profiles(path, times, columns)
-
-
-def _read_csv(path: Path) -> pa.Table:
-    content = path.read_bytes()
-    first = content.split(b"\n", 1)[0]
-    delimiter = ";" if first.count(b";") > first.count(b",") else ","
-    return pyarrow.csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
-        convert_options=pyarrow.csv.ConvertOptions(timestamp_parsers=[]),
-    )
-
-
-def _factors(column: pa.ChunkedArray, name: str, path: Path) -> NDArray[np.float64]:
-    try:
-        values = column.cast(pa.float64()).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values = np.array([np.nan])
-    if column.null_count or not np.isfinite(values).all():
-        raise TableError("is not all finite numbers", file=path, field=name)
-    return np.asarray(values, dtype=np.float64)
 
 
 def profile_factors(

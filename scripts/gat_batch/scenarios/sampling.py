@@ -18,8 +18,9 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from ..errors import TableError
+from ..files.columns import read_texts
 from .quantities import OUTAGES, uniform_of, values_of
-from .selection import read_csv, read_matrix
+from .selection import read_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -248,7 +249,7 @@ def _read_rates(
     path: Path, elements: Elements, element: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     positions, rates = [], []
-    for number, (label, text) in enumerate(read_csv(path, (element, "rate")), 2):
+    for number, (label, text) in enumerate(read_texts(path, (element, "rate")), 2):
         try:
             rate = float(text)
         except ValueError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GridError, TableError
+from ..files.columns import read_texts
 from ..grids.elements import ElementIndex
 from ..study.scenario import BRANCHES
 
@@ -172,30 +173,11 @@ def read_tags(path: Path) -> dict[str, dict[str, list[int | str]]]:
         TableError: if it can't be read.
     """
     tags: dict[str, dict[str, list[int | str]]] = {}
-    for number, (tag, element, label) in enumerate(read_csv(path, ("tag", "type", "id")), 2):
+    for number, (tag, element, label) in enumerate(read_texts(path, ("tag", "type", "id")), 2):
         if not (tag and label) or element not in (*BUS_COLUMNS, "gen", "sgen", "load", "bus"):
             raise TableError(f"row {number} is not tag, type and id of an element", file=path)
         tags.setdefault(tag, {}).setdefault(element, []).append(label)
     return tags
-
-
-def read_csv(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
-    """Read the rows of a CSV file that must have these columns, as text.
-
-    Raises:
-        TableError: if it can't be read or has other columns.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(text, strict=True) if row]
-    except (OSError, csv.Error, ValueError) as error:
-        raise TableError(f"can't be read: {error}", file=path) from None
-    if not rows or tuple(rows[0]) != columns:
-        raise TableError(f"the columns are not {', '.join(columns)}", file=path)
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(columns):
-            raise TableError(f"row {number} does not have {len(columns)} cells", file=path)
-    return rows[1:]
 
 
 def read_matrix(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.schema_check import schema_faults
 from ..files.words import nearest
+from ..study.con_files import subsystem_file
 from .gat_scenarios import translated
 from .quantities import quantity_faults
 
@@ -87,7 +89,10 @@ class Specification:
         found = [profile["file"] for profile in self.profiles.values()]
         found.append(self.element_tags)
         for family in self.families:
-            found.append(family.values.get("each_outage", {}).get("sets"))
+            sets = family.values.get("each_outage", {}).get("sets")
+            found.append(sets)
+            if isinstance(sets, str) and (beside := subsystem_file(self.path(sets))) is not None:
+                found.append(str(PurePath(sets).with_suffix(beside.suffix)))
             for quantity in family.values.get("draws", {}).get("random", {}).values():
                 found += [quantity.get(key) for key in ("correlation", "covariance", "rate")]
         return list(dict.fromkeys(name for name in found if isinstance(name, str)))

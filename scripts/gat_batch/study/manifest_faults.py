@@ -97,7 +97,7 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
                 scenario=name,
                 field="contingencies",
                 hint=_form_meant(spec)
-                or "n-1, n-2, a depth with types, a CSV file of outage sets, or PSS/E's .con",
+                or "n-1, n-2, a depth with types, a table of outage sets, or PSS/E's .con",
             )
         if isinstance(spec, dict):
             for fault in _filter_faults(spec, solver_of(entry, document)):
