@@ -56,6 +56,31 @@ def read_text(tmp_path, text):
     return read(tmp_path / "net.m")
 
 
+def test_tables_that_a_network_cannot_hold_are_told(tmp_path):
+    """MATPOWER's own power flow leaves them out, too."""
+    line = "mpc.dcline = [1 3 1 10 9 0 0 1 1 -100 100 -50 50 -50 50 0 0];\n"
+    net = read_text(tmp_path, f"{CASE}{line}mpc.softlims = [];\n")
+    assert net["approximations"] == ["mpc.dcline: DC lines are left out"]
+    assert "approximations" not in read_text(tmp_path, CASE)
+    assert net.res_line.equals(read_text(tmp_path, CASE).res_line)
+
+
+def test_ratings_for_emergencies(tmp_path):
+    """Rates B and C, of lines as currents, there and back."""
+    text = CASE.replace("0.02 100 0 0 0 0 1;\n2 3", "0.02 100 120 0 0 0 1;\n2 3")
+    text = text.replace("1 3 0.01 0.1 0.02 100 0 0 0 0", "1 3 0.01 0.1 0.02 100 110 130 0.98 0")
+    net = read_text(tmp_path, text)
+    ampere = 120 / np.sqrt(3) / 110
+    assert net.line["rate_b_ka"].tolist() == pytest.approx([ampere, np.nan], nan_ok=True)
+    assert "rate_c_ka" not in net.line
+    assert net.trafo[["rate_b_mva", "rate_c_mva"]].to_numpy().tolist() == [[110, 130]]
+    for suffix in ("m", "mat", "arrow"):
+        write_grid(net, tmp_path / f"again.{suffix}")
+        again = read(tmp_path / f"again.{suffix}")
+        assert again.line["rate_b_ka"].tolist() == pytest.approx([ampere, np.nan], nan_ok=True)
+        assert again.trafo[["rate_b_mva", "rate_c_mva"]].to_numpy().tolist() == [[110, 130]]
+
+
 # ---- Generators at buses whose voltage no one holds ----------------------------------
 
 

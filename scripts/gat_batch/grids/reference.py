@@ -39,8 +39,11 @@ SUFFIXES: dict[str, Form] = {
     ".xiidm": "xiidm",
 }  # fmt: skip
 
-APPROXIMATED: frozenset[Form] = frozenset(["raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm"])
-"""Formats with elements that pandapower has not."""
+POWSYBL: frozenset[Form] = frozenset(["raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm"])
+"""Formats that powsybl reads."""
+
+APPROXIMATED: frozenset[Form] = POWSYBL | {"m", "mat"}
+"""Formats that may hold what a network can't."""
 
 FIRST_BYTES = 4096
 """How far a text file is read to find out what it is."""
@@ -75,7 +78,7 @@ class GridRef:
 
     @property
     def approximated(self) -> bool:
-        """Whether its format has elements that pandapower has not."""
+        """Whether its format may hold what a network can't."""
         return self.form in APPROXIMATED
 
     @property
@@ -117,7 +120,7 @@ class GridRef:
             return _digest([self.name, _version(package)])
         content = [[file.name, _content_of(file)] for file in self.files]
         # What powsybl makes of a file may change with its version, and results with that.
-        reader = [_version("pypowsybl")] if self.approximated else []
+        reader = [_version("pypowsybl")] if self.form in POWSYBL else []
         return _digest([*content, *reader])
 
 

@@ -34,6 +34,7 @@ def branches_of(source: Source) -> pd.DataFrame:
         ka = number(line.get("max_i_ka")) * float(line["df"]) * float(line["parallel"])
         rate = ka * kv * np.sqrt(3) if ka < NO_RATING_KA else np.nan
         row = _branch(source, lines + n, index, name_or(line["name"], ""), rate)
+        row |= _further_ratings(line, "ka", kv * np.sqrt(3))
         rows.append(row | _status(source, "l", index, row, line) | _angles(line))
     offset = max((int(str(row["id"])) for row in rows), default=-1) + 1
     trafos = source.lookups["branch"].get("trafo", (0, 0))[0]
@@ -43,9 +44,19 @@ def branches_of(source: Source) -> pd.DataFrame:
         rate = mva if mva < NO_RATING_KA else np.nan
         row = _branch(source, trafos + n, index, name_or(trafo["name"], ""), rate)
         row |= {"id": offset + int(index), "transformer": True}
+        row |= _further_ratings(trafo, "mva", 1.0)
         rows.append(row | _status(source, "t", index, row, trafo) | _angles(trafo))
     rows += _other_branches(source, offset + int(net.trafo.index.max() if len(net.trafo) else -1))
     return frame("branch", rows)
+
+
+def _further_ratings(element: pd.Series, unit: str, mva: float) -> dict[str, float]:
+    """Return the ratings for emergencies in MVA, NaN where there are none."""
+    circuits = float(element["df"]) * float(element["parallel"])
+    return {
+        name: number(element.get(f"{name}_{unit}")) * circuits * mva
+        for name in ("rate_b", "rate_c")
+    }
 
 
 def _angles(element: pd.Series) -> dict[str, float]:

@@ -12,6 +12,7 @@ from .case import Case, check_case, frame
 from .network_generators import add_generators
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
 CREATED = ("bus", "load", "shunt", "line", "trafo", "gen", "sgen", "ext_grid")
@@ -142,7 +143,25 @@ def _add_lines(net: pandapowerNet, case: Case) -> None:
         in_service=line["status"].to_numpy(),
         max_loading_percent=100.0,
     )
+    _rate_further(net.line, line, "ka", 1 / np.sqrt(3) / kv)
     _limit_angles(net.line, line, np.zeros(len(line), bool))
+
+
+def _rate_further(
+    table: pd.DataFrame, branch: pd.DataFrame, unit: str, factor: NDArray[np.float64]
+) -> None:
+    """Set the ratings for emergencies, ``rate_b_ka`` of a line, say, if there are any.
+
+    Args:
+        table: the table of the elements, which gets the columns.
+        branch: their branches, with ratings in MVA.
+        unit: unit of the columns.
+        factor: what makes MVA into that unit, shape (branches,).
+    """
+    for name in ("rate_b", "rate_c"):
+        rate = branch[name].to_numpy()
+        if (rate > 0).any():
+            table[f"{name}_{unit}"] = np.where(rate > 0, rate * factor, np.nan)
 
 
 def _limit_angles(table: pd.DataFrame, branch: pd.DataFrame, turned: np.ndarray) -> None:
@@ -207,6 +226,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
         in_service=trafo["status"].to_numpy(),
         max_loading_percent=100.0,
     )
+    _rate_further(net.trafo, trafo, "mva", np.ones(len(trafo)))
     _limit_angles(net.trafo, trafo, turned)
     charged = np.flatnonzero(capacitive & trafo["status"].to_numpy())
     b_mvar = y_end.imag * case.base_mva

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.io
 
 from ...errors import GridError
+from ..approximations import APPROXIMATIONS
 from ..case.case import BUS_TYPES, Case, Cost, frame
 from ..case.to_network import network_of
 from .text import read_text
@@ -28,6 +29,16 @@ FREQUENCY_HZ = 50.0
 WIDTHS = {"bus": 13, "gen": 10, "branch": 11}
 """Table -> the number of columns that it has at least."""
 
+LEFT_OUT = {
+    "dcline": "DC lines are left out",
+    "if": "limits of interfaces are left out",
+    "reserves": "reserves are left out",
+    "softlims": "soft limits are left out, those of the elements are hard",
+    "A": "constraints of the user's own are left out",
+    "N": "costs of the user's own are left out",
+}
+"""Tables that a network can't hold -> what is told of them. MATPOWER heeds most on demand only."""
+
 PIECEWISE, POLYNOMIAL = 1, 2
 """MATPOWER's cost models."""
 
@@ -39,7 +50,7 @@ def read_matpower(path: Path) -> pandapowerNet:
         path: a ``.m`` or ``.mat`` file.
 
     Returns:
-        The network.
+        The network; ``approximations`` lists tables that it doesn't hold.
 
     Raises:
         GridError: if it can't be read, is no MATPOWER case or contradicts itself.
@@ -55,7 +66,13 @@ def read_matpower(path: Path) -> pandapowerNet:
     base = _matrix(raw.get("baseMVA"), "baseMVA", path)
     costs = raw.get("gencost")
     gencost = None if costs is None or not np.size(costs) else _matrix(costs, "gencost", path)
-    return network_of(_case(path.stem, float(base[0, 0]), tables, gencost, path), str(path))
+    net = network_of(_case(path.stem, float(base[0, 0]), tables, gencost, path), str(path))
+    left_out = [
+        f"mpc.{name}: {what}" for name, what in LEFT_OUT.items() if np.size(raw.get(name, ()))
+    ]
+    if left_out:
+        net[APPROXIMATIONS] = left_out
+    return net
 
 
 def _read_m(path: Path) -> Mapping[str, Any]:
