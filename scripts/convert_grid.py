@@ -2,7 +2,8 @@
 
 Reads pandapower:NAME, pandapower .json, MATPOWER .m and .mat, GAT .arrow; writes the last four.
 With the extra "formats" it also reads PSS/E .raw and .rawx, UCTE .uct, IEEE CDF .cdf and .txt,
-PowerFactory .dgs, CGMES (.zip or a folder), .xiidm, pandapower .xlsx and simbench:CODE.
+PowerFactory .dgs, CGMES (.zip or a folder), .xiidm, PyPSA (.nc or a folder), pandapower .xlsx and
+simbench:CODE.
 Says what is only approximated, and what the target can't hold.
 """
 

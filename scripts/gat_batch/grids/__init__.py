@@ -76,6 +76,10 @@ def _read(ref: GridRef) -> pandapowerNet:  # noqa: PLR0911 - one for each format
             from .powsybl.reader import read_powsybl
 
             return read_powsybl(ref.path, ref.form)
+        case "pypsa":
+            from .pypsa.reader import read_pypsa
+
+            return read_pypsa(ref.path)
         case _:
             assert_never(ref.form)
 

@@ -20,7 +20,7 @@ from ..files.documents import file_hash, named_file
 
 Form = Literal[
     "bundled", "simbench", "json", "xlsx", "arrow", "m", "mat",
-    "raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm",
+    "raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm", "pypsa",
 ]  # fmt: skip
 
 NAMED: dict[str, Form] = {"pandapower:": "bundled", "simbench:": "simbench"}
@@ -36,14 +36,20 @@ READERS = "networks/power_system_test_cases.py"
 SUFFIXES: dict[str, Form] = {
     ".json": "json", ".xlsx": "xlsx", ".arrow": "arrow", ".m": "m", ".mat": "mat",
     ".raw": "raw", ".rawx": "rawx", ".uct": "uct", ".cdf": "cdf", ".dgs": "dgs", ".zip": "cgmes",
-    ".xiidm": "xiidm",
+    ".xiidm": "xiidm", ".nc": "pypsa",
 }  # fmt: skip
 
 POWSYBL: frozenset[Form] = frozenset(["raw", "rawx", "uct", "cdf", "dgs", "cgmes", "xiidm"])
 """Formats that powsybl reads."""
 
-APPROXIMATED: frozenset[Form] = POWSYBL | {"m", "mat"}
+APPROXIMATED: frozenset[Form] = POWSYBL | {"m", "mat", "pypsa"}
 """Formats that may hold what a network can't."""
+
+FOLDERS: frozenset[Form] = frozenset(["cgmes", "pypsa"])
+"""Formats that may be folders, whatever their names."""
+
+PYPSA_BUSES = "buses.csv"
+"""The file that a folder of a PyPSA network has for sure."""
 
 FIRST_BYTES = 4096
 """How far a text file is read to find out what it is."""
@@ -101,6 +107,8 @@ class GridRef:
             return ()
         if self.form == "cgmes" and self.path.is_dir():
             return tuple(profiles(self.path))
+        if self.form == "pypsa" and self.path.is_dir():
+            return tuple(sorted(file for file in self.path.glob("*.csv") if file.is_file()))
         if self.form != "arrow":
             return (self.path,)
         tables = sorted(file for file in self.path.glob("*.arrow") if file.is_file())
@@ -143,7 +151,7 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
     path = named_file(folder, reference)
     form = form_of(path)
     target = path / MANIFEST if form == "arrow" else path
-    if not target.is_file() and not (form == "cgmes" and path.is_dir()):
+    if not target.is_file() and not (form in FOLDERS and path.is_dir()):
         if not path.exists():
             hint = "paths are relative to the manifest's folder"
             raise GridError("no such file", file=path, hint=hint)
@@ -155,7 +163,8 @@ def grid_ref(reference: str, folder: Path) -> GridRef:
 def form_of(path: Path) -> Form:
     """Return the format that a path's suffix stands for, or else what lies there.
 
-    A folder of XML files is a CGMES model, and a text file may hold the IEEE common data format.
+    A folder of XML files is a CGMES model, one with ``buses.csv`` a PyPSA network, and a text file
+    may hold the IEEE common data format.
 
     Raises:
         GridError: if it is unknown.
@@ -163,11 +172,14 @@ def form_of(path: Path) -> Form:
     form = SUFFIXES.get(path.suffix.lower())
     if form is None and path.suffix.lower() == ".txt" and _is_cdf(path):
         form = "cdf"
+    if form is None and (path / PYPSA_BUSES).is_file():
+        form = "pypsa"
     if form is None and path.is_dir() and profiles(path):
         form = "cgmes"
     if form is None:
         names = " and ".join(f"{prefix}NAME" for prefix in NAMED)
-        hint = f"known are {', '.join(SUFFIXES)}, folders of CGMES profiles, {names}"
+        folders = "folders of CGMES profiles or of PyPSA's CSV files"
+        hint = f"known are {', '.join(SUFFIXES)}, {folders}, {names}"
         raise GridError(f"unknown kind of grid {path.suffix!r}", file=path, hint=hint)
     return form
 
