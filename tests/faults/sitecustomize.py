@@ -92,7 +92,7 @@ STEPS = {
     "state": [("solvers.study:Study.solve", is_in_state_b)],
     "state's rows": [
         (
-            "run.state:rows_of",
+            "results.kept:rows_of",
             lambda arguments: arguments[1][1:] == ("b", None) and arguments[2].status == "ok",
         )
     ],

@@ -27,6 +27,8 @@ def analysis_faults(plan: Plan) -> Iterator[ConfigError]:
     for analysis in plan.analyses:
         if analysis.kind == "compare":
             yield from _comparison_faults(analysis, plan)
+        if analysis.kind == "congestion":
+            yield from _congestion_faults(analysis, plan)
         if analysis.kind == "function":
             yield from _function_faults(analysis, plan)
 
@@ -43,6 +45,16 @@ def _comparison_faults(analysis: Analysis, plan: Plan) -> Iterator[ConfigError]:
         what = "holds no results" if other.is_dir() else "no such folder"
         hint = "name the folder of a batch that has run, relative to the working directory"
         yield _fault(analysis, f"other: {other}: {what}", hint)
+
+
+def _congestion_faults(analysis: Analysis, plan: Plan) -> Iterator[ConfigError]:
+    for scenario in plan.batch.scenarios:
+        keep = plan.keep(scenario)
+        chosen = () if isinstance(keep, str) else (kept for one in keep.values() for kept in one)
+        if keep != "all" and "loading_percent" not in chosen:
+            what = f"keeps no loadings of scenario {scenario.id!r} to count"
+            yield _fault(analysis, what, "keep: all, or loading_percent of branches")
+            return
 
 
 def _function_faults(analysis: Analysis, plan: Plan) -> Iterator[ConfigError]:

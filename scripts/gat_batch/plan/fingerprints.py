@@ -111,8 +111,23 @@ def scenario_facts(
         "load_scale": scenario.load_scale,
         "gen_scale": scenario.gen_scale,
         "contingencies": _contingency_facts(scenario.contingencies, config),
+        **_keep_facts(scenario, config),
         "outages": sorted([outage.type, repr(outage.id)] for outage in scenario.outages),
     }
+
+
+def keep_of(scenario: Scenario, config: Config) -> Any:
+    """Return which rows of a scenario's states are kept: its own wish, or the configuration's."""
+    return config.keep if scenario.keep is None else scenario.keep
+
+
+def _keep_facts(scenario: Scenario, config: Config) -> dict[str, Any]:
+    keep = keep_of(scenario, config)
+    if keep == "all":
+        return {}  # as before there was a choice
+    if keep == "violations":
+        return {"keep": [keep, config.loading_limit_percent, config.voltage_band_pu]}
+    return {"keep": keep}
 
 
 def _injections_hash(

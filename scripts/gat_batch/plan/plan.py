@@ -11,7 +11,7 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
 from ..files.documents import named_file
@@ -20,7 +20,7 @@ from ..grids import GridRef, grid_ref
 from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
 from .batch_files import BatchFiles
-from .fingerprints import digest, grid_hash, scenario_facts
+from .fingerprints import digest, grid_hash, keep_of, scenario_facts
 from .shards import Shard, job_minutes, shards_of
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Plan(BatchFiles):
     def grid(self, scenario: Scenario) -> GridRef:
         """Return the grid of a scenario."""
         return grid_ref(scenario.grid, self.batch.folder)
+
+    def keep(self, scenario: Scenario) -> Any:
+        """Return which rows of a scenario's states are kept."""
+        return keep_of(scenario, self.config)
 
     def grid_name(self, scenario: Scenario) -> str:
         """Return the name of a scenario's grid in tables, as the user wrote it."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..model.quantities import QUANTITIES
-from ..model.violations import violations
-from .rows import rows_of
 from .schema import RESULT_SCHEMA, SYSTEM
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from ..contingency.block_results import BlockResults
     from ..contingency.solver import Solved
     from ..model.grid_model import GridModel
-    from ..model.violations import Limits
+    from .kept import KeptRows
 
     Rows = NDArray[np.int64]
 
@@ -51,8 +49,7 @@ class ContingencyRows:
         model: GridModel,
         keys: tuple[str, str | None],
         solved: Solved,
-        limits: Limits | None,
-        bands: tuple[NDArray[np.float64], ...],
+        kept: KeptRows,
     ) -> ContingencyRows:
         """Keep what is asked for of some contingencies.
 
@@ -60,15 +57,16 @@ class ContingencyRows:
             model: the grid.
             keys: scenario and snapshot.
             solved: the contingencies, solved.
-            limits: what counts as a violation where only violations are kept; None to keep all.
-            bands: lowest and highest voltage of each bus in p.u.
+            kept: which rows are kept.
         """
-        single = []
-        for number, solution in solved.single:
-            kept = None if limits is None else violations(solution, limits, bands)
-            rows = rows_of(model, (*keys, solved.names[number]), solution, kept)
-            single.append((number, rows))
-        return cls(keys, solved.names, solved.found, single)
+        single = [
+            (number, kept.of_contingency(model, (*keys, solved.names[number]), solution))
+            for number, solution in solved.single
+        ]
+        found = solved.found
+        if kept.contingencies == "system":
+            found = [(those, replace(block, violations={})) for those, block in found]
+        return cls(keys, solved.names, found, single)
 
     def rows(self, model: GridModel) -> pa.Table:
         """Return the rows: for each contingency, in order, its system row and what else is kept."""

@@ -11,7 +11,7 @@ from ..model.quantities import QUANTITIES
 from .schema import RESULT_SCHEMA, SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ def rows_of(
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]] | None = None,
+    quantities: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """Return the rows of a solution: the system row, then those of the elements.
 
@@ -34,10 +35,12 @@ def rows_of(
         model: the grid that it is of.
         keys: scenario, snapshot and contingency.
         solution: the solution.
-        kept: element -> positions of the elements to keep, buses with their voltages only; all
-            elements and quantities if None.
+        kept: element -> positions of the elements to keep; all elements if None.
+        quantities: element -> quantities to keep of those; all of an element that isn't named.
     """
-    return _all(model, keys, solution) if kept is None else _part(model, keys, solution, kept)
+    if kept is None:
+        return _all(model, keys, solution)
+    return _part(model, keys, solution, kept, quantities or {})
 
 
 def _all(
@@ -54,6 +57,7 @@ def _part(
     keys: tuple[str | None, str | None, str | None],
     solution: Solution,
     kept: Mapping[str, NDArray[np.int64]],
+    quantities: Mapping[str, Sequence[str]],
 ) -> pa.Table:
     """Return the system row, followed by some rows of the elements."""
     places, first = [np.zeros(1, np.int64)], 1
@@ -63,16 +67,16 @@ def _part(
         if positions is not None:
             places.append(first + positions)
             known = solution.elements[element]
-            if element == "bus":
-                known = {name: known[name] for name in VOLTAGES if name in known}
+            if element in quantities:
+                known = {name: known[name] for name in quantities[element] if name in known}
             for name, column in values.items():
                 missing = np.full(len(positions), np.nan)
                 column.append(known[name][positions] if name in known else missing)
         first += len(ids)
     rows = pa.array(np.concatenate(places))
     labels = [column.take(rows) for column in (model.element, model.id, model.name)]
-    quantities = [pa.array(np.concatenate(column), from_pandas=True) for column in values.values()]
-    return _assembled(keys, labels, quantities, solution)
+    columns = [pa.array(np.concatenate(column), from_pandas=True) for column in values.values()]
+    return _assembled(keys, labels, columns, solution)
 
 
 def _assembled(

@@ -19,7 +19,6 @@ from ..contingency.solver import ContingencySolver
 from ..errors import DeviationError
 from ..model.contingencies import is_possible, service_of
 from ..model.solution import Solution
-from ..model.violations import voltage_bands
 from ..results.contingency_rows import ContingencyRows
 from ..results.rows import rows_of
 from ..results.schema import RESULT_SCHEMA
@@ -75,7 +74,6 @@ class _Worker:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.bands = voltage_bands(run.model.net, run.limits)
         self._number = self._prepared = -1
         self._states = run.states()
 
@@ -98,9 +96,8 @@ class _Worker:
         for start in range(part.start, part.stop, size):
             block = run.contingencies[start : min(start + size, part.stop)]
             keys = (run.scenario, self._state.snapshot)
-            solved = solver.solve(block, whole=run.whole)
-            limits = None if run.whole else run.limits
-            kept.append(ContingencyRows.of(run.model, keys, solved, limits, self.bands))
+            solved = solver.solve(block, whole=run.kept.contingencies == "all")
+            kept.append(ContingencyRows.of(run.model, keys, solved, run.kept))
             deviation |= self._verified(block)
         return _Answer(kept, deviation, self.breakdowns)
 

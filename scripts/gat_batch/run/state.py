@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..breakdown import Breakdown, contained
 from ..model.solution import Solution
-from ..results.rows import rows_of
 from ..solvers.verification import Deviation, chosen, verified
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from ..model.grid_model import GridModel
     from ..model.state import State
     from ..model.violations import Limits
+    from ..results.kept import KeptRows
     from ..solvers.study import Study
 
 
@@ -33,7 +33,7 @@ class Run:
         states: makes the scenario's states, in the same order each time.
         contingencies: what is solved on top of each of them.
         limits: what counts as a violation.
-        whole: whether all rows of contingencies are kept.
+        kept: which rows are kept.
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
         timeout_secs: time limit of the scenario, in seconds.
@@ -47,7 +47,7 @@ class Run:
     states: Callable[[], Iterator[State]]
     contingencies: Sequence[Contingency]
     limits: Limits
-    whole: bool
+    kept: KeptRows
     screen: bool
     verify: float
     timeout_secs: float
@@ -97,10 +97,10 @@ def solved_state(run: Run, state: State, solve: Callable[[], Solution | Breakdow
         if chosen(run.verify, run.scenario, state.snapshot, None):
             study = run.study
             deviation = verified(run.model, state, study.solver, study.options, solution)
-        return SolvedState(solution, rows_of(run.model, keys, solution), deviation)
+        return SolvedState(solution, run.kept.of_state(run.model, keys, solution), deviation)
 
     found = contained(whole)
     if isinstance(found, SolvedState):
         return found
     solution = Solution("not_converged", "", detail=found.detail)
-    return SolvedState(solution, rows_of(run.model, keys, solution), Deviation(), found)
+    return SolvedState(solution, run.kept.of_state(run.model, keys, solution), Deviation(), found)

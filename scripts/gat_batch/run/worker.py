@@ -21,8 +21,9 @@ from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
 from ..model.scenario_tables import read_states
 from ..model.solution import SEVERITY
-from ..model.violations import Limits
+from ..model.violations import Limits, voltage_bands
 from ..plan.fingerprints import solver_versions
+from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study, solve_together
 from ..solvers.verification import Deviation
@@ -31,6 +32,9 @@ from .state import Run, SolvedState, solved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from ..model.solution import Solution
     from ..plan.plan import Plan
@@ -76,6 +80,8 @@ class _Worker:
     index: ElementIndex
     threads: int
     memory_mb: float | None
+    limits: Limits
+    bands: tuple[NDArray[np.float64], ...]
 
 
 _worker: _Worker | None = None
@@ -108,7 +114,9 @@ def prepare(
     write_approximations(plan.approximations(members[0]), net)
     by_id = {member.id: member for member in members}
     prepared = prepare_model(net), ElementIndex(net)
-    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb)
+    limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
+    bands = voltage_bands(net, limits)
+    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb, limits, bands)
 
 
 def solve_member(scenario_id: str, attempt: int) -> Solved:
@@ -139,6 +147,9 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         "attempt": attempt,
         "versions": solver_versions(scenario.solver),
     }
+    keep = plan.keep(scenario)
+    if keep != "all":
+        metadata["keep"] = keep
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
     run = Run(
@@ -153,8 +164,13 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         ),
         states=states,
         contingencies=contingencies,
-        limits=Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu),
-        whole=plan.config.contingency_rows == "all",
+        limits=_worker.limits,
+        kept=KeptRows(
+            keep,
+            "system" if keep == "system" else plan.config.contingency_rows,
+            _worker.limits,
+            _worker.bands,
+        ),
         screen=asked is not None and asked.screen == "dc",
         verify=plan.config.verify,
         timeout_secs=scenario.timeout_secs,

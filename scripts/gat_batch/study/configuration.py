@@ -31,6 +31,8 @@ class Config:
         verify: share of states that are also solved by pandapower, from 0 to 1.
         ac_ladder: what an AC power flow tries where it doesn't converge as asked.
         contingency_rows: ``violations`` or ``all`` rows of contingencies are kept.
+        keep: rows of states that are kept: ``all``, ``system``, ``violations``, or quantities by
+            kind of element.
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
@@ -50,6 +52,7 @@ class Config:
     verify: float
     ac_ladder: tuple[str, ...]
     contingency_rows: Literal["violations", "all"]
+    keep: Any
     max_failures: int
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]

@@ -135,6 +135,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         costs=table("costs"),
         limits=table("limits"),
         time_slices=entry.get("time_slices"),
+        keep=entry.get("keep", document.get("keep")),
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(

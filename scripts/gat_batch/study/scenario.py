@@ -85,6 +85,8 @@ class Scenario:
         limits: table of limits, or None.
         time_slices: which times of the grid's time series are its snapshots, as written in the
             manifest, or None.
+        keep: which rows of its states are kept, as written in the manifest; None for what the
+            configuration says.
         load_scale: factor on every load.
         gen_scale: factor on every generator.
         outages: elements out of service.
@@ -107,6 +109,7 @@ class Scenario:
     costs: Path | None = None
     limits: Path | None = None
     time_slices: Any = None
+    keep: Any = None
     load_scale: float = 1.0
     gen_scale: float = 1.0
     outages: tuple[Outage, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,11 +35,13 @@ class BaseStates:
         scenarios: the scenarios, in the order of the manifest.
         owner: position among them of each row's scenario, ascending, shape (rows,).
         table: the rows, as in results, with :data:`COLUMNS`.
+        keep: which rows were kept of the states, as the manifest has it.
     """
 
     scenarios: Sequence[Scenario]
     owner: NDArray[np.int64]
     table: pa.Table
+    keep: Any = "all"
 
     @cached_property
     def _kinds(self) -> tuple[list[str], NDArray[np.int32]]:
@@ -74,15 +76,24 @@ class Gathering:
     _parts: list[pa.Table] = field(default_factory=list)
     _owners: list[int] = field(default_factory=list)
     _rows: int = 0
+    _keep: Any = "all"
 
-    def takes(self, scenario: Scenario) -> bool:
+    def takes(self, scenario: Scenario, keep: Any) -> bool:
         """Return whether a part of this scenario may be added before the states are handed on."""
         return self._rows < MOST_ROWS and (
-            not self._scenarios or self._scenarios[-1].grid == scenario.grid
+            not self._scenarios
+            or (self._scenarios[-1].grid == scenario.grid and self._keep == keep)
         )
 
-    def add(self, scenario: Scenario, part: pa.Table) -> None:
-        """Add whole states of a scenario, without their contingencies."""
+    def add(self, scenario: Scenario, part: pa.Table, keep: Any) -> None:
+        """Add whole states of a scenario, without their contingencies.
+
+        Args:
+            scenario: the scenario.
+            part: the rows.
+            keep: which rows were kept of its states.
+        """
+        self._keep = keep
         if not self._scenarios or self._scenarios[-1] is not scenario:
             self._scenarios.append(scenario)
         self._parts.append(part)
@@ -96,6 +107,6 @@ class Gathering:
         owner = np.repeat(self._owners, [len(part) for part in self._parts])
         # Columns are selected of all parts at once, as it takes as long for a single one.
         rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
-        states = BaseStates(self._scenarios, owner, rows)
+        states = BaseStates(self._scenarios, owner, rows, self._keep)
         self._scenarios, self._parts, self._owners, self._rows = [], [], [], 0
         return states

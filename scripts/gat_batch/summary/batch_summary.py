@@ -135,14 +135,15 @@ def _aggregate(
                 if "failed" in metadata:
                     scenarios.failed(scenario, metadata["failed"])
                     break
-                if not gathering.takes(scenario):
+                keep = metadata.get("keep", "all")
+                if not gathering.takes(scenario, keep):
                     hand_on()
                 states, contingency = part, part["contingency"]
                 if contingency.null_count < len(part):
                     states = part.filter(pc.is_null(contingency))
                     scenarios.add_contingencies(scenario, part)
                     ranking.add(part)
-                gathering.add(scenario, states)
+                gathering.add(scenario, states, keep)
                 groups.add(part, last=last)
                 if last:
                     scenarios.solved(scenario, metadata)

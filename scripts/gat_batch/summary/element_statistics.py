@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 
 from ..errors import ResultError
+from .state_values import BLOCK_BYTES, StateValues, of_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,23 +67,6 @@ ELEMENT_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 """Columns of the table of elements: type and meaning."""
 
-BLOCK_BYTES = 4 * 2**20
-"""Size of the values that are in memory at once."""
-
-
-@dataclass
-class _Grid:
-    """What has been seen of one grid."""
-
-    element: pa.Array
-    index: pa.Array
-    name: pa.Array
-    places: dict[str, NDArray[np.int64]]
-    file: IO[bytes]
-    scenarios: list[str] = field(default_factory=list)
-    snapshots: list[str | None] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-
 
 class ElementStatistics:
     """Collects states and sums them up.
@@ -96,7 +79,8 @@ class ElementStatistics:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
         self._limits = limits
-        self._grids: dict[str, _Grid] = {}
+        self._grids: dict[tuple[str, tuple[str, ...]], StateValues] = {}
+        self._files: list[IO[bytes]] = []
         self._states: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -108,8 +92,8 @@ class ElementStatistics:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for grid in self._grids.values():
-            grid.file.close()
+        for file in self._files:
+            file.close()
 
     def add(self, states: BaseStates) -> None:
         """Add states; the snapshots of a scenario share its weight.
@@ -120,19 +104,22 @@ class ElementStatistics:
         Raises:
             ResultError: if a scenario has other elements than earlier results on the same grid.
         """
-        rows, system = states.are(*QUANTITY), states.are("system")
+        system = states.are("system")
         solved = system & np.isfinite(states.values("load_mw"))
         for scenario, count in zip(states.scenarios, states.count(system).tolist(), strict=True):
             self._states[scenario.id] = self._states.get(scenario.id, 0) + count
+        kinds = _kinds_told(states.keep)
+        rows = states.are(*kinds)
         told, count = states.count(rows), states.count(solved)
         if not told.any() or not count.any():
             return
         name = states.scenarios[0].grid
-        grid = self._grids.get(name)
+        grid = self._grids.get((name, kinds))
         if grid is None:
             first = np.flatnonzero(count)[0]
             elements = told[first] // count[first]
-            grid = self._grids[name] = self._first_seen(states, np.flatnonzero(rows)[:elements])
+            grid = self._first_seen(states, np.flatnonzero(rows)[:elements])
+            self._grids[name, kinds] = grid
         wrong = np.flatnonzero(told != count * len(grid.index))
         if len(wrong):
             hint = "results of two versions of the grid are mixed; run again"
@@ -148,28 +135,44 @@ class ElementStatistics:
         grid.weights += [scenario.weight for scenario in owners]
         grid.snapshots += states.table["snapshot"].filter(pa.array(solved)).to_pylist()
 
-    def _first_seen(self, states: BaseStates, rows: NDArray[np.int64]) -> _Grid:
+    def _first_seen(self, states: BaseStates, rows: NDArray[np.int64]) -> StateValues:
         labels = (
             states.table.select(["element", "id", "name"]).take(pa.array(rows)).combine_chunks()
         )
         element, index, name = (column.chunk(0) for column in labels.columns)
         quantity = np.array([QUANTITY[kind] for kind in element.to_pylist()])
         places = {name: np.flatnonzero(quantity == name) for name in np.unique(quantity).tolist()}
-        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
-        return _Grid(element, index, name, places, file)
+        return StateValues(element, index, name, places, self._new_file())
 
     def table(self) -> pa.Table:
         """Return the statistics of all elements seen."""
         schema = pa.schema([(name, kind) for name, (kind, _) in ELEMENT_COLUMNS.items()])
-        parts = [self._summed_up(name, grid).cast(schema) for name, grid in self._grids.items()]
+        parts = [
+            self._summed_up(name, grid).cast(schema)
+            for name in dict.fromkeys(name for name, _ in self._grids)
+            for grid in self._joined(
+                [grid for (own, _), grid in self._grids.items() if own == name]
+            )
+        ]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
-    def _summed_up(self, name: str, grid: _Grid) -> pa.Table:
-        grid.file.flush()
+    def _joined(self, grids: list[StateValues]) -> list[StateValues]:
+        """Return the values of a grid, by kinds of elements if states told of different kinds."""
+        if len(grids) == 1:
+            return grids
+        kinds = dict.fromkeys(kind for grid in grids for kind in grid.kinds.tolist())
+        return [of_kind(kind, grids, self._new_file()) for kind in kinds]
+
+    def _new_file(self) -> IO[bytes]:
+        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed at exit
+        self._files.append(file)
+        return file
+
+    def _summed_up(self, name: str, grid: StateValues) -> pa.Table:
         states, elements = len(grid.scenarios), len(grid.index)
-        data = np.memmap(grid.file, np.float64, "r", shape=(states, elements))
+        data = grid.values()
         weights = np.array(grid.weights) / [self._states[name] for name in grid.scenarios]
-        kinds = np.array(grid.element.to_pylist())
+        kinds = grid.kinds
         step = max(1, BLOCK_BYTES // (8 * states))
         blocks = [
             self._block(
@@ -240,6 +243,13 @@ class ElementStatistics:
                 "worst_state": worst,
                 "violation_probability": np.where(unlimited, np.nan, share),
             }
+
+
+def _kinds_told(keep: Any) -> tuple[str, ...]:
+    """Return the kinds of elements of which the quantity of every one was kept."""
+    if isinstance(keep, str):
+        return tuple(QUANTITY) if keep == "all" else ()
+    return tuple(kind for kind, quantity in QUANTITY.items() if quantity in keep.get(kind, ()))
 
 
 def _quantile(

@@ -58,8 +58,14 @@ SCENARIO_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "max_vm_pu": (pa.float64(), "highest voltage, p.u."),
     "max_vm_bus": (pa.int64(), "its bus"),
     "max_vm_snapshot": (pa.string(), "its snapshot"),
-    "loading_violations": (pa.int64(), "branches and snapshots above the loading limit"),
-    "voltage_violations": (pa.int64(), "buses and snapshots outside the voltage band"),
+    "loading_violations": (
+        pa.int64(),
+        "branches and snapshots above the loading limit, as far as their rows are kept",
+    ),
+    "voltage_violations": (
+        pa.int64(),
+        "buses and snapshots outside the voltage band, as far as their rows are kept",
+    ),
     "iterations": (pa.int64(), "most iterations of a snapshot"),
     "engine": (pa.string(), "what solved it; after a colon the rung of the ladder that it took"),
     "detail": (pa.string(), "why its worst snapshot isn't ok"),
@@ -102,11 +108,12 @@ class ScenarioTable:
         system = states.are("system")
         low, high = self._limits.band_pu
         vm = states.values("vm_pu")
-        found = {
-            "snapshots": system,
-            "loading_violations": states.values("loading_percent") > self._limits.most_percent,
-            "voltage_violations": states.are("bus") & ((vm < low) | (vm > high)),
-        }
+        found = {"snapshots": system}
+        if tells(states.keep, "loading_percent"):
+            loading = states.values("loading_percent")
+            found["loading_violations"] = loading > self._limits.most_percent
+        if tells(states.keep, "vm_pu"):
+            found["voltage_violations"] = states.are("bus") & ((vm < low) | (vm > high))
         for name, rows in found.items():
             for scenario, count in zip(states.scenarios, states.count(rows).tolist(), strict=True):
                 row = self._rows[scenario.id]
@@ -162,6 +169,13 @@ class ScenarioTable:
                 self._rows[name] |= dict(zip(figures, row, strict=True))
         self._names = self._names[whole:]
         self._systems, self._owners = [system.slice(end)], [owner[end:] - whole]
+
+
+def tells(keep: Any, quantity: str) -> bool:
+    """Return whether violations by a quantity can be counted in the rows that were kept."""
+    if isinstance(keep, str):
+        return keep != "system"
+    return any(quantity in chosen for chosen in keep.values())
 
 
 def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
