@@ -65,6 +65,21 @@ def test_tables_that_a_network_cannot_hold_are_told(tmp_path):
     assert net.res_line.equals(read_text(tmp_path, CASE).res_line)
 
 
+def test_buses_have_the_names_of_the_file(tmp_path):
+    """There and back; a list that isn't one for each bus is left alone."""
+    names = "mpc.bus_name = {\n\t'West 110  ';\n\t'King''s Hill';\n\t'';\n};\n"
+    net = read_text(tmp_path, CASE + names)
+    assert net.bus["name"].tolist() == ["West 110", "King's Hill", "3"]
+    for suffix in ("m", "mat", "arrow"):
+        told = write_grid(net, tmp_path / f"again.{suffix}")
+        assert not any("names in bus" in sentence for sentence in told)
+        again = read(tmp_path / f"again.{suffix}")
+        assert again.bus["name"].tolist() == ["West 110", "King's Hill", "3"]
+    assert read_text(tmp_path, CASE + "mpc.bus_name = {'a'; 'b'};\n").bus["name"].tolist() == [
+        "1", "2", "3",
+    ]  # fmt: skip
+
+
 def test_ratings_for_emergencies(tmp_path):
     """Rates B and C, of lines as currents, there and back."""
     text = CASE.replace("0.02 100 0 0 0 0 1;\n2 3", "0.02 100 120 0 0 0 1;\n2 3")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Value = Table | str | None
-"""A table, a text, or None for a list of texts."""
+Value = Table | str | tuple[str, ...] | None
+"""A table, a text, a list of texts, or None for a list that holds more."""
 
 
 @contextmanager

@@ -66,13 +66,26 @@ def read_matpower(path: Path) -> pandapowerNet:
     base = _matrix(raw.get("baseMVA"), "baseMVA", path)
     costs = raw.get("gencost")
     gencost = None if costs is None or not np.size(costs) else _matrix(costs, "gencost", path)
-    net = network_of(_case(path.stem, float(base[0, 0]), tables, gencost, path), str(path))
+    case = _case(path.stem, float(base[0, 0]), tables, gencost, path)
+    _name_buses(case, raw.get("bus_name"))
+    net = network_of(case, str(path))
     left_out = [
         f"mpc.{name}: {what}" for name, what in LEFT_OUT.items() if np.size(raw.get(name, ()))
     ]
     if left_out:
         net[APPROXIMATIONS] = left_out
     return net
+
+
+def _name_buses(case: Case, names: Any) -> None:
+    """Give buses the names of the file, if it has one for each."""
+    if isinstance(names, np.ndarray) and names.dtype == object:
+        names = tuple(str(name.flat[0]) if np.size(name) else "" for name in names.flat)
+    if isinstance(names, tuple) and len(names) == len(case.bus):
+        own = [name.strip() for name in names]
+        case.bus["name"] = [
+            name or number for name, number in zip(own, case.bus["name"], strict=True)
+        ]
 
 
 def _read_m(path: Path) -> Mapping[str, Any]:

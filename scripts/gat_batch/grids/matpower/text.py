@@ -47,6 +47,7 @@ VALUE = re.compile(
     re.VERBOSE,
 )
 PLAIN = re.compile(rf"[\s;,]*(?:{NUMBER.pattern}(?:[\s;,]+|$))*")
+LISTED = re.compile(r"'((?:[^'\n]|'')*)'")
 END = re.compile(r"[^\S\n]*(?:[;,\n]|$)")
 PIECE = re.compile(
     r"""(?<![\w)\]}.'])'(?:[^'\n]|'')*'|"(?:[^"\n]|"")*"|(?P<open>[\[({])|(?P<close>[\])}])|(?P<end>[;,\n])"""
@@ -250,7 +251,11 @@ class _Reader:
             return value["text"][1:-1]
         if value["table"] is not None:
             return self._table(value["table"], value.start("table"))
-        return None
+        texts = LISTED.findall(value["list"])
+        rest = LISTED.sub("", value["list"]).strip("{}")
+        return (
+            tuple(text.replace("''", "'") for text in texts) if not rest.strip(" \t\n;,") else None
+        )
 
     def _table(self, content: str, start: int) -> NDArray[np.float64]:
         rows: list[list[float]] = []

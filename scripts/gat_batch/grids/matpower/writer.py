@@ -39,6 +39,8 @@ def write_matpower(net: pandapowerNet, path: Path) -> list[str]:
         GridError: if the network holds what no case can, or the file can't be written.
     """
     case = case_of(net)
+    shift = int(case.bus["id"].min() < 1)
+    names = case.bus["name"].tolist() if _named(case, "bus", shift) else []
     tables = _tables(case)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -46,9 +48,11 @@ def write_matpower(net: pandapowerNet, path: Path) -> list[str]:
         if path.suffix.lower() == ".mat":
             with temporary.open("wb") as file:
                 struct = {"version": "2", "baseMVA": case.base_mva, **tables}
+                if names:
+                    struct["bus_name"] = np.array(names, object)[:, None]
                 scipy.io.savemat(file, {"mpc": struct})
         else:
-            temporary.write_text(_text(path.stem, case.base_mva, tables), encoding="utf-8")
+            temporary.write_text(_text(path.stem, case.base_mva, tables, names), encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise GridError(f"can't be written: {error.strerror}", file=path) from None
@@ -62,9 +66,7 @@ def _tables(case: Case) -> dict[str, NDArray[np.float64]]:
     shift = 1 if case.bus["id"].min() < 1 else 0
     if shift:
         case.dropped.append("bus numbers are one higher than indices: MATPOWER's start at 1")
-    named = [
-        name for name in ("bus", "load", "shunt", "gen", "branch") if _named(case, name, shift)
-    ]
+    named = [name for name in ("load", "shunt", "gen", "branch") if _named(case, name, shift)]
     if named:
         case.dropped.append(f"names in {', '.join(named)}; MATPOWER's elements are numbered")
     position = {ident: row for row, ident in enumerate(case.bus["id"])}
@@ -163,7 +165,9 @@ def _gencost(costs: pd.Series) -> NDArray[np.float64]:
     return table
 
 
-def _text(name: str, base_mva: float, tables: dict[str, NDArray[np.float64]]) -> str:
+def _text(
+    name: str, base_mva: float, tables: dict[str, NDArray[np.float64]], names: list[str]
+) -> str:
     safe = re.sub(r"\W", "_", name)
     lines = [f"function mpc = {safe if safe[:1].isalpha() else f'case_{safe}'}"]
     lines += ["mpc.version = '2';", f"mpc.baseMVA = {base_mva!r};"]
@@ -171,6 +175,9 @@ def _text(name: str, base_mva: float, tables: dict[str, NDArray[np.float64]]) ->
         lines.append(f"mpc.{table} = [")
         lines += ["\t" + "\t".join(_digits(value) for value in row) + ";" for row in values]
         lines.append("];")
+    if names:
+        quoted = ["\t'" + re.sub(r"\s", " ", one).replace("'", "''") + "';" for one in names]
+        lines += ["mpc.bus_name = {", *quoted, "};"]
     return "\n".join(lines) + "\n"
 
 
