@@ -95,6 +95,28 @@ def test_faulty_tables_of_sets_are_refused(workspace, text, fragment):
     assert any("'a'" in l and "sets.csv" in l and fragment in l for l in run.stderr.splitlines())  # noqa: E741
 
 
+@pytest.mark.workflow
+def test_tables_of_sets_may_be_of_any_form(workspace):
+    """CSV with semicolons, Parquet and Excel mean the same contingencies."""
+    pytest.importorskip("openpyxl", reason="openpyxl isn't installed")
+    rows = [("storm", "line", "3"), ("storm", "line", "7"), ("x", "gen", "1")]
+    table = pd.DataFrame(rows, columns=["contingency", "type", "id"])
+    table.to_csv(workspace.path / "sets.csv", index=False, sep=";")
+    table.to_parquet(workspace.path / "sets.parquet", index=False)
+    table.to_excel(workspace.path / "sets.xlsx", index=False)
+    scenarios = [
+        {"id": form, "grid": "pandapower:case14", "contingencies": f"sets.{form}"}
+        for form in ("csv", "parquet", "xlsx")
+    ]
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    workspace.configure()
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    for form in ("csv", "parquet", "xlsx"):
+        found = pd.read_parquet(workspace.result(form))["contingency"].dropna().unique()
+        assert list(found) == ["line:3+line:7", "gen:1"]
+
+
 def test_violations_are_those_of_branches_and_of_each_bus_own_band():
     model = prepare(grid("case118"))
     limits = Limits(90.0, (0.97, 1.03))

@@ -237,6 +237,85 @@ def test_the_slack_is_chosen_as_pypsa_does(tmp_path):
     assert any("around bus L" in sentence for sentence in net["approximations"])
 
 
+def test_types_are_those_of_pypsa(tmp_path):
+    """Of six transformers pandapower's library has other values than PyPSA 1.4."""
+    text = "name,bus0,bus1,type\nT,E,C,63 MVA 110/20 kV\n"
+    net = read(written(tmp_path / "n", FILES | {"transformers": text}))
+    trafo = net.trafo.iloc[0]
+    assert trafo["sn_mva"] == 63
+    assert trafo["vk_percent"] == pytest.approx(11.2, abs=1e-4)
+    assert trafo["vkr_percent"] == pytest.approx(0.322, abs=1e-4)
+    assert trafo["pfe_kw"] == pytest.approx(33.0, abs=1e-2)
+    assert trafo["shift_degree"] == 150
+
+
+def test_setpoints_of_voltage_over_time(tmp_path):
+    series = {"buses-v_mag_pu_set": ",A,E\n0,1.02,1.0\n1,1.04,0.99\n"}
+    net = read(written(tmp_path / "n", FILES | series))
+    states = list(
+        scenario_states(ElementIndex(net), SCENARIO, None, None, course=course_of(net, "all"))
+    )
+    for state, (a, e) in zip(states, [(1.02, 1.0), (1.04, 0.99)], strict=True):
+        vm = solve(prepare(net), state, "ac", {}).elements["bus"]["vm_pu"]
+        assert_allclose([vm[0], vm[4]], [a, e], atol=1e-9)
+
+
+def test_storage_holds_no_voltage_and_open_setpoints_are_zero(tmp_path):
+    """As in ``Network.pf``, whatever the control of a storage unit."""
+    changed = {
+        "storage_units": "name,bus,p_nom,max_hours,control\ns,D,10,5,PV\n",
+        "storage_units-state_of_charge_set": ",s\n0,\n1,3\n",
+        "generators-p_set": ",w,pv\n0,,30\n1,10,20\n",
+    }
+    net = read(written(tmp_path / "n", FILES | changed))
+    assert net.storage["name"].tolist() == ["s", "st"]
+    assert net.gen["name"].tolist() == ["pv"]
+    assert net.sgen["p_mw"].iloc[0] == 0
+    told = "state_of_charge_set of storage_units over time isn't followed: 1"
+    assert told in net["approximations"]
+
+
+def test_a_unit_of_negative_sign_draws(tmp_path):
+    generators = "name,bus,control,p_nom,p_min_pu,sign,marginal_cost\ng,A,Slack,50,0,1,10\n"
+    generators += "f,C,PQ,20,0.5,-1,1\n"
+    changed = {
+        "generators": generators,
+        "generators-p_max_pu": ",f\n0,1\n1,0.8\n",
+        "generators-p_set": ",f\n0,15\n1,12\n",
+    }
+    net = read(written(tmp_path / "n", FILES | changed))
+    flexible = net.sgen.iloc[0]
+    assert flexible[["p_mw", "min_p_mw", "max_p_mw"]].tolist() == [-15, -20, -10]
+    assert net.poly_cost["cp1_eur_per_mw"].tolist()[-1] == -1
+    values = net["time_series"].values(net, [1])
+    assert values["sgen", "min_p_mw"][0, 0] == -16
+    assert values["sgen", "p_mw"][0, 0] == -12
+
+
+def test_what_no_state_can_heed_is_told(tmp_path):
+    changed = {
+        "generators": FILES["generators"]
+        .replace("_cost\n", "_cost,committable\n", 1)
+        .replace("\npv,E,PV,100,,0,30", "\npv,E,PV,100,,0,30,True"),
+        "links": "name,bus0,bus1,bus12,efficiency,efficiency12,p_set\nk,A,C,D,0.9,0.5,\n",
+        "links-efficiency12": ",k\n0,0.5\n1,0.4\n",
+        "transformers-s_max_pu": ",BC\n0,1\n1,0.8\n",
+    }
+    net = read(written(tmp_path / "n", FILES | changed))
+    assert {
+        "committable of generators isn't followed: 1",
+        "efficiency12 of links over time isn't followed: 1",
+        "s_max_pu of transformers over time isn't followed: 1",
+    } <= set(net["approximations"])
+    assert net.sgen.set_index("name")["p_mw"]["k bus12"] == 2.5
+
+
+def test_a_network_of_buses_alone(tmp_path):
+    net = read(written(tmp_path / "n", {"buses": FILES["buses"]}))
+    assert len(net.bus) == 7
+    assert not len(net.ext_grid)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -88,14 +88,18 @@ def read_profiles(path: Path) -> Profiles:
         hint = "a column of times and at least one of factors, all with different names"
         raise TableError("holds no profiles", file=path, hint=hint)
     key = "time" if "time" in names else names[0]
-    times = tuple(time_name(value) for value in raw[key].to_pylist())
+    cells = raw[key].to_pylist()
+    for position, cell in enumerate(cells):
+        if cell is None or not str(cell).strip():
+            raise TableError(f"row {position + 2}: {key} is empty", file=path)
+    times = tuple(map(time_name, cells))
     if len(set(times)) < len(times):
         raise TableError("has a time twice", file=path, field=key)
     faults: list[GatBatchError] = []
     columns = {name: numbers(raw[name], name, path, faults) for name in names if name != key}
     faults += [
-        TableError("has empty cells", file=path, field=name)
-        for name, values in columns.items()
+        TableError("has empty cells", file=path, field=name or f"column {number}, without a name")
+        for number, (name, values) in enumerate(columns.items(), 2)
         if np.isnan(values).any()
     ]
     raise_faults(faults, path)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .scenario import Solver
 
 
+SETS = (".csv", ".parquet", ".pq", ".xlsx", ".con")
+"""Suffixes of tables of outage sets, and of PSS/E's files."""
+
+
 def content_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
     """Find the faults of a manifest that has passed its schema.
 
@@ -86,11 +90,7 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
         spec = contingencies_of_entry(entry, document)
-        if (
-            isinstance(spec, str)
-            and spec not in DEPTHS
-            and not spec.lower().endswith((".csv", ".con"))
-        ):
+        if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(SETS):
             yield ManifestError(
                 f"{spec!r} is none of the allowed forms",
                 file=file,

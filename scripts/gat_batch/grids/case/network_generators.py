@@ -13,6 +13,7 @@ from .case import UNLIMITED, Case
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
 
@@ -83,7 +84,7 @@ def add_generators(net: pandapowerNet, case: Case) -> None:
         _add_costs(net, element, table["cost"].dropna())
 
 
-def _external(case: Case, slack: set[int]) -> list[bool]:
+def _external(case: Case, slack: set[int]) -> NDArray[np.bool_]:
     """Return whether each generator becomes an external grid.
 
     Those marked external do, and the first one in service at each slack bus without one.
@@ -98,7 +99,7 @@ def _external(case: Case, slack: set[int]) -> list[bool]:
         if first:
             taken.add(int(bus))
         result.append(bool(external) or first)
-    return result
+    return np.array(result, bool)
 
 
 def _add_costs(net: pandapowerNet, element: str, costs: pd.Series) -> None:

@@ -38,6 +38,21 @@ LEFT_OUT = {
 }
 
 
+UNHEEDED = {
+    "generators": (
+        "p_nom_extendable", "committable", "start_up_cost", "shut_down_cost", "stand_by_cost",
+        "ramp_limit_up", "ramp_limit_down", "e_sum_min", "e_sum_max",
+    ),
+    "lines": ("s_nom_extendable",),
+    "transformers": ("s_nom_extendable",),
+    "links": ("p_nom_extendable",),
+}  # fmt: skip
+"""Attributes of optimisations over time that no state can heed."""
+
+NOTHING = ("", "nan", "false", "0", "0.0", "inf", "-inf")
+"""Cells of such an attribute that ask for nothing."""
+
+
 def read_pypsa(path: Path) -> pandapowerNet:
     """Read a network.
 
@@ -101,6 +116,17 @@ def _note_what_is_left_out(components: Components, buses: Mapping[str, int]) -> 
         outside = (~(ends[0] & ends[1])).sum()
         if outside:
             components.notes.append(f"{kind} at other buses are left out: {outside}")
+    for kind, attributes in UNHEEDED.items():
+        for attribute in attributes:
+            cells = components.texts(kind, attribute).str.casefold()
+            asked = (~cells.isin(NOTHING)).sum() if len(cells) else 0
+            if asked:
+                components.notes.append(f"{attribute} of {kind} isn't followed: {asked}")
+    for kind in ("lines", "transformers"):
+        free = (components.numbers(kind, "s_nom", 0.0) == 0).sum()
+        typed = (components.texts(kind, "type") != "").sum() if kind == "transformers" else 0
+        if free > typed:
+            components.notes.append(f"{kind} without s_nom have no rating: {free - typed}")
     components.notes += [what for kind, what in LEFT_OUT.items() if len(components.table(kind))]
 
 

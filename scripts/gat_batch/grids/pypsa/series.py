@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...files.words import numbered
+from .tables import FOLLOWED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,25 +20,16 @@ if TYPE_CHECKING:
     from .tables import Components
     from .units import Units
 
-FOLLOWED = {
-    "loads": ("p_set", "q_set"),
-    "generators": ("p_set", "q_set", "p_max_pu", "p_min_pu"),
-    "storage_units": ("p_set", "q_set", "p_max_pu", "p_min_pu"),
-    "stores": ("p_set", "q_set"),
-    "links": ("p_set",),
-}
-"""Attributes over time that snapshots follow."""
+RESULTS = re.compile(
+    r"[pq]\d*|r|e|v_ang|v_mag_pu|marginal_price|state_of_charge|spill|mu_.*|status|start_up|shut_down"
+    r"|p_dispatch|p_store|n_mod"
+)
+"""Attributes over time that PyPSA finds and nobody gives."""
 
-INPUTS = {
-    "lines": ("s_max_pu",),
-    "generators": ("marginal_cost", "marginal_cost_quadratic", "stand_by_cost"),
-    "links": ("p_max_pu", "p_min_pu", "efficiency", "marginal_cost"),
-    "storage_units": ("inflow", "state_of_charge_set", "marginal_cost"),
-    "stores": ("e_min_pu", "e_max_pu", "marginal_cost"),
-}
-"""Others that are given, not found by PyPSA, and that snapshots don't follow."""
-
-COLUMNS = {"p_set": "p_mw", "q_set": "q_mvar", "p_max_pu": "max_p_mw", "p_min_pu": "min_p_mw"}
+COLUMNS = {
+    "p_set": "p_mw", "q_set": "q_mvar", "p_max_pu": "max_p_mw", "p_min_pu": "min_p_mw",
+    "v_mag_pu_set": "vm_pu",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,16 +70,17 @@ def time_series(components: Components, units: Units, net: pandapowerNet) -> Pyp
     """
     found: dict[tuple[str, str], dict[int, NDArray[np.float64]]] = {}
     for (kind, attribute), table in components.series.items():
-        if attribute in INPUTS.get(kind, ()) and len(table.columns):
-            what = f"{attribute} of {numbered(len(table.columns), kind[:-1])}"
-            components.notes.append(f"{what} over time isn't followed")
         if attribute not in FOLLOWED.get(kind, ()):
+            if len(table.columns) and not RESULTS.fullmatch(attribute):
+                what = f"{attribute} of {kind} over time isn't followed"
+                components.notes.append(f"{what}: {len(table.columns)}")
             continue
         for name in map(str, table.columns):
             values = table[name].to_numpy(np.float64)
-            for element, position, factor in _followers(components, units, kind, attribute, name):
-                columns = found.setdefault((element, COLUMNS[attribute]), {})
-                columns[position] = values * factor
+            for element, column, position, factor in _followers(
+                components, units, kind, attribute, name
+            ):
+                found.setdefault((element, column), {})[position] = values * factor
     if not found:
         return None
     parts = {}
@@ -105,21 +98,30 @@ def time_series(components: Components, units: Units, net: pandapowerNet) -> Pyp
 
 def _followers(
     components: Components, units: Units, kind: str, attribute: str, name: str
-) -> Iterator[tuple[str, int, float]]:
-    """Yield table, position and factor of what follows an attribute of a component."""
+) -> Iterator[tuple[str, str, int, float]]:
+    """Yield table, column, position and factor of what follows an attribute of a component."""
+    column = COLUMNS[attribute]
+    if kind == "buses":
+        for key, (element, position) in units.places.items():
+            if element in ("gen", "ext_grid") and components.texts(key[0], "bus")[key[1]] == name:
+                yield element, column, position, 1.0
+        return
     if kind == "links":
         for (list_, own, end), (element, position) in units.places.items():
             if list_ == kind and own == name:
                 row = components.table(kind).index.get_loc(name)
-                yield element, position, float(units.link_share(end)[row])
+                yield element, column, position, float(units.link_share(end)[row])
         return
     place = units.places.get((kind, name, ""))
     if place is None:
         return
     element, position = place
+    sign = components.numbers(kind, "sign", -1.0 if kind == "loads" else 1.0)[name]
     if attribute in ("p_max_pu", "p_min_pu"):
-        if element != "storage":
-            yield element, position, float(components.numbers(kind, "p_nom", 0.0)[name])
+        nominal = components.numbers(kind, "p_nom", 0.0)[name]
+        if sign < 0:
+            column = {"max_p_mw": "min_p_mw", "min_p_mw": "max_p_mw"}[column]
+        yield element, column, position, float(nominal * sign)
     elif not (element == "ext_grid" or (element == "gen" and attribute == "q_set")):
-        sign = components.numbers(kind, "sign", -1.0 if kind == "loads" else 1.0)[name]
-        yield element, position, float(-sign if element in ("load", "storage") else sign)
+        drawn = element in ("load", "storage")
+        yield element, column, position, float(-sign if drawn else sign)

@@ -6,13 +6,13 @@ own, else PyPSA's bundled conductors.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandapower as pp
 
 from ...errors import GridError
-from ...files.words import nearest
 
 if TYPE_CHECKING:
     from .tables import Components
@@ -28,6 +28,20 @@ CONDUCTORS = {
 """Bundles of conductors -> ohm, ohm and nF per km.
 
 Source: Oeding and Oswald, Elektrische Kraftwerke und Netze, table 9.2, as cited by PyPSA.
+"""
+
+WINDINGS = {
+    "25 MVA 110/10 kV": (25.0, 10.04, 0.276, 28.51, 0.073),
+    "25 MVA 110/20 kV": (25.0, 11.2, 0.282, 29.0, 0.071),
+    "40 MVA 110/10 kV": (40.0, 10.04, 0.295, 30.45, 0.076),
+    "40 MVA 110/20 kV": (40.0, 11.2, 0.302, 31.0, 0.08),
+    "63 MVA 110/10 kV": (63.0, 10.04, 0.31, 31.51, 0.078),
+    "63 MVA 110/20 kV": (63.0, 11.2, 0.322, 33.0, 0.086),
+}
+"""Transformers that pandapower's library has with other values by now -> MVA, vk and vkr in
+percent, iron losses in kW, no-load current in percent.
+
+Source: Oswald, Elektrische Energieversorgung I, as cited by PyPSA.
 """
 
 TRANSFORMER = {
@@ -117,12 +131,14 @@ class StandardTypes:
         if name not in library:
             raise self._unknown("transformer", name, [*table.index, *library])
         own = library[name]
+        keys = ("sn_mva", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent")
+        s_nom, vsc, vscr, pfe, i0 = WINDINGS.get(name) or [own[key] for key in keys]
         return {
-            "s_nom": own["sn_mva"],
-            "vsc": own["vk_percent"],
-            "vscr": own["vkr_percent"],
-            "pfe": own["pfe_kw"],
-            "i0": own["i0_percent"],
+            "s_nom": s_nom,
+            "vsc": vsc,
+            "vscr": vscr,
+            "pfe": pfe,
+            "i0": i0,
             "phase_shift": own["shift_degree"],
             "tap_side": float(own["tap_side"] == "lv"),
             "tap_neutral": own["tap_neutral"],
@@ -130,6 +146,7 @@ class StandardTypes:
         }
 
     def _unknown(self, kind: str, name: str, known: list[str]) -> GridError:
-        hint = nearest(name, known) or "leave the type empty and give r, x and b"
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "leave it empty and give r, x and b"
         what = f"there is no {kind} type {name!r}"
         return GridError(what, file=self._components.file, field=f"{kind}s", hint=hint)

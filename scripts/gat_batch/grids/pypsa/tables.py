@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 NOW = ("now",)
 """Snapshots of a network that has none of its own, as PyPSA names them."""
 
+FOLLOWED = {
+    "buses": ("v_mag_pu_set",),
+    "loads": ("p_set", "q_set"),
+    "generators": ("p_set", "q_set", "p_max_pu", "p_min_pu"),
+    "storage_units": ("p_set", "q_set"),
+    "stores": ("p_set", "q_set"),
+    "links": ("p_set",),
+}
+"""Attributes over time that snapshots follow."""
+
 TRUE = ("true", "1", "1.0")
 
 
@@ -50,7 +60,7 @@ class Components:
         if attribute not in table:
             return pd.Series(default, index=table.index, dtype=object)
         cells = table[attribute].astype(object)
-        return cells.where(~cells.isin(["", "nan"]), default)
+        return cells.where(cells != "", default)
 
     def numbers(self, kind: str, attribute: str, default: float) -> pd.Series:
         """Return a column as numbers, with the default where it is missing or empty.
@@ -58,14 +68,15 @@ class Components:
         Raises:
             GridError: if a cell is no number.
         """
-        cells = self.texts(kind, attribute, repr(default))
+        cells = self.texts(kind, attribute, "nan")
+        missing = (cells == "nan").to_numpy()
         values = pd.to_numeric(cells, errors="coerce").astype(float)
-        wrong = values.isna() & (cells != "nan")
+        wrong = values.isna() & ~missing
         if wrong.any():
             name = values.index[wrong][0]
             what = f"{kind} {name!r}: {attribute} is {cells[name]!r}, not a number"
             raise GridError(what, file=self.file, field=kind)
-        return values
+        return values.mask(missing, default)
 
     def truths(self, kind: str, attribute: str, *, default: bool) -> NDArray[np.bool_]:
         """Return a column of yes and no."""
@@ -127,14 +138,26 @@ def _components(
         if len(values) != len(times):
             what = f"{kind}-{attribute} has {len(values)} rows for {len(times)} snapshots"
             raise ValueError(what)
-        numbers = values.apply(pd.to_numeric, errors="coerce").astype(float)
-        if not np.isfinite(numbers.to_numpy()).all():
-            raise ValueError(f"{kind}-{attribute} has cells that are no finite numbers")
-        series[kind, attribute] = numbers
+        if attribute in FOLLOWED.get(kind, ()):
+            series[kind, attribute] = _finite(values, f"{kind}-{attribute}", attribute)
     names = tuple(map(time_name, times))
     if len(set(names)) < len(names):
         raise ValueError("it has a snapshot twice")
     return Components(path, static, series, names)
+
+
+def _finite(values: pd.DataFrame, name: str, attribute: str) -> pd.DataFrame:
+    """Return values over time as numbers; setpoints that are left open are zero, as PyPSA has it.
+
+    Raises:
+        ValueError: if a cell is no finite number.
+    """
+    numbers: pd.DataFrame = values.apply(pd.to_numeric, errors="coerce").astype(float)
+    if attribute in ("p_set", "q_set"):
+        numbers = numbers.where(values.notna(), 0.0)
+    if not np.isfinite(numbers.to_numpy()).all():
+        raise ValueError(f"{name} has cells that are no finite numbers")
+    return numbers
 
 
 def _netcdf(path: Path) -> Components:

@@ -6,6 +6,7 @@ control ``PQ`` is a static generator, as a case has none at a bus whose voltage 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,25 +52,23 @@ class Units:
 
     def add_generators(self) -> None:
         """Add generators by their control, with limits and marginal costs."""
-        held = self._holding("generators")
+        control = self.components.texts("generators", "control", "PQ")
+        # A second slack of the same part holds its voltage only.
+        held = control.isin(["PV", "Slack"]) | control.index.isin(list(self.slacks))
         price = self._numbers("generators", "marginal_cost", 0.0)
         square = self._numbers("generators", "marginal_cost_quadratic", 0.0)
         priced = bool((price != 0).any() or (square != 0).any())
         for position, row in self._rows("generators"):
-            cost = Cost(coefficients=(0.0, price.iloc[position], square.iloc[position]))
+            slope = row.pop("sign") * price.iloc[position]
+            cost = Cost(coefficients=(0.0, slope, square.iloc[position]))
             row["cost"] = cost if priced else None
-            self._add(row, "generators", holds=held[position])
+            self._add_generator(row, holds=bool(held.iloc[position]))
 
     def add_storage(self) -> None:
         """Add storage units and stores."""
-        held = self._holding("storage_units")
         hours = self._numbers("storage_units", "max_hours", 1.0)
         for position, row in self._rows("storage_units"):
-            if held[position]:
-                self._add(row, "storage_units", holds=True)
-            else:
-                energy = row["pmax"] * hours.iloc[position]
-                self._add_storage(row, "storage_units", energy)
+            self._add_storage(row, "storage_units", row["pmax"] * hours.iloc[position])
         content = self._numbers("stores", "e_nom", 0.0)
         for position, row in self._rows("stores"):
             self._add_storage(row, "stores", content.iloc[position])
@@ -79,11 +78,8 @@ class Units:
         kind = "links"
         power = self._numbers(kind, "p_set", 0.0)
         on = self.components.truths(kind, "active", default=True)
-        ends = [
-            key
-            for key in ("bus0", "bus1", *(f"bus{number}" for number in range(2, 10)))
-            if key in self.components.table(kind)
-        ]
+        columns = map(str, self.components.table(kind))
+        ends = [key for key in columns if re.fullmatch(r"bus\d+", key)]
         there = 0
         for key in ends:
             buses = self.components.texts(kind, key)
@@ -116,15 +112,6 @@ class Units:
         number = "" if end == "bus1" else end.removeprefix("bus")
         return np.asarray(self._numbers("links", f"efficiency{number}", 1.0), np.float64)
 
-    def _holding(self, kind: str) -> list[bool]:
-        control = self.components.texts(kind, "control", "PQ")
-        names = self.components.table(kind).index
-        slack = [kind == "generators" and name in self.slacks for name in names]
-        # A second slack of the same part holds its voltage only.
-        return [
-            is_slack or how in ("PV", "Slack") for is_slack, how in zip(slack, control, strict=True)
-        ]
-
     def _numbers(self, kind: str, attribute: str, default: float) -> Any:
         return self.components.numbers(kind, attribute, default)
 
@@ -139,32 +126,35 @@ class Units:
         low = -1.0 if kind == "storage_units" else 0.0
         limits = [self._numbers(kind, "p_min_pu", low), self._numbers(kind, "p_max_pu", 1.0)]
         voltage = self._numbers("buses", "v_mag_pu_set", 1.0)
-        return [
-            (
-                position,
-                {
-                    "name": name,
-                    "bus": self.buses[bus],
-                    "status": bool(on[position]),
-                    "p_mw": sign.iloc[position] * p_set.iloc[position],
-                    "q_mvar": sign.iloc[position] * q_set.iloc[position],
-                    "pmin": nominal.iloc[position] * limits[0].iloc[position],
-                    "pmax": nominal.iloc[position] * limits[1].iloc[position],
-                    "mbase": nominal.iloc[position] or np.nan,
-                    "vm": voltage[bus],
-                },
-            )
-            for position, (name, bus) in enumerate(buses.items())
-            if bus in self.buses
-        ]
+        rows = []
+        for position, (name, bus) in enumerate(buses.items()):
+            if bus not in self.buses:
+                continue
+            way = sign.iloc[position]
+            size = way * nominal.iloc[position]
+            low_mw, high_mw = sorted(size * limit.iloc[position] for limit in limits)
+            row = {
+                "name": name,
+                "bus": self.buses[bus],
+                "status": bool(on[position]),
+                "sign": way,
+                "p_mw": way * p_set.iloc[position],
+                "q_mvar": way * q_set.iloc[position],
+                "pmin": low_mw,
+                "pmax": high_mw,
+                "mbase": nominal.iloc[position] or np.nan,
+                "vm": voltage[bus],
+            }
+            rows.append((position, row))
+        return rows
 
-    def _add(self, row: Row, kind: str, *, holds: bool) -> None:
+    def _add_generator(self, row: Row, *, holds: bool) -> None:
         if not holds:
-            self._add_static(row, (kind, row["name"], ""))
+            self._add_static(row, ("generators", row["name"], ""))
             return
         number = len(self.cases)
-        table = "ext_grid" if kind == "generators" and row["name"] in self.slacks else "gen"
-        self.places[kind, row["name"], ""] = table, number
+        table = "ext_grid" if row["name"] in self.slacks else "gen"
+        self.places["generators", row["name"], ""] = table, number
         self.cases.append(row | {"id": number, "external": table == "ext_grid"})
 
     def _add_static(self, row: Row, key: tuple[str, str, str]) -> None:
