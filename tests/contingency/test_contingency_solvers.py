@@ -28,6 +28,7 @@ from gat_batch.model.violations import Limits, voltage_bands
 from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.powerflow.topology import Topology
 from gat_batch.results.contingency_rows import ContingencyRows
+from gat_batch.results.kept import KeptRows
 from gat_batch.solvers import study as solving
 from gat_batch.study.scenario import Contingencies, Outage
 
@@ -54,7 +55,8 @@ class Case:
 
 
 def rows_kept(model, solved, limits, bands):
-    return ContingencyRows.of(model, ("x", None), solved, limits, bands).rows(model)
+    kept = KeptRows("all", "violations" if limits else "all", limits or Limits(), bands)
+    return ContingencyRows.of(model, ("x", None), solved, kept).rows(model)
 
 
 def case(given, solver, types, *, depth=1, sample=None, outages=(), **options):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandapower
+import pandas as pd
 import pytest
 from conftest import SHARED_GRIDS
 from hypothesis import given
@@ -63,6 +64,47 @@ def test_tables_that_a_network_cannot_hold_are_told(tmp_path):
     assert net["approximations"] == ["mpc.dcline: DC lines are left out"]
     assert "approximations" not in read_text(tmp_path, CASE)
     assert net.res_line.equals(read_text(tmp_path, CASE).res_line)
+
+
+@pytest.mark.workflow
+def test_charging_of_a_transformer_goes_with_it(workspace):
+    """pandapower's transformers draw reactive power only: what one feeds in is a shunt."""
+    branch = "1 3 0.01 0.1 0.3 100 0 0 0.98 0 1"
+    text = CASE.replace("1 3 0.01 0.1 0.02 100 0 0 0 0 1", branch)
+    assert text != CASE
+    workspace.write("whole.m", text)
+    workspace.write("without.m", text.replace(branch, branch[:-1] + "0"))
+    outage = [{"type": "trafo", "id": 2}]
+    scenarios = [
+        {"id": f"{name}-{solver}", "solver": solver, "grid": f"{grid}.m", **more}
+        for solver in ("ac", "dc")
+        for name, grid, more in (
+            ("out", "whole", {"outages": outage}),
+            ("n1", "whole", {"contingencies": {"depth": 1, "types": ["trafo"]}}),
+            ("gone", "without", {}),
+        )
+    ]
+    workspace.configure(contingency_rows="all")
+    workspace.write("manifest.json", {"scenarios": scenarios})
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    for solver in ("ac", "dc"):
+        wanted, out, n1 = (
+            pd.read_parquet(workspace.result(f"{name}-{solver}")) for name in ("gone", "out", "n1")
+        )
+        n1 = n1[n1["contingency"] == "trafo:2"]
+        assert len(n1)
+        for found in (out, n1):
+            for element, columns in {
+                "bus": ["vm_pu", "va_degree"],
+                "line": ["p_from_mw", "q_from_mvar"],
+                "ext_grid": ["p_mw", "q_mvar"],
+            }.items():
+                one, two = (
+                    table[table["element"] == element][columns].to_numpy(float)
+                    for table in (wanted, found)
+                )
+                np.testing.assert_allclose(two, one, rtol=0, atol=1e-7)
 
 
 def test_buses_have_the_names_of_the_file(tmp_path):

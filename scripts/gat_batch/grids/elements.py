@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from ..errors import GridError
 
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
+
+
+PART_OF = ("part_of", "part_of_index")
+"""Columns of shunts: table and index of the branch that a shunt is a part of, as pandapower's
+transformers can't hold all that a file's have. It goes out of service with the branch."""
 
 
 @dataclass
@@ -57,6 +65,27 @@ class ElementIndex:
             what = f"{len(named)} {element}s have the name {label!r}"
             raise GridError(what, hint="name it by its index")
         raise GridError(f"there is no {element} {label!r}", hint=self._hint(element, str(label)))
+
+    def parts_of(self, element: str, position: int) -> list[int]:
+        """Return positions of the shunts that are parts of a branch."""
+        return self._parts.get((element, position), [])
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether any branch has a part that is a shunt."""
+        return bool(self._parts)
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, int], list[int]]:
+        shunt = self.net.shunt
+        found: dict[tuple[str, int], list[int]] = defaultdict(list)
+        if set(PART_OF) <= set(shunt.columns):
+            for position, (element, index) in enumerate(
+                zip(*(shunt[column] for column in PART_OF), strict=True)
+            ):
+                if isinstance(element, str) and element in self.net and pd.notna(index):
+                    found[element, self.position(element, int(index))].append(position)
+        return dict(found)
 
     def _learn(self, element: str) -> None:
         table = self.net[element]

@@ -46,7 +46,8 @@ class Contingency:
 
     Attributes:
         name: ``line:12``, or several joined by ``+``.
-        outages: element and position in its table of each.
+        outages: element and position in its table of each; shunts that are parts of failing
+            branches come last.
     """
 
     name: str
@@ -128,7 +129,10 @@ def _meant(net: pandapowerNet, element: str, asked: Contingencies) -> NDArray[np
 
 def service_of(net: pandapowerNet, state: State) -> dict[str, NDArray[np.bool_]]:
     """Tell what is in service in a state, by element, shape (elements,)."""
-    given = {element: net[element]["in_service"].to_numpy(bool, copy=True) for element in TYPES}
+    given = {
+        element: net[element]["in_service"].to_numpy(bool, copy=True)
+        for element in (*TYPES, "shunt")
+    }
     return given | {
         change.element: change.values.astype(bool)
         for change in state.changes
@@ -164,6 +168,9 @@ def is_possible(contingency: Contingency, service: Mapping[str, NDArray[np.bool_
 def _named(index: ElementIndex, outages: frozenset[tuple[str, int]]) -> Contingency:
     ordered = sorted(outages, key=lambda outage: (TYPES.index(outage[0]), outage[1]))
     names = [f"{element}:{index.net[element].index[position]}" for element, position in ordered]
+    if index.has_parts:
+        parts = [part for outage in ordered for part in index.parts_of(*outage)]
+        ordered += [("shunt", part) for part in sorted(parts)]
     return Contingency("+".join(names), tuple(ordered))
 
 

@@ -249,6 +249,10 @@ def _outage_changes(
             column = index.net[outage.type]["in_service"]
             in_service[outage.type] = column.to_numpy(bool, copy=True)
         in_service[outage.type][position] = False
+        parts = index.parts_of(outage.type, position)
+        if parts:
+            live = index.net["shunt"]["in_service"].to_numpy(bool, copy=True)
+            in_service.setdefault("shunt", live)[parts] = False
     return [Change(element, "in_service", values) for element, values in in_service.items()]
 
 

@@ -90,6 +90,8 @@ class Security:
         branches: list[int] = []
         losses: list[_Loss] = []
         for element, position in contingency.outages:
+            if element == "shunt":
+                continue  # the charging of a branch that fails draws no active power
             if element not in GUARDED:
                 self.unguarded.append(number)
                 return None

@@ -126,8 +126,11 @@ class Topology:
                 don't have are no matter.
 
         Returns:
-            That, or None if a reference is lost or buses that are one in the equations part.
+            That, or None if a reference is lost, buses that are one in the equations part, or a
+            shunt fails, which the equations hold as a part of its bus.
         """
+        if len(outages.get("shunt", ())):
+            return None
         admittances = self._admittances
         gone: set[int] = set()
         holders: list[int] | None = []

@@ -27,7 +27,10 @@ COLUMNS: dict[str, dict[str, type]] = {
         "vmin": float, "vmax": float, "area": float, "zone": float,
     },
     "load": {"id": int, "name": str, "bus": int, "status": bool, "p_mw": float, "q_mvar": float},
-    "shunt": {"id": int, "name": str, "bus": int, "status": bool, "g_mw": float, "b_mvar": float},
+    "shunt": {
+        "id": int, "name": str, "bus": int, "status": bool, "g_mw": float, "b_mvar": float,
+        "part_of_index": float,
+    },
     "gen": {
         "id": int, "name": str, "bus": int, "status": bool, "p_mw": float, "q_mvar": float,
         "pmin": float, "pmax": float, "qmin": float, "qmax": float, "vm": float, "mbase": float,

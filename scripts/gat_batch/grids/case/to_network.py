@@ -8,6 +8,7 @@ import numpy as np
 import pandapower as pp
 import pandas as pd
 
+from ..elements import PART_OF
 from .case import Case, check_case, frame
 from .network_generators import add_generators
 
@@ -113,6 +114,10 @@ def _add_shunts(net: pandapowerNet, case: Case, shunt: pd.DataFrame) -> None:
             ),
             in_service=shunt["status"].to_numpy(),
         )
+        branch = shunt.get("part_of_index", pd.Series(np.nan, shunt.index)).to_numpy()
+        if np.isfinite(branch).any():
+            net.shunt[PART_OF[0]] = [None if np.isnan(index) else "trafo" for index in branch]
+            net.shunt[PART_OF[1]] = branch
 
 
 def _plain(case: Case) -> pd.Series:
@@ -237,6 +242,7 @@ def _add_transformers(net: pandapowerNet, case: Case) -> pd.DataFrame:
             "status": True,
             "g_mw": 0.0,
             "b_mvar": b,
+            "part_of_index": trafo.index[n],
         }
         for n in charged
         for bus, b in ((hv[n], b_mvar[n] / ratio[n] ** 2), (lv[n], b_mvar[n]))
