@@ -99,8 +99,13 @@ def test_simbench():
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
-    (tmp_path / "net.xlsx").write_bytes(b"no")
-    for package, reference in (("openpyxl", "net.xlsx"), ("simbench", "simbench:1-MV-urban--0-sw")):
+    for name in ("net.xlsx", "net.nc"):
+        (tmp_path / name).write_bytes(b"no")
+    for package, reference in (
+        ("openpyxl", "net.xlsx"),
+        ("netCDF4", "net.nc"),
+        ("simbench", "simbench:1-MV-urban--0-sw"),
+    ):
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(GridError, match=rf"needs {package}.*gat-batch\[formats\]"):
             read(reference, tmp_path)
