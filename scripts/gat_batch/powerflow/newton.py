@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
 
 from ..upstream.lightsim2grid import klu_newton
 
@@ -84,13 +86,13 @@ def newton(
         injection: power that is injected at each bus in p.u.
         vm: setpoint of each row's voltage in p.u.
         options: solver options.
-        start: complex voltages in p.u. to start from, or None for those of the equations.
+        start: complex voltages in p.u. to start from, or None for :func:`first_voltages`.
 
     Returns:
         Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
         converge.
     """
-    start = (admittances.start if start is None else start).copy()
+    start = first_voltages(admittances, injection, vm) if start is None else start.copy()
     held = np.concatenate([admittances.ref, admittances.pv])
     start[held] *= vm[held] / np.abs(start[held])
     ratio = start[admittances.ref[1:]] / start[admittances.ref[0]]
@@ -124,3 +126,58 @@ def newton(
     voltage[posed.live] = solved
     voltage[admittances.ref] = start[admittances.ref]
     return voltage, int(posed.solver.get_nb_iter())
+
+
+def first_voltages(admittances: AdmittanceModel, injection: Complexes, vm: Reals) -> Complexes:
+    """Return voltages to start from, as pandapower's power flow does.
+
+    Angles are those of a DC power flow of the same state, magnitudes what is held and elsewhere the
+    mean of that. From voltages of another state Newton's method may end at a solution of low
+    voltage: it did in 170 of 960 quarter hours of SimBench's 1-EHV-mixed--0-sw.
+
+    Args:
+        admittances: the equations.
+        injection: power that is injected at each bus in p.u.
+        vm: setpoint of each row's voltage in p.u.
+    """
+    held = np.concatenate([admittances.ref, admittances.pv])
+    free = np.concatenate([admittances.pv, admittances.pq])
+    kept = admittances.solvers
+    if "first" not in kept:
+        kept["first"] = _dc_equations(admittances, free)
+    solver, fixed = kept["first"]
+    if solver is None:
+        return admittances.start.copy()
+    angle = np.angle(admittances.start)
+    angle[free] = solver.solve(injection.real[free] - fixed)
+    if not np.isfinite(angle).all():
+        return admittances.start.copy()
+    magnitude = np.full(len(angle), vm[held].mean())
+    magnitude[held] = vm[held]
+    return np.asarray(magnitude * np.exp(1j * angle))
+
+
+def _dc_equations(
+    admittances: AdmittanceModel, free: NDArray[np.int64]
+) -> tuple[Any, NDArray[np.float64]]:
+    """Return a solver of the DC equations of free rows, and what is fixed in them, in p.u.
+
+    The solver is None if the equations are singular.
+    """
+    susceptance, shift = admittances.series[~admittances.open].T
+    start, end = admittances.ends[admittances.live][~admittances.open].T
+    rows = np.concatenate([start, end, start, end])
+    columns = np.concatenate([start, end, end, start])
+    values = np.concatenate([susceptance, susceptance, -susceptance, -susceptance])
+    size = admittances.buses
+    whole = sparse.csr_matrix((values, (rows, columns)), (size, size))
+    fixed = np.zeros(size)
+    np.subtract.at(fixed, start, susceptance * shift)
+    np.add.at(fixed, end, susceptance * shift)
+    ref = admittances.ref
+    fixed += whole[:, ref] @ np.angle(admittances.start[ref])
+    try:
+        solver = linalg.splu(whole[free][:, free].tocsc())
+    except RuntimeError:  # singular
+        solver = None
+    return solver, fixed[free]
