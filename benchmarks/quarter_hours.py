@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from copy import copy
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +103,9 @@ def write_batch(
     net: pandapowerNet, profiles: dict[tuple[str, str], pd.DataFrame], steps: int, folder: Path
 ) -> None:
     """Write grid, tables, manifest and configuration."""
-    pandapower.to_json(net, str(folder / "grid.json"))
+    bare = copy(net)
+    bare.pop("profiles", None)  # 75 MB that the tables hold already
+    pandapower.to_json(bare, str(folder / "grid.json"))
     names = [f"q{step:05}" for step in range(steps)]
     tables = {}
     for element, quantities in (("load", ("p_mw", "q_mvar")), ("sgen", ("p_mw",))):
