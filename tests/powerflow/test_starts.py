@@ -38,9 +38,8 @@ def test_a_state_far_from_the_grid_as_given_has_no_solution_of_low_voltage():
 
 @pytest.mark.parametrize("name", ["case118", "case300", "example_multivoltage"])
 def test_angles_to_begin_with_are_those_of_a_dc_power_flow(name):
-    """But for what shunts draw, which is not worth an array of its own."""
+    """With phase shifts and with what shunts draw."""
     net = grid(name)
-    net.shunt["p_mw"] = 0.0
     for element in ("xward", "ward"):
         net[element].drop(net[element].index, inplace=True)
     model = prepare(net)

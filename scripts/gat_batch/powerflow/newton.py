@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from ..upstream.lightsim2grid import klu_newton
+from .outages import branch_admittances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,14 +165,19 @@ def _dc_equations(
 
     The solver is None if the equations are singular.
     """
-    susceptance, shift = admittances.series[~admittances.open].T
-    start, end = admittances.ends[admittances.live][~admittances.open].T
+    closed = ~admittances.open
+    susceptance, shift = admittances.series[closed].T
+    start, end = admittances.ends[admittances.live][closed].T
     rows = np.concatenate([start, end, start, end])
     columns = np.concatenate([start, end, end, start])
     values = np.concatenate([susceptance, susceptance, -susceptance, -susceptance])
     size = admittances.buses
     whole = sparse.csr_matrix((values, (rows, columns)), (size, size))
-    fixed = np.zeros(size)
+    # What shunts draw at 1 p.u.: of a bus's admittance all that no branch has.
+    own = branch_admittances(admittances)[closed].real
+    fixed = admittances.bus.diagonal().real.copy()
+    np.subtract.at(fixed, start, own[:, 0, 0])
+    np.subtract.at(fixed, end, own[:, 1, 1])
     np.subtract.at(fixed, start, susceptance * shift)
     np.add.at(fixed, end, susceptance * shift)
     ref = admittances.ref
