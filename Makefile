@@ -17,7 +17,11 @@ QUICK := tests/files tests/study tests/model tests/results tests/summary tests/u
   tests/powerflow/test_power_flows.py::test_odd_grid_is_solved_as_by_pandapower \
   tests/scenarios/test_scenarios.py tests/report/test_report.py \
   tests/grids/test_matpower.py tests/opf/test_opf_dc.py tests/run/test_supervision.py
-SLOWER := tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations
+SLOWER := \
+  tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations \
+  tests/grids/test_matpower.py::test_charging_of_a_transformer_goes_with_it \
+  tests/model/test_time_series.py::test_a_week_of_simbench_from_a_manifest_of_five_lines \
+  tests/results/test_kept_rows.py tests/results/test_export.py
 SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 .PHONY: run test check lint docs upgrade-check slurm-profile clean
@@ -35,7 +39,7 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(QUICK) --deselect $(SLOWER)
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest $(QUICK) $(addprefix --deselect ,$(SLOWER))
 
 lint: .venv/ready
 	$(BIN)/ruff check .
