@@ -12,6 +12,7 @@ from test_powsybl import RAW
 
 from gat_batch.errors import GatBatchError
 from gat_batch.grids import grid_ref, read_grid
+from gat_batch.grids.powsybl.beside_tables.raw_text import tokens
 
 pytest.importorskip("pypowsybl", reason="powsybl isn't installed")
 
@@ -54,3 +55,8 @@ def test_damaged_texts_are_read_or_refused(tmp_path_factory, suffix, data):
     (folder / f"net{suffix}").write_bytes(damaged.encode("utf-8", "surrogatepass"))
     with contextlib.suppress(GatBatchError):
         read_grid(grid_ref(f"net{suffix}", folder))
+
+
+def test_records_are_split_as_psse_does():
+    assert tokens("1,'a, b ',, 2 / end") == ["1", "a, b ", "", "2"]
+    assert tokens(" 1  'it''s' 3.5") == ["1", "it''s", "3.5"]

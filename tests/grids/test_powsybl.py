@@ -17,7 +17,7 @@ from power_flow_studies import AS_GIVEN
 
 from gat_batch.errors import GridError
 from gat_batch.grids import grid_ref, read_grid
-from gat_batch.grids.powsybl.beside_tables.raw_text import raw_text, tokens
+from gat_batch.grids.powsybl.beside_tables.raw_text import raw_text
 from gat_batch.model.grid_model import prepare
 from gat_batch.solvers.study import solve
 
@@ -509,11 +509,6 @@ def test_psse_case(tmp_path):
     assert shunt["2-switched-1"] + shunt["rest of 2-switched-1"] == pytest.approx(-6)
     assert net.ext_grid["name"].tolist() == ["1-G"]
     assert net.ext_grid["vm_pu"].tolist() == [1.02]
-
-
-def test_records_are_split_as_psse_does():
-    assert tokens("1,'a, b ',, 2 / end") == ["1", "a, b ", "", "2"]
-    assert tokens(" 1  'it''s' 3.5") == ["1", "it''s", "3.5"]
 
 
 BAD = {

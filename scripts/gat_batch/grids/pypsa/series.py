@@ -102,14 +102,14 @@ def _followers(
     """Yield table, column, position and factor of what follows an attribute of a component."""
     column = COLUMNS[attribute]
     if kind == "buses":
-        for key, (element, position) in units.places.items():
-            if element in ("gen", "ext_grid") and components.texts(key[0], "bus")[key[1]] == name:
-                yield element, column, position, 1.0
+        for element, position in units.holders(name):
+            yield element, column, position, 1.0
         return
     if kind == "links":
-        for (list_, own, end), (element, position) in units.places.items():
-            if list_ == kind and own == name:
-                row = components.table(kind).index.get_loc(name)
+        row = components.table(kind).index.get_loc(name)
+        for end in units.link_ends:
+            if (kind, name, end) in units.places:
+                element, position = units.places[kind, name, end]
                 yield element, column, position, float(units.link_share(end)[row])
         return
     place = units.places.get((kind, name, ""))

@@ -1,7 +1,7 @@
 """Standard types of lines and transformers: their parameters, and what a component makes of them.
 
-Types are those of the file, else those of pandapower's library, from which PyPSA has most of its
-own, else PyPSA's bundled conductors.
+Types are those of the file, else those that PyPSA brings along: pandapower's library as PyPSA took
+it over, of which six transformers have changed there since, and bundles of conductors.
 """
 
 from __future__ import annotations

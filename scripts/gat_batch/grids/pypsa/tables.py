@@ -49,6 +49,7 @@ class Components:
     series: dict[tuple[str, str], pd.DataFrame]
     snapshots: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    _numbers: dict[tuple[str, str], pd.Series] = field(default_factory=dict)
 
     def table(self, kind: str) -> pd.DataFrame:
         """Return a table; an empty one if there are no such components."""
@@ -63,20 +64,21 @@ class Components:
         return cells.where(cells != "", default)
 
     def numbers(self, kind: str, attribute: str, default: float) -> pd.Series:
-        """Return a column as numbers, with the default where it is missing or empty.
+        """Return a column as numbers, with its one default where it is missing or empty.
 
         Raises:
             GridError: if a cell is no number.
         """
-        cells = self.texts(kind, attribute, "nan")
-        missing = (cells == "nan").to_numpy()
-        values = pd.to_numeric(cells, errors="coerce").astype(float)
-        wrong = values.isna() & ~missing
-        if wrong.any():
-            name = values.index[wrong][0]
-            what = f"{kind} {name!r}: {attribute} is {cells[name]!r}, not a number"
-            raise GridError(what, file=self.file, field=kind)
-        return values.mask(missing, default)
+        if (kind, attribute) not in self._numbers:
+            cells = self.texts(kind, attribute, "nan")
+            values = pd.to_numeric(cells, errors="coerce").astype(float)
+            wrong = values.isna() & (cells != "nan")
+            if wrong.any():
+                name = values.index[wrong][0]
+                what = f"{kind} {name!r}: {attribute} is {cells[name]!r}, not a number"
+                raise GridError(what, file=self.file, field=kind)
+            self._numbers[kind, attribute] = values.fillna(default)
+        return self._numbers[kind, attribute]
 
     def truths(self, kind: str, attribute: str, *, default: bool) -> NDArray[np.bool_]:
         """Return a column of yes and no."""

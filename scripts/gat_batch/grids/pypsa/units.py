@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,10 +79,8 @@ class Units:
         kind = "links"
         power = self._numbers(kind, "p_set", 0.0)
         on = self.components.truths(kind, "active", default=True)
-        columns = map(str, self.components.table(kind))
-        ends = [key for key in columns if re.fullmatch(r"bus\d+", key)]
         there = 0
-        for key in ends:
+        for key in self.link_ends:
             buses = self.components.texts(kind, key)
             share = self.link_share(key)
             for position, name in enumerate(self.components.table(kind).index):
@@ -104,6 +103,25 @@ class Units:
                 "links are static generators at their ends, with powers that don't depend on each"
                 f" other, and an optimal power flow leaves them: {len(self.components.table(kind))}"
             )
+
+    @cached_property
+    def link_ends(self) -> list[str]:
+        """The columns of links that name buses."""
+        columns = map(str, self.components.table("links"))
+        return [key for key in columns if re.fullmatch(r"bus\d+", key)]
+
+    def holders(self, bus: str) -> list[Place]:
+        """Return the generators that hold the voltage of a bus."""
+        return self._holders.get(bus, [])
+
+    @cached_property
+    def _holders(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for name, bus in self.components.texts("generators", "bus").items():
+            place = self.places.get(("generators", str(name), ""))
+            if place is not None and place[0] in ("gen", "ext_grid"):
+                found.setdefault(bus, []).append(place)
+        return found
 
     def link_share(self, end: str) -> NDArray[np.float64]:
         """Return what links feed in at an end, per unit of what they take at ``bus0``."""
