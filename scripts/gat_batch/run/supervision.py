@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pebble import ProcessExpired, ProcessPool
 
 from ..errors import GatBatchError, UnreadableError, described
-from ..upstream.pebble import end_pools_quickly
+from ..upstream.pebble import end_pools_quickly, hear_dead_workers_out
 from .memory import limit_memory
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "io"})
 _PR_SET_PDEATHSIG = 1
 
 end_pools_quickly()
+hear_dead_workers_out()
 
 
 @dataclass(frozen=True)
