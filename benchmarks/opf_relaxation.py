@@ -21,8 +21,8 @@ import numpy as np
 from scipy import sparse
 
 from gat_batch.opf.ac.program import branch_parameters
-from gat_batch.opf.dc import run_highs
-from gat_batch.opf.dc_program import Program
+from gat_batch.opf.dc.program import Program
+from gat_batch.opf.dc.solve import run_highs
 
 if TYPE_CHECKING:
     from gat_batch.opf.dispatch import Dispatch

@@ -32,7 +32,6 @@ from gat_batch.model.state import State
 from gat_batch.opf import solve as opf_solve
 from gat_batch.opf.ac import ladder
 from gat_batch.opf.optimum import Optimum
-from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.solvers.study import solve, solve_together
 
 PUBLISHED = {
@@ -382,5 +381,26 @@ def test_storages_motors_and_wards_are_part_of_the_program(solver):
     used = ours.system["load_mw"] + ours.system["loss_mw"]
     assert ours.system["generation_mw"] == pytest.approx(used, abs=1e-5)
     net.storage["controllable"] = True
-    why = cached_admittances(prepare(net), solver.removesuffix("_opf"), {}, dispatched=True)
-    assert why == "it has storages whose power is to be chosen"
+    net.storage["min_p_mw"], net.storage["max_p_mw"] = -7.0, 4.0
+    net.storage["min_q_mvar"], net.storage["max_q_mvar"] = -1.0, 1.0
+    chosen = prepare(net)
+    ours = solve(chosen, AS_GIVEN, solver, options)
+    theirs = solve(chosen, AS_GIVEN, solver, options, engine="pandapower")
+    assert ours.engine in ("highs", "ipopt")
+    assert ours.objective == pytest.approx(theirs.objective, rel=1e-6)
+    np.testing.assert_allclose(ours.elements["storage"]["p_mw"], [-7.0], atol=1e-4)
+    assert "e_mwh" not in ours.elements["storage"]
+
+
+def test_asymmetric_elements_count_as_loads_and_generators_with_their_sums():
+    """pandapower's own optimal power flow leaves them out."""
+    net = pandapower.networks.case14()
+    equal = pandapower.networks.case14()
+    phases = {"p_a_mw": 1.0, "p_b_mw": 2.0, "p_c_mw": 3.0, "q_a_mvar": 0.4, "q_c_mvar": 0.2}
+    pandapower.create_asymmetric_load(net, 4, **phases)
+    pandapower.create_asymmetric_sgen(net, 5, p_a_mw=1.0, p_c_mw=0.5, q_b_mvar=0.1)
+    pandapower.create_load(equal, 4, 6.0, 0.6)
+    pandapower.create_sgen(equal, 5, 1.5, 0.1)
+    ours, theirs = (solve(prepare(one), AS_GIVEN, "ac_opf", {}) for one in (net, equal))
+    assert ours.engine == "ipopt"
+    assert ours.objective == pytest.approx(theirs.objective, rel=1e-7)

@@ -40,9 +40,10 @@ KNOWN = {*AT_BUSES, "line", "trafo", "trafo3w", "impedance", "switch", "dcline",
 
 DISPATCHED = {
     "bus", "gen", "ext_grid", "shunt", "load", "sgen",
-    "line", "trafo", "trafo3w", "impedance", "switch", "storage", "motor", "ward", TABLE,
+    "line", "trafo", "trafo3w", "impedance", "switch", "storage", "motor", "ward", "dcline",
+    "asymmetric_load", "asymmetric_sgen", TABLE,
 }  # fmt: skip
-"""Elements that the programs of an optimal power flow hold; a storage with what it is given."""
+"""Elements that the programs of an optimal power flow hold."""
 
 EXPLAINED_MW = 1e-6
 """By how much the demand of a bus may differ from what its elements draw."""
@@ -133,8 +134,6 @@ def _obstacles(net: pandapowerNet, *, dc: bool, dispatched: bool) -> Iterator[st
             yield "it has loads that depend on the voltage"
         elif _loads_of_joined_buses(net):
             yield "loads that depend on the voltage are at buses that switches join"
-    if dispatched and net.storage.get("controllable", np.zeros(1)).any():
-        yield "it has storages whose power is to be chosen"
     if dispatched and net.shunt.get("step_dependency_table", np.zeros(1)).any():
         yield "it has shunts with a table of steps"
     if dc and (solved_arrays(net)["branch"][:, [br.BR_R_ASYM, br.BR_X_ASYM]] != 0).any():

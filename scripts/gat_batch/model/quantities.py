@@ -22,6 +22,7 @@ QUANTITIES = (
     "mu_vm",
     "mu_flow",
     "mu_angle",
+    "e_mwh",
 )
 """Quantities of elements, under pandapower's names and in its units."""
 

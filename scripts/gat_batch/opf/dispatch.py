@@ -14,29 +14,38 @@ from scipy.sparse.csgraph import connected_components
 
 from ..powerflow.injections.demand import demand_of
 from ..powerflow.injections.state_columns import Columns
-from .units import DISPATCHED, UNSERVED, given_or, joined, units_of, unserved
+from .dc_lines import dc_lines_of
+from .limits import angle_limits, ratings, voltage_limits
+from .stores import stores_of
+from .units import (
+    DC_LINE_ENDS,
+    DISPATCHED,
+    DRAWING,
+    FIXED,
+    UNSERVED,
+    dc_line_end,
+    joined,
+    units_of,
+    unserved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from pandapower.auxiliary import pandapowerNet
 
     from ..model.admittance_model import AdmittanceModel
     from ..model.costs import Costs
     from ..model.grid_model import GridModel
     from ..model.state import State
     from ..powerflow.injections.demand import Demand
+    from .dc_lines import DcLines
+    from .stores import Stores
     from .units import Units
 
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-
-NO_RATING_MVA = 99999.0
-"""Ratings from here on are none: what converters write for a branch without one."""
-
-NO_ANGLE_DEGREE = 360.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ class Dispatch:
         rating: most flow of each live branch in p.u., infinite without a limit.
         angle: lowest and highest angle across each live branch in radians, shape (live, 2).
         ref: rows that keep their angle.
+        stores: storages whose content counts.
+        dc_lines: DC lines.
         by_current: whether ratings are for the current, at 1 p.u. voltage, and not the power.
     """
 
@@ -85,6 +96,8 @@ class Dispatch:
     rating: Reals
     angle: Reals
     ref: Rows
+    stores: Stores
+    dc_lines: DcLines
     by_current: bool = False
 
     @property
@@ -103,6 +116,8 @@ def dispatch_of(
     state: State,
     admittances: AdmittanceModel,
     options: Mapping[str, Any],
+    *,
+    hours: float = 1.0,
 ) -> Dispatch:
     """Put an optimal power flow into numbers.
 
@@ -111,6 +126,7 @@ def dispatch_of(
         state: what differs from the grid as given.
         admittances: the equations of the state.
         options: options of an optimal power flow.
+        hours: how long the state lasts, for what storages hold.
 
     Returns:
         The numbers.
@@ -120,20 +136,34 @@ def dispatch_of(
     """
     column = Columns(model, state)
     asked = demand_of(model, admittances, column)
-    parts = {element: units_of(element, admittances, column) for element in DISPATCHED}
+    stored = bool(options.get("storage"))
+    parts = {
+        element: units_of(element, admittances, column, storage=stored)
+        for element in DISPATCHED
+        if element in admittances.row
+    }
     demand = asked.bus[: admittances.buses] / admittances.base_mva
-    for element, given in (("sgen", -asked.power["sgen"]), ("load", asked.power["load"])):
+    for element in parts.keys() & set(FIXED):
         chosen = parts[element]
+        given = asked.power[element] * (1.0 if element in DRAWING else -1.0)
         np.subtract.at(demand, chosen.row, given[chosen.position] / admittances.base_mva)
+    for end in DC_LINE_ENDS:
+        parts[end] = dc_line_end(end, admittances, column)
     lost_load = options.get("value_of_lost_load")
     if lost_load is not None:
         parts[UNSERVED] = unserved(admittances, asked, parts["load"])
     units = joined(list(parts.values()))
+    if not options.get("ramps"):
+        units = replace(units, ramp=np.full(len(units.row), np.inf))
+    stores = stores_of(units, column, admittances.base_mva, hours)
+    if not stored:
+        stores = stores.none
     held = options.get("ext_grid_voltage") == "held"
     costs = {**model.costs, **state.costs} if state.costs else model.costs
     if options.get("objective") == "redispatch":
         costs = state.costs
-    prices = _kept_prices(admittances, units, costs, lost_load or 0.0)
+    dc_lines = dc_lines_of(units, column, admittances.base_mva)
+    prices = _kept_prices(admittances, units, dc_lines, costs, lost_load or 0.0)
     fixed = _cost_of_the_fixed(admittances, column, asked, units, costs)
     return Dispatch(
         admittances=admittances,
@@ -141,22 +171,25 @@ def dispatch_of(
         units=units,
         prices=replace(prices, constant=prices.constant + fixed),
         demand=demand,
-        vm=_voltage_limits(admittances, column, held=held),
-        rating=_ratings(model, admittances, column),
-        angle=_angle_limits(admittances, column),
+        vm=voltage_limits(admittances, column, held=held),
+        rating=ratings(model, admittances, column),
+        angle=angle_limits(admittances, column),
         ref=admittances.ref if held else _references(admittances),
+        stores=stores,
+        dc_lines=dc_lines,
         by_current=options.get("flow_limit") == "current",
     )
 
 
 def _kept_prices(
-    admittances: AdmittanceModel, units: Units, costs: Costs, lost_load: float
+    admittances: AdmittanceModel, units: Units, lines: DcLines, costs: Costs, lost_load: float
 ) -> Prices:
     """Return the prices of the last state, where they hold for this one too."""
-    key = (units.element.tobytes(), units.position.tobytes(), units.live.tobytes(), lost_load)
+    parts = (units.element, units.position, units.live, lines.draws)
+    key = (*(part.tobytes() for part in parts), lost_load)
     last = admittances.solvers.get("prices")
     if last is None or last[0] is not costs or last[1] != key:
-        last = (costs, key, _prices(units, costs, admittances.base_mva, lost_load))
+        last = (costs, key, _prices(units, lines, costs, admittances.base_mva, lost_load))
         admittances.solvers["prices"] = last
     prices: Prices = last[2]
     return prices
@@ -167,7 +200,7 @@ def _cost_of_the_fixed(
 ) -> float:
     """Tell what static generators and loads cost that can't be chosen, in currency an hour."""
     total = 0.0
-    for element in ("sgen", "load"):
+    for element in asked.power.keys() & set(FIXED):
         values = asked.power[element]
         live = column(element, "in_service").astype(bool) & (
             admittances.row[element] < admittances.buses
@@ -181,17 +214,22 @@ def _cost_of_the_fixed(
     return total
 
 
-def _prices(units: Units, costs: Costs, base_mva: float, lost_load: float) -> Prices:
+def _prices(
+    units: Units, dc_lines: DcLines, costs: Costs, base_mva: float, lost_load: float
+) -> Prices:
     count = len(units.row)
+    drawing = set(dc_lines.draws.tolist())
     constant, linear, quadratic = 0.0, np.zeros(2 * count), np.zeros(2 * count)
     lines: list[tuple[int, float, float]] = []
     for n, (element, position) in enumerate(zip(units.element, units.position, strict=True)):
         if element == UNSERVED:
             linear[n] = lost_load * base_mva
             continue
-        sign = -1.0 if element == "load" else 1.0
+        sign = -1.0 if element in DRAWING else 1.0
+        # What a DC line costs is for what goes in, at whichever end that is.
+        priced = "dcline" if n in drawing else element
         for power, place in (("p", n), ("q", n + count)):
-            curve = costs.get((element, int(position), power))
+            curve = costs.get((priced, int(position), power))
             if curve is not None:
                 c0, c1, c2 = curve.polynomial
                 constant += c0 * units.live[n]
@@ -200,31 +238,6 @@ def _prices(units: Units, costs: Costs, base_mva: float, lost_load: float) -> Pr
                 lines += [(place, sign * slope * base_mva, c) for slope, c in curve.lines]
     unit, slope, offset = np.array(lines, float).reshape(-1, 3).T
     return Prices(constant, linear, quadratic, unit.astype(np.int64), slope, offset)
-
-
-def _voltage_limits(admittances: AdmittanceModel, column: Columns, *, held: bool) -> Reals:
-    """Limits of the rows: the narrowest of their buses and generators, 0 to 2 without any."""
-    vm = np.tile([0.0, 2.0], (admittances.buses, 1))
-
-    def narrow(element: str, low: Reals, high: Reals, live: Flags) -> None:
-        rows = admittances.row[element]
-        there = live & (rows < admittances.buses)
-        np.maximum.at(vm[:, 0], rows[there], given_or(low, 0.0)[there])
-        np.minimum.at(vm[:, 1], rows[there], given_or(high, 2.0)[there])
-
-    for element in ("bus", "gen"):
-        live = column(element, "in_service").astype(bool)
-        low, high = (column.numbers(element, name) for name in ("min_vm_pu", "max_vm_pu"))
-        narrow(element, low, high, live)
-    for element in ("gen", "ext_grid"):
-        fixed = ~column.flags(element, "controllable", default=element == "gen" or not held)
-        fixed &= column(element, "in_service").astype(bool) & (
-            admittances.row[element] < admittances.buses
-        )
-        if element == "gen" or held:
-            setpoint = column(element, "vm_pu").astype(float)
-            vm[admittances.row[element][fixed]] = setpoint[fixed, None]
-    return vm
 
 
 def _references(admittances: AdmittanceModel) -> Rows:
@@ -236,48 +249,3 @@ def _references(admittances: AdmittanceModel) -> Rows:
     _, island = connected_components(joins, directed=False)
     _, first = np.unique(island[admittances.ref], return_index=True)
     return admittances.ref[first]
-
-
-def _ratings(model: GridModel, admittances: AdmittanceModel, column: Columns) -> Reals:
-    """Return ratings of the live branches in p.u., as pandapower has them."""
-    rating = np.full(len(admittances.ends), np.inf)
-    for element in ("line", "trafo", "trafo3w"):
-        if element in admittances.span:
-            if ("size", element) not in admittances.shared:
-                admittances.shared["size", element] = _sizes(model.net, element)
-            most = column.numbers(element, "max_loading_percent") / 100
-            sizes = admittances.shared["size", element] * most
-            rating[slice(*admittances.span[element])] = sizes.ravel()
-    limited = (rating > 0) & (rating < NO_RATING_MVA)
-    return np.where(limited, rating / admittances.base_mva, np.inf)[admittances.live]
-
-
-def _sizes(net: pandapowerNet, element: str) -> Reals:
-    """Return power at 100 % loading in MVA.
-
-    A row for each winding of a three-winding transformer.
-    """
-    table = net[element]
-    if element == "trafo3w":
-        sides = [table[f"sn_{side}_mva"] for side in ("hv", "mv", "lv")]
-        return np.array(sides, dtype=np.float64)
-    if element == "line":
-        kv = net.bus["vn_kv"].loc[table["from_bus"]].to_numpy(float)
-        size = np.sqrt(3) * kv * table["max_i_ka"].to_numpy(float)
-    else:
-        size = table["sn_mva"].to_numpy(float)
-    units = table["df"].to_numpy(float) * table["parallel"].to_numpy(float)
-    rated: Reals = (size * units)[None]
-    return rated
-
-
-def _angle_limits(admittances: AdmittanceModel, column: Columns) -> Reals:
-    angle = np.tile([-np.inf, np.inf], (len(admittances.ends), 1))
-    for element in ("line", "trafo"):
-        if element in admittances.span:
-            span = slice(*admittances.span[element])
-            angle[span, 0] = given_or(column.numbers(element, "min_angle_degree"), -np.inf)
-            angle[span, 1] = given_or(column.numbers(element, "max_angle_degree"), np.inf)
-    angle[np.abs(angle) >= NO_ANGLE_DEGREE] *= np.inf
-    limits: Reals = np.radians(angle)[admittances.live]
-    return limits

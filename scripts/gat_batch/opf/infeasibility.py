@@ -14,12 +14,13 @@ import casadi
 import numpy as np
 from scipy import sparse
 
-from . import dc as opf_dc
-from . import dc_program as opf_dc_program
 from .ac import program as opf_ac_program
 from .ac import solve as opf_ac
 from .ac.flows import program_of
 from .ac.start import start_of
+from .dc import program as opf_dc_program
+from .dc import solve as opf_dc
+from .ties.dc_lines import dc_line_ties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..model.grid_model import GridModel
     from .ac.program import Form
     from .dispatch import Dispatch
+    from .ties.ties import Ties
 
     Reals = NDArray[np.float64]
     Rows = NDArray[np.int64]
@@ -82,6 +84,7 @@ def least_violations(dispatch: Dispatch, *, dc: bool) -> Violations | None:
 def _dc_violations(dispatch: Dispatch) -> Violations | None:
     layout = opf_dc_program.layout_of(dispatch)
     program = opf_dc_program.program_of(dispatch, layout)
+    program = opf_dc_program.with_ties(program, dc_line_ties([dispatch]), [layout])
     rows, columns = program.matrix.shape
     first = layout.blocks
     slack = sparse.identity(int(first[3]), format="csc")
@@ -110,9 +113,11 @@ def _dc_violations(dispatch: Dispatch) -> Violations | None:
 
 def _ac_violations(dispatch: Dispatch) -> Violations | None:
     form = opf_ac_program.form_of(dispatch)
+    lines = dc_line_ties([dispatch])
     kept = dispatch.admittances.shared
-    if kept.get("elastic_key") != form.key:
-        kept["elastic_key"], kept["elastic"] = form.key, _elastic_solver(form)
+    if kept.get("elastic_key") != (form.key, lines.key):
+        kept["elastic_key"] = form.key, lines.key
+        kept["elastic"] = _elastic_solver(form, lines)
     x_low, x_high, low, high = opf_ac_program.bounds(dispatch, form)
     sizes = _sizes(form)
     slacks = sum(sizes.values())
@@ -126,8 +131,8 @@ def _ac_violations(dispatch: Dispatch) -> Violations | None:
         p=np.concatenate([opf_ac_program.parameters(dispatch, form), rating]),
         lbx=np.concatenate([x_low, np.zeros(slacks)]),
         ubx=np.concatenate([x_high, np.full(slacks, np.inf)]),
-        lbg=np.concatenate([low, limits[:, 0]]),
-        ubg=np.concatenate([high, limits[:, 1]]),
+        lbg=np.concatenate([low, limits[:, 0], lines.row_low]),
+        ubg=np.concatenate([high, limits[:, 1], lines.row_high]),
     )
     if not kept["elastic"].stats()["success"]:
         return None
@@ -164,7 +169,7 @@ def _sizes(form: Form) -> dict[str, int]:
     }
 
 
-def _elastic_solver(form: Form) -> Any:
+def _elastic_solver(form: Form, lines: Ties) -> Any:
     rest = opf_ac_program.rest_of(form)
     slack = {name: casadi.SX.sym(name, size) for name, size in _sizes(form).items()}
     rating = casadi.SX.sym("rating", len(form.rated))
@@ -178,11 +183,13 @@ def _elastic_solver(form: Form) -> Any:
         casadi.SX.zeros(len(form.lined)),
     )
     voltage = rest["x"][form.buses : 2 * form.buses] - slack["high"] + slack["low"]
+    first = form.columns
+    along = casadi.DM(lines.units) @ rest["x"][int(first[2]) : int(first[3])]
     elastic = {
         "x": casadi.vertcat(rest["x"], *slack.values()),
         "p": casadi.vertcat(rest["p"], rating),
         "f": casadi.sum1(casadi.vertcat(*slack.values())),
-        "g": casadi.vertcat(rest["g"] + relief, voltage),
+        "g": casadi.vertcat(rest["g"] + relief, voltage, along),
     }
     places = opf_ac_program.places_of(form)
     return program_of(elastic, places, by_current=form.by_current, options=opf_ac.OPTIONS).solver
@@ -261,10 +268,15 @@ def crossed(model: GridModel, dispatch: Dispatch) -> str:
     texts = []
     for limits, power in ((units.p, "active"), (units.q, "reactive")):
         for unit in np.flatnonzero(limits[:, 0] > limits[:, 1]):
-            element = str(units.element[unit])
+            element = str(units.element[unit]).partition("_from")[0].partition("_to")[0]
             name = f"{element} {model.ids[element][units.position[unit]]}"
             texts.append(f"the lowest {power} power of {name} is above the highest")
     for row in np.flatnonzero(dispatch.vm[:, 0] > dispatch.vm[:, 1]):
         buses = np.flatnonzero(dispatch.admittances.row["bus"] == row)
         texts.append(f"the lowest voltage of bus {model.ids['bus'][buses[0]]} is above the highest")
+    stores = dispatch.stores
+    crossing = (stores.low > stores.high) | (stores.last > stores.high)
+    for unit in stores.unit[crossing | (stores.first > stores.size)]:
+        name = model.ids["storage"][units.position[unit]]
+        texts.append(f"what storage {name} is to hold is more than it can")
     return ", ".join(texts)

@@ -9,7 +9,7 @@ import numpy as np
 from ..model.solution import Solution
 from ..powerflow.element_results import Powers, readings
 from ..powerflow.plain.results import cut_off, cut_off_mw
-from .units import DISPATCHED, UNSERVED
+from .units import DC_LINE_ENDS, DISPATCHED, DRAWING, FIXED, UNSERVED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +57,8 @@ def solution_at(
         trafo_loading=trafo_loading,
     )
     _add_prices(elements, dispatch, optimum)
+    if optimum.stored is not None:
+        _add_content(elements["storage"], dispatch, optimum.stored)
     supplied = admittances.row["bus"] < admittances.buses
     lost = int((dispatch.asked.bus_in & ~supplied & ~model.cut_off).sum())
     left = cut_off_mw(model, supplied)
@@ -74,7 +76,7 @@ def solution_at(
             "lost_generation_mw": left["lost_generation_mw"],
             "congestion_rent": rent,
         },
-        detail=cut_off(lost),
+        detail="; ".join(filter(None, [cut_off(lost), optimum.detail])),
         residual=optimum.residual,
         start=optimum.start,
     )
@@ -87,8 +89,12 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
     chosen = (optimum.p + 1j * reactive) * admittances.base_mva
     power = {
         **asked.power,
-        "load": asked.power["load"].copy(),
-        "sgen": asked.power["sgen"].copy(),
+        **{element: asked.power[element].copy() for element in asked.power.keys() & set(FIXED)},
+        **{
+            end: np.zeros(len(rows), complex)
+            for end in DC_LINE_ENDS
+            if len(rows := admittances.row[end])
+        },
         "gen": np.zeros(len(admittances.row["gen"]), complex),
         "ext_grid": np.zeros(len(admittances.row["ext_grid"]), complex),
     }
@@ -103,11 +109,18 @@ def _powers(dispatch: Dispatch, optimum: Optimum) -> tuple[Powers, float]:
         short = (asked.power["load"].real > 0) & (admittances.row["load"] < admittances.buses)
         short[units.position[units.of("load")]] = False
         power["load"][short] *= 1 - share[admittances.row["load"][short]]
-    for element in DISPATCHED:
+    for element in power.keys() & {*DISPATCHED, *DC_LINE_ENDS}:
         values, own = power[element], units.of(element)
-        values[units.position[own]] = -chosen[own] if element == "load" else chosen[own]
+        values[units.position[own]] = -chosen[own] if element in DRAWING else chosen[own]
     running = asked.running[admittances.units.span["gen"]]
     return Powers(power, running), float(chosen[lost].real.sum())
+
+
+def _add_content(storage: dict[str, Reals], dispatch: Dispatch, stored: Reals) -> None:
+    """Add what storages hold after the snapshot, in MWh; in place."""
+    storage["e_mwh"] = np.full(len(storage["p_mw"]), np.nan)
+    place = dispatch.units.position[dispatch.stores.unit]
+    storage["e_mwh"][place] = stored * dispatch.admittances.base_mva
 
 
 def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> None:
@@ -125,9 +138,9 @@ def _add_prices(elements: Quantities, dispatch: Dispatch, optimum: Optimum) -> N
     if optimum.lam_q is not None:
         bus["lam_q"] = at_buses(optimum.lam_q / base)
         bus["mu_vm"] = at_buses(optimum.mu_vm)
-    for element in elements.keys() & {"ext_grid", "gen", "sgen", "load"}:
+    for element in elements.keys() & set(DISPATCHED):
         own = units.of(element)
-        sign = -1.0 if element == "load" else 1.0
+        sign = -1.0 if element in DRAWING else 1.0
         for name, prices in (("mu_p", optimum.mu_p), ("mu_q", optimum.mu_q)):
             if prices is not None and len(own):
                 column = np.full(len(admittances.row[element]), np.nan)

@@ -41,6 +41,8 @@ class Optimum:
         mu_flow: the same for ratings, from 0 up, shape (live,).
         mu_angle: the same for angle limits in radians, shape (live,).
         mu_guarded: the same for ratings after contingencies in p.u., as they were asked for.
+        tied: the variables of what ties snapshots together, the same in all of them.
+        stored: what storages hold after the snapshot, in hours at 1 p.u., shape (stores,).
         start: what the next optimisation may start from.
         unbounded: whether it isn't ``ok`` for lack of limits.
     """
@@ -63,6 +65,8 @@ class Optimum:
     mu_flow: Any = None
     mu_angle: Any = None
     mu_guarded: Any = None
+    tied: Any = None
+    stored: Any = None
     start: Any = None
     unbounded: bool = False
 

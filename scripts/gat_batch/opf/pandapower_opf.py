@@ -31,13 +31,15 @@ OWN = (
     "secure",
     "value_of_lost_load",
     "ramps",
+    "storage",
+    "snapshot_hours",
     "flow_limit",
     "ext_grid_voltage",
     "trafo_loading",
 )
 """Options that pandapower's solver doesn't have."""
 
-REFUSED = ("value_of_lost_load", "ramps", "objective", "secure")
+REFUSED = ("value_of_lost_load", "ramps", "storage", "objective", "secure")
 
 FLOW_LIMITS = {"power": 0, "current": 2}
 """pandapower's numbers for them."""

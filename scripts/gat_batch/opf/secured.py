@@ -13,12 +13,13 @@ from ..model.state import Change, State
 from ..powerflow.admittances import SHAPING, cached_admittances
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.solve import solve_power_flow, topology_of
-from .dc import solve_dc_opf
+from .dc.solve import solve_dc_opf
 from .dispatch import dispatch_of
 from .infeasibility import branch_name, crossed
 from .opf_results import solution_at
 from .redispatch import with_deviations
 from .security import Security
+from .units import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,7 +147,7 @@ def dispatched(model: GridModel, state: State, solution: Solution) -> State:
     """Return a state in which units give what an optimum has chosen; slacks balance the rest."""
     column = Columns(model, state)
     changes = []
-    for element in ("gen", "sgen", "load"):
+    for element in ("gen", *FIXED):
         if not len(model.net[element]):
             continue
         scaling = column(element, "scaling").astype(float)

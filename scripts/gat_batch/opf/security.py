@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from ..powerflow.branch_flows import branches_of
+from .units import DRAWING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
     Reals = NDArray[np.float64]
 
-GUARDED = ("line", "trafo", "trafo3w", "gen", "sgen", "load")
+GUARDED = ("line", "trafo", "trafo3w", "gen", "sgen", "load", "storage")
 """Elements whose outages a dispatch can be secured against."""
 
 WHOLE = 1e-6
@@ -117,7 +118,7 @@ class Security:
         if len(mine):
             return _Loss(row, int(mine[0]), 0.0)
         power = dispatch.asked.power[element][position].real / dispatch.admittances.base_mva
-        return _Loss(row, None, power if element == "load" else -power)
+        return _Loss(row, None, power if element in DRAWING else -power)
 
     def _turned(self, kind: str, place: int) -> Reals:
         """Return how far 1 p.u. turns the angles, into a row or through a branch, in radians."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import SolverError
+from ..files.words import numbered
 from ..model.solution import Solution
 from ..powerflow.admittances import SHAPING, admittances_of, cached_admittances
 from ..powerflow.injections.state_columns import Columns
@@ -16,9 +18,20 @@ from .dispatch import dispatch_of
 from .opf_results import solution_at
 from .optimum import Optimum
 from .redispatch import with_deviations
+from .ties.storage import both_ways, stored_at, turned_one_way
 
 SHAPING_DC = ("trafo_model", "trafo3w_losses", "switch_rx_ratio")
 """Options that shape the equations of a DC power flow."""
+
+MOST_TURNS = 10
+"""Rounds in which storages lose one of their ways; each leaves fewer with both."""
+
+ONE_WAY = (
+    "storages that would charge and discharge at once, as losses pay, were held to one of the two: "
+    "there may be a cheaper way"
+)
+
+BOTH_WAYS = "storages would charge and discharge at once, as losses pay, and no other way was found"
 
 TIED = "it has a solution of its own, but not one together with the other snapshots"
 
@@ -39,7 +52,7 @@ def solve_opf(
     *,
     before: Solution | None = None,
 ) -> list[Solution] | str:
-    """Solve the optimal power flow of a state, or of several that ramps tie together.
+    """Solve the optimal power flow of a state, or of several that are tied together.
 
     Args:
         model: the model; its network is afterwards as before.
@@ -85,10 +98,15 @@ def solve_opf(
         if isinstance(admittances, str):
             return admittances
         assert admittances is not None  # noqa: S101 - made anew where it was
-        dispatches = [dispatch_of(model, state, admittances, options) for state in states]
+        dispatches = [
+            dispatch_of(model, state, admittances, options, hours=hours)
+            for state, hours in zip(states, hours_of(options, len(states)), strict=True)
+        ]
         dc_points = partial(_dc_points, model, states, options) if not changed else _nothing
         begin = before.start if before else None
-        optima = _optima(model, dispatches, solver, begin, dc_points)
+        optima = _stored(
+            dispatches, partial(_optima, model, solver=solver, start=begin, dc_points=dc_points)
+        )
         loading = str(options.get("trafo_loading", "current"))
         return [
             solution_at(model, dispatch, optimum, dc=solver == "dc_opf", trafo_loading=loading)
@@ -104,7 +122,7 @@ def _dc_points(
     model: GridModel, states: Sequence[State], options: Mapping[str, Any]
 ) -> list[tuple[Any, Any]] | None:
     """Return angles in radians and injections in p.u. of each state's DC optimum, if there are."""
-    from .dc import solve_dc_opf
+    from .dc.solve import solve_dc_opf
 
     shape = {name: value for name, value in options.items() if name in SHAPING_DC}
     kept = cached_admittances(model, "dc", shape, dispatched=True)
@@ -113,16 +131,59 @@ def _dc_points(
     admittances = topology_of(kept, Columns(model, states[0]), held=False)
     if admittances is None:
         return None
-    dispatches = [dispatch_of(model, state, admittances, options) for state in states]
+    dispatches = [
+        dispatch_of(model, state, admittances, options, hours=hours)
+        for state, hours in zip(states, hours_of(options, len(states)), strict=True)
+    ]
     optima = solve_dc_opf(dispatches)
     if optima[0].status != "ok":
         return None
     return [(one.angle, one.p) for one in optima]
 
 
+def hours_of(options: Mapping[str, Any], count: int) -> list[float]:
+    """Return how long each of some snapshots lasts.
+
+    Raises:
+        SolverError: if ``snapshot_hours`` has another number of them.
+    """
+    hours = options.get("snapshot_hours", 1.0)
+    if not isinstance(hours, list):
+        return [float(hours)] * count
+    if len(hours) != count:
+        what = f"snapshot_hours has {len(hours)} entries for {numbered(count, 'snapshot')}"
+        raise SolverError(what, hint="give one for each, or a number for all")
+    return [float(one) for one in hours]
+
+
+def _stored(
+    snapshots: list[Dispatch], optimise: Callable[[list[Dispatch]], list[Optimum]]
+) -> list[Optimum]:
+    """Return optima in which no storage with losses charges and discharges at once."""
+    optima = optimise(snapshots)
+    if not len(snapshots[0].stores.unit):
+        return optima
+    limited = ""
+    for _ in range(MOST_TURNS):
+        if optima[0].status != "ok":
+            break
+        stored = stored_at(snapshots, optima[0].tied)
+        if not both_ways(snapshots, stored).any():
+            return [
+                replace(one, stored=content, detail=limited)
+                for one, content in zip(optima, stored.content, strict=True)
+            ]
+        snapshots, limited = turned_one_way(snapshots, stored), ONE_WAY
+        optima = optimise(snapshots)
+    if not limited:
+        return optima
+    return [Optimum("not_converged", detail=BOTH_WAYS, engine=one.engine) for one in optima]
+
+
 def _optima(
     model: GridModel,
     dispatches: list[Dispatch],
+    *,
     solver: str,
     start: Any,
     dc_points: Callable[[], list[tuple[Any, Any]] | None],
@@ -166,7 +227,7 @@ def _optima(
 def _optimiser(solver: str) -> Callable[..., list[Optimum]]:
     """Imported late: each costs a process time."""
     if solver == "dc_opf":
-        from .dc import solve_dc_opf
+        from .dc.solve import solve_dc_opf
 
         return solve_dc_opf
     from .ac.solve import solve_ac_opf

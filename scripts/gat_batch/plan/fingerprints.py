@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..study.injections import Kind
     from ..study.scenario import Contingencies, Scenario
 
-RESULT_FORMAT = 5
+RESULT_FORMAT = 6
 """To be raised when the same study would be written differently: old results are solved again."""
 
 

@@ -27,6 +27,7 @@ from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study, solve_together
 from ..solvers.verification import Deviation
+from ..study.solver_options import TYING
 from .contingencies import solved_in_parts
 from .state import Run, SolvedState, solved_state
 
@@ -211,13 +212,13 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
 
 
 def _base_cases(run: Run) -> Iterator[tuple[str | None, SolvedState]]:
-    """Solve a scenario without contingencies: snapshots one by one, or at once if ramps tie them.
+    """Solve a scenario without contingencies: snapshots one by one, or at once if tied.
 
     Yields:
         Name and solution of each snapshot.
     """
     study = run.study
-    if study.options.get("ramps"):
+    if any(study.options.get(name) for name in TYING):
         states = list(run.states())
         solve = partial(solve_together, run.model, states, study.solver, study.options)
         found = contained(partial(solve, engine=study.engine))

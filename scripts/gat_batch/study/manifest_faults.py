@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
 from .scenario import DEPTHS, OPTIMAL
-from .solver_options import OPTIONS, check_options
+from .solver_options import OPTIONS, TYING, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,11 +148,10 @@ def _needless(
             hint = "keep one of the two"
             yield ManifestError(what, file=file, scenario=entry["id"], field=key, hint=hint)
     if (
-        options_of(entry, document).get("ramps")
-        and contingencies_of_entry(entry, document) is not None
-    ):
+        tying := [name for name in TYING if options_of(entry, document).get(name)]
+    ) and contingencies_of_entry(entry, document) is not None:
         yield ManifestError(
-            "ramps tie snapshots together, contingencies are solved on top of each",
+            f"{tying[0]} tie snapshots together, contingencies are solved on top of each",
             file=file,
             scenario=entry["id"],
             field="contingencies",

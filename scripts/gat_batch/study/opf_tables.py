@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 Kind = Literal["costs", "limits"]
 
 _POWER = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar", "max_ramp_mw")
+_CONTENT = (
+    "min_e_mwh",
+    "max_e_mwh",
+    "soc_percent",
+    "end_soc_percent",
+    "charge_efficiency_percent",
+    "discharge_efficiency_percent",
+    "self_discharge_percent_per_hour",
+)
 _BRANCH = ("max_loading_percent", "min_angle_degree", "max_angle_degree")
 
 LIMITS: dict[str, tuple[str, ...]] = {
@@ -33,6 +42,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "ext_grid": _POWER,
     "sgen": (*_POWER, "controllable"),
     "load": (*_POWER, "controllable"),
+    "storage": (*_POWER, "controllable", *_CONTENT),
+    "dcline": ("max_p_mw",),
     "line": _BRANCH,
     "trafo": _BRANCH,
     "trafo3w": ("max_loading_percent",),
@@ -51,16 +62,26 @@ POINT = ("p_mw", "cost_eur")
 REDISPATCH = ("redispatch_up", "redispatch_down")
 """Columns of what a MW more or less than the given dispatch costs, in currency per MWh."""
 
+_POLYNOMIAL_P = POLYNOMIALS["p"]
+
 _PRICED = (*POLYNOMIALS["p"], *POLYNOMIALS["q"], *POINT, *REDISPATCH)
 
-COSTS: dict[str, tuple[str, ...]] = dict.fromkeys(("gen", "ext_grid", "sgen", "load"), _PRICED)
+COSTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("gen", "ext_grid", "sgen", "load", "storage"), _PRICED),
+    "dcline": _POLYNOMIAL_P,
+}
 """Element -> columns that say what its power costs per hour."""
 
 COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {"costs": COSTS, "limits": LIMITS}
 
-NOT_NEGATIVE = ("max_loading_percent", "max_ramp_mw", "min_vm_pu", "max_vm_pu")
+NOT_NEGATIVE = ("max_loading_percent", "max_ramp_mw", "min_vm_pu", "max_vm_pu", *_CONTENT)
 
-PAIRS = tuple((low, low.replace("min", "max")) for low in ("min_p_mw", "min_q_mvar", "min_vm_pu"))
+SHARES = tuple(name for name in _CONTENT if "percent" in name)
+"""Columns whose values are at most 100."""
+
+PAIRS = tuple(
+    (low, low.replace("min", "max")) for low in ("min_p_mw", "min_q_mvar", "min_vm_pu", "min_e_mwh")
+)
 
 
 @dataclass(frozen=True)
@@ -193,6 +214,10 @@ def _wrong_limits(table: ElementTable) -> list[GatBatchError]:
         for row in np.flatnonzero(table.values.get(name, np.empty(0)) < 0):
             value = table.values[name][row]
             faults.append(table.fault(row, f"{name} is {value:g}", None, "0 or more is needed"))
+    for name in SHARES:
+        for row in np.flatnonzero(table.values.get(name, np.empty(0)) > 100):
+            value = table.values[name][row]
+            faults.append(table.fault(row, f"{name} is {value:g}", None, "100 is the most"))
     switches = table.values.get("controllable", np.empty(0))
     for row in np.flatnonzero(~np.isnan(switches) & ~np.isin(switches, (0, 1))):
         what = f"controllable is {switches[row]:g}"

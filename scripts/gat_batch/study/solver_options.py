@@ -32,6 +32,7 @@ class Option:
         low: its least value as a number.
         high: its greatest value as a number.
         open_low: whether a number must be greater than ``low``, not equal to it.
+        several: whether a list of such numbers will do as well.
     """
 
     meaning: str
@@ -41,6 +42,7 @@ class Option:
     low: float = -math.inf
     high: float = math.inf
     open_low: bool = False
+    several: bool = False
 
     @property
     def allowed(self) -> str:
@@ -52,15 +54,22 @@ class Option:
             lower = f"more than {self.low:g}" if self.open_low else f"from {self.low:g}"
             kind = "an integer" if self.number is int else "a number"
             kinds.append(f"{kind} {lower} up to {self.high:g}")
+        if self.several:
+            kinds.append("a list of such numbers")
         return " or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
 
     def allows(self, value: Any) -> bool:
         """Return whether it may have a value."""
+        if self.several and isinstance(value, list):
+            return bool(value) and all(map(self._is_number, value))
         if isinstance(value, bool):
             return self.boolean
         if isinstance(value, str):
             return value in self.choices
-        if self.number is None or not isinstance(value, (int, float)):
+        return self._is_number(value)
+
+    def _is_number(self, value: Any) -> bool:
+        if self.number is None or isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         if self.number is int and not isinstance(value, int):
             return False
@@ -141,6 +150,15 @@ DC_OPF = DC | {
     ),
     "secure": _switch("all ratings are kept after every contingency of the scenario, too"),
     "ramps": _switch("snapshots are solved together, and max_ramp_mw ties them"),
+    "storage": _switch("snapshots are solved together, and what storages hold ties them"),
+    "snapshot_hours": Option(
+        "how long each snapshot lasts for storages, in hours",
+        number=float,
+        low=0,
+        high=1e6,
+        open_low=True,
+        several=True,
+    ),
 }
 """Options of a DC optimal power flow."""
 
@@ -166,8 +184,11 @@ RUNGS: dict[str, dict[str, Any]] = {
 """Further ways to a solution where an AC power flow does not converge as asked: the same equations
 and the same tolerance, from another start or by another method."""
 
-APART = (("secure", "ramps"), ("secure", "value_of_lost_load"))
+APART = (("secure", "ramps"), ("secure", "storage"), ("secure", "value_of_lost_load"))
 """Pairs of options that don't go together."""
+
+TYING = ("ramps", "storage")
+"""Options by which snapshots are solved together."""
 
 NEWTON_ONLY = {"distributed_slack": ("nr",), "tdpf": ("nr",)}
 """Options that only some algorithms have."""

@@ -46,6 +46,8 @@ UNHEEDED = {
     "lines": ("s_nom_extendable",),
     "transformers": ("s_nom_extendable",),
     "links": ("p_nom_extendable",),
+    "storage_units": ("p_nom_extendable", "inflow"),
+    "stores": ("e_nom_extendable",),
 }  # fmt: skip
 """Attributes of optimisations over time that no state can heed."""
 

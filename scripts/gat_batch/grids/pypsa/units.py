@@ -68,11 +68,17 @@ class Units:
     def add_storage(self) -> None:
         """Add storage units and stores."""
         hours = self._numbers("storage_units", "max_hours", 1.0)
-        for position, row in self._rows("storage_units"):
-            self._add_storage(row, "storage_units", row["pmax"] * hours.iloc[position])
+        rows = self._rows("storage_units")
+        sizes = {position: row["pmax"] * hours.iloc[position] for position, row in rows}
+        self._add_storages(
+            "storage_units", rows, sizes, "state_of_charge_initial", "cyclic_state_of_charge"
+        )
         content = self._numbers("stores", "e_nom", 0.0)
-        for position, row in self._rows("stores"):
-            self._add_storage(row, "stores", content.iloc[position])
+        rows = [
+            (position, row | {"pmin": -UNLIMITED, "pmax": UNLIMITED})
+            for position, row in self._rows("stores")
+        ]
+        self._add_storages("stores", rows, dict(enumerate(content)), "e_initial", "e_cyclic")
 
     def add_links(self) -> None:
         """Add both ends of each link, and further ones, as static generators."""
@@ -179,9 +185,52 @@ class Units:
         self.places[key] = "sgen", len(self.static)
         self.static.append(row)
 
-    def _add_storage(self, row: Row, kind: str, max_e_mwh: float) -> None:
-        self.places[kind, row["name"], ""] = "storage", len(self.storage)
-        self.storage.append(row | {"max_e_mwh": max_e_mwh})
+    def _add_storages(
+        self,
+        kind: str,
+        rows: list[tuple[int, Row]],
+        sizes: Mapping[int, float],
+        first: str,
+        cyclic: str,
+    ) -> None:
+        """Add storages of a kind.
+
+        Args:
+            kind: PyPSA's kind of component.
+            rows: position and row of each.
+            sizes: position -> what it can hold, in MWh.
+            first: attribute of what it holds at first, in MWh.
+            cyclic: attribute that says whether it holds as much at the end.
+        """
+        begun = self._numbers(kind, first, 0.0)
+        closed = self.components.truths(kind, cyclic, default=False)
+        shares = {
+            "charge_efficiency_percent": self._numbers(kind, "efficiency_store", 1.0),
+            "discharge_efficiency_percent": self._numbers(kind, "efficiency_dispatch", 1.0),
+            "self_discharge_percent_per_hour": self._numbers(kind, "standing_loss", 0.0),
+        }
+        for position, row in rows:
+            size = sizes[position]
+            percent = 100 * begun.iloc[position] / size if size else 0.0
+            self.places[kind, row["name"], ""] = "storage", len(self.storage)
+            self.storage.append(
+                row
+                | {"max_e_mwh": size}
+                # With no first content, what it holds at the end is what it began with.
+                | {"soc_percent": np.nan if closed[position] else percent}
+                | {"end_soc_percent": np.nan if closed[position] else 0.0}
+                | {name: 100 * values.iloc[position] for name, values in shares.items()}
+            )
+
+
+STORED = (
+    "soc_percent",
+    "end_soc_percent",
+    "charge_efficiency_percent",
+    "discharge_efficiency_percent",
+    "self_discharge_percent_per_hour",
+)
+"""Columns of storages that pandapower has no argument or no use for."""
 
 
 def add_to(net: pandapowerNet, units: Units) -> None:
@@ -223,6 +272,11 @@ def add_to(net: pandapowerNet, units: Units) -> None:
             p_mw=[-row["p_mw"] for row in storage],
             q_mvar=[-row["q_mvar"] for row in storage],
             max_e_mwh=[row["max_e_mwh"] for row in storage],
+            min_e_mwh=0.0,
+            min_p_mw=[-row["pmax"] for row in storage],
+            max_p_mw=[-row["pmin"] for row in storage],
             name=[row["name"] for row in storage],
             in_service=[row["status"] for row in storage],
         )
+        for name in STORED:
+            net.storage[name] = [row[name] for row in storage]

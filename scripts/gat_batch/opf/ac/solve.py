@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import casadi
 import numpy as np
 
+from ..dc.quadratic import QUIET
 from ..optimum import IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
-from ..quadratic import QUIET
+from ..ties.every import ties_of
 from .flows import program_of
 from .program import bounds, form_of, parameters, places_of, rest_of
 from .start import start_of
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
     from ...model.solution import Status
     from ..dispatch import Dispatch
+    from ..ties.ties import Ties
     from .flows import Program
     from .program import Form
 
     Reals = NDArray[np.float64]
-    Rows = NDArray[np.int64]
 
 MOST_ITERATIONS = 200
 
@@ -43,12 +44,12 @@ CURVED = {**OPTIONS, "ipopt": {**OPTIONS["ipopt"], "neg_curv_test_tol": 1e-11}}
 RTE take 40 iterations so, and otherwise creep along for hundreds."""
 
 
-def _program_of(form: Form, ramped: Rows, count: int) -> Program:
-    """Return the program of one snapshot, or of several that ramps tie together.
+def _program_of(form: Form, ties: Ties, count: int) -> Program:
+    """Return the program of one snapshot, or of several that are tied together.
 
     Args:
         form: what a snapshot consists of.
-        ramped: units whose change from one snapshot to the next is limited.
+        ties: what ties them together.
         count: number of snapshots.
     """
     rest, places = rest_of(form), places_of(form)
@@ -57,22 +58,24 @@ def _program_of(form: Form, ramped: Rows, count: int) -> Program:
         snapshot = casadi.Function("snapshot", [rest["x"], rest["p"]], [rest["f"], rest["g"]])
         x, p = casadi.SX.sym("x", sizes[0], count), casadi.SX.sym("p", sizes[2], count)
         f, g = snapshot.map(count)(x, p)
-        power = x[(form.columns[2] + ramped).tolist(), :]
-        change = power[:, 1:] - power[:, :-1]
-        rows = casadi.vertcat(casadi.vec(g), casadi.vec(change))
-        rest = {"x": casadi.vec(x), "p": casadi.vec(p), "f": casadi.sum2(f), "g": rows}
+        rest = {"x": casadi.vec(x), "p": casadi.vec(p), "f": casadi.sum2(f), "g": casadi.vec(g)}
         places = places.repeated(count, *sizes)
+    if ties.count:
+        own = casadi.SX.sym("own", len(ties.low))
+        power = casadi.reshape(rest["x"], -1, count)[int(form.columns[2]) : int(form.columns[3]), :]
+        rows = casadi.DM(ties.units) @ casadi.vec(power) + casadi.DM(ties.own) @ own
+        rest["x"] = casadi.vertcat(rest["x"], own)
+        rest["g"] = casadi.vertcat(rest["g"], rows)
     return program_of(rest, places, by_current=form.by_current, options=CURVED)
 
 
 def solve_ac_opf(
     snapshots: Sequence[Dispatch], *, before: Any = None, ipopt: Mapping[str, Any] | None = None
 ) -> list[Optimum]:
-    """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
+    """Solve the optimal power flow of one snapshot, or of several that are tied together.
 
     Args:
-        snapshots: the snapshots; their units are the same. A unit's power may change from one to
-            the next by no more than its ramp.
+        snapshots: the snapshots; their units are the same.
         before: the ``start`` of an earlier optimum of a program of the same form, if any.
         ipopt: options of Ipopt in which it differs from the usual ones.
 
@@ -80,14 +83,15 @@ def solve_ac_opf(
         The optimum of each.
     """
     form = form_of(snapshots[0])
-    ramp = np.array([dispatch.units.ramp for dispatch in snapshots[1:]]).reshape(-1, form.units)
-    ramped = np.flatnonzero(np.isfinite(ramp).any(axis=0))
-    program = _kept(snapshots[0], form, ramped, len(snapshots))
-    x_low, x_high, low, high = _joined([bounds(d, form) for d in snapshots], ramp[:, ramped])
+    ties = ties_of(snapshots)
+    program = _kept(snapshots[0], form, ties, len(snapshots))
+    x_low, x_high, low, high = _joined([bounds(d, form) for d in snapshots], ties)
     given = np.concatenate([parameters(dispatch, form) for dispatch in snapshots])
-    start = np.concatenate([start_of(dispatch, form) for dispatch in snapshots])
+    start = np.concatenate([*(start_of(dispatch, form) for dispatch in snapshots), ties.start])
     if before is not None and len(before) == len(start):
         start = before
+    elif before is not None and len(before) + len(ties.low) == len(start):
+        start = np.concatenate([before, ties.start])
     solver = program.with_options(ipopt or {})
     found = solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
     stats = solver.stats()
@@ -107,7 +111,8 @@ def solve_ac_opf(
         objective=float(objective[0]),
     )
     if stats["success"] and residual <= LARGEST_RESIDUAL:
-        common = Optimum("ok", iterations, residual=residual, engine=IPOPT, start=value)
+        tied = value[len(value) - len(ties.low) :]
+        common = Optimum("ok", iterations, residual=residual, engine=IPOPT, start=value, tied=tied)
         return _optima(snapshots, form, (value, reduced, dual), common)
     status: Status = (
         "infeasible" if stats["return_status"] == LOCALLY_INFEASIBLE else "not_converged"
@@ -118,22 +123,26 @@ def solve_ac_opf(
     return [Optimum(status, iterations, reason, IPOPT) for _ in snapshots]
 
 
-def _kept(dispatch: Dispatch, form: Form, ramped: Rows, count: int) -> Program:
+def _kept(dispatch: Dispatch, form: Form, ties: Ties, count: int) -> Program:
     kept = dispatch.admittances.shared
-    key = (form.key, ramped.tobytes(), count)
+    key = (form.key, ties.key, count)
     if kept.get("ac_key") != key:
-        kept["ac_key"], kept["ac_program"] = key, _program_of(form, ramped, count)
+        kept["ac_key"], kept["ac_program"] = key, _program_of(form, ties, count)
     program: Program = kept["ac_program"]
     return program
 
 
 def _joined(
-    parts: list[tuple[Reals, Reals, Reals, Reals]], ramp: Reals
+    parts: list[tuple[Reals, Reals, Reals, Reals]], ties: Ties
 ) -> tuple[Reals, Reals, Reals, Reals]:
-    """Return bounds of all snapshots, those of the ramps last."""
+    """Return bounds of all snapshots, those of what ties them together last."""
     x_low, x_high, low, high = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
-    limit = ramp.ravel()
-    return x_low, x_high, np.concatenate([low, -limit]), np.concatenate([high, limit])
+    return (
+        np.concatenate([x_low, ties.low]),
+        np.concatenate([x_high, ties.high]),
+        np.concatenate([low, ties.row_low]),
+        np.concatenate([high, ties.row_high]),
+    )
 
 
 def _optima(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import highspy
 import numpy as np
 
-from .dc_program import layout_of, program_of, tied, with_ramps, with_rows
-from .optimum import HIGHS, IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
+from ..optimum import HIGHS, IPOPT, LARGEST_RESIDUAL, Optimum, residual_of
+from ..ties.every import ties_of
+from .program import layout_of, program_of, tied, with_rows, with_ties
 from .quadratic import solve_quadratic
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .dc_program import Layout, Program
-    from .dispatch import Dispatch
+    from ..dispatch import Dispatch
+    from .program import Layout, Program
 
     Reals = NDArray[np.float64]
     Rows = NDArray[np.int64]
@@ -46,11 +47,10 @@ def solve_dc_opf(
     before: Any = None,
     guarded: tuple[Any, Reals, Reals] | None = None,
 ) -> list[Optimum]:
-    """Solve the optimal power flow of one snapshot, or of several that ramps tie together.
+    """Solve the optimal power flow of one snapshot, or of several that are tied together.
 
     Args:
-        snapshots: the snapshots; their units are the same. A unit's power may change from one to
-            the next by no more than its ramp.
+        snapshots: the snapshots; their units are the same.
         before: the ``start`` of an earlier optimum of a program of the same form, if any.
         guarded: further rows of a single snapshot's program: coefficients of its angles and
             injections, lowest and highest value.
@@ -60,7 +60,8 @@ def solve_dc_opf(
     """
     layouts = [layout_of(dispatch) for dispatch in snapshots]
     program = tied([program_of(d, own) for d, own in zip(snapshots, layouts, strict=True)])
-    program = with_ramps(program, snapshots, layouts)
+    ties = ties_of(snapshots)
+    program = with_ties(program, ties, layouts)
     if guarded is not None:
         program = with_rows(program, *guarded)
     optimum = None
@@ -77,6 +78,8 @@ def solve_dc_opf(
     if optimum is None:
         optimum = Optimum("not_converged", detail="Ipopt found no optimum", engine=IPOPT)
     if optimum.status == "ok":
+        own = slice(sum(layout.size for layout in layouts), None)
+        optimum = replace(optimum, tied=found[0][own])
         if guarded is not None:
             optimum = replace(optimum, mu_guarded=found[2][-len(guarded[1]) :])
         return _optima(program, snapshots, layouts, found, optimum)

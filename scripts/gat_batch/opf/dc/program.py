@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .dispatch import Dispatch
+    from ..dispatch import Dispatch
+    from ..ties.ties import Ties
 
     Reals = NDArray[np.float64]
     Rows = NDArray[np.int64]
@@ -181,37 +182,29 @@ def tied(programs: list[Program]) -> Program:
     )
 
 
-def with_ramps(
-    program: Program, snapshots: Sequence[Dispatch], layouts: Sequence[Layout]
-) -> Program:
-    """The program of several snapshots, with a row for each limited change of a unit's power."""
-    first = np.cumsum([0, *(layout.size for layout in layouts)])
-    now, then, most = [], [], []
-    for n in range(1, len(snapshots)):
-        ramp = snapshots[n].units.ramp
-        slow = np.flatnonzero(np.isfinite(ramp))
-        now.append(first[n] + layouts[n].buses + slow)
-        then.append(first[n - 1] + layouts[n - 1].buses + slow)
-        most.append(ramp[slow])
-    if not sum(map(len, most)):
+def with_ties(program: Program, ties: Ties, layouts: Sequence[Layout]) -> Program:
+    """Return the program of several snapshots with what ties their units together, added last."""
+    if not ties.count:
         return program
-    limit = np.concatenate(most)
-    count = np.arange(len(limit))
-    rows = sparse.csr_matrix(
-        (
-            np.repeat([1.0, -1.0], len(limit)),
-            (np.tile(count, 2), np.concatenate([*now, *then])),
-        ),
-        (len(limit), program.matrix.shape[1]),
+    first = np.cumsum([0, *(layout.size for layout in layouts)])
+    places = [
+        start + own.buses + np.arange(own.units)
+        for start, own in zip(first[:-1], layouts, strict=True)
+    ]
+    columns = np.concatenate(places)
+    at = sparse.csr_matrix(
+        (np.ones(len(columns)), (np.arange(len(columns)), columns)),
+        (len(columns), program.matrix.shape[1]),
     )
+    nothing = np.zeros(len(ties.low))
     return Program(
-        program.linear,
-        program.quadratic,
-        program.low,
-        program.high,
-        sparse.vstack([program.matrix, rows], format="csc"),
-        np.concatenate([program.row_low, -limit]),
-        np.concatenate([program.row_high, limit]),
+        linear=np.concatenate([program.linear, nothing]),
+        quadratic=np.concatenate([program.quadratic, nothing]),
+        low=np.concatenate([program.low, ties.low]),
+        high=np.concatenate([program.high, ties.high]),
+        matrix=sparse.bmat([[program.matrix, None], [ties.units @ at, ties.own]], format="csc"),
+        row_low=np.concatenate([program.row_low, ties.row_low]),
+        row_high=np.concatenate([program.row_high, ties.row_high]),
     )
 
 

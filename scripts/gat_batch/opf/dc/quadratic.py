@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .dc_program import Program
+    from .program import Program
 
     Reals = NDArray[np.float64]
 
