@@ -164,7 +164,8 @@ def test_power_flow_without_a_slack_is_refused_and_an_optimal_one_is_not(workspa
     assert run.returncode != 0
     assert "has no slack" in run.stdout + run.stderr
     assert not workspace.batch.exists()
-    workspace.write("manifest.json", {"scenarios": scenarios[1:]})
+    alone = {"id": "line", "grid": "line.json", "solver": "dc_opf"}
+    workspace.write("manifest.json", {"scenarios": [*scenarios[1:], alone]})
     run = workspace.run()
     assert run.returncode == 0, run.stdout + run.stderr
     system = pq.read_table(workspace.result("ac_opf")).to_pylist()[0]
@@ -212,9 +213,9 @@ def test_multiplier_of_a_bound_that_is_not_there_is_a_residual_of_its_size():
     assert residual_of(np.zeros(1), (*inf, np.array([0.5])), objective=1.0) == 0.5
 
 
-@pytest.mark.parametrize("solver", ["ac", "ac_opf"])
+@pytest.mark.parametrize("solver", ["ac", "ac_opf", "dc_opf"])
 def test_branch_without_reactance(solver):
-    """AC can represent it; a DC power flow, which divides by the reactance, says that it can't."""
+    """AC can represent it; a DC power flow, which divides by the reactance, has a tiny one."""
     net = read_bundled("case9")
     net.line.loc[0, ["x_ohm_per_km", "r_ohm_per_km"]] = [0.0, 0.5]
     model = prepare(net)
@@ -231,13 +232,16 @@ def test_branch_without_reactance(solver):
 
 @pytest.mark.workflow
 def test_dc_study_of_a_branch_without_reactance_is_refused_by_its_name(workspace):
-    net = read_bundled("case9")
+    net = read_bundled("case14")
     net.line.loc[2, "x_ohm_per_km"] = 0.0
+    write_grid(net, workspace.path / "line.json")
+    net.trafo.loc[2, "vkr_percent"] = net.trafo.loc[2, "vk_percent"]
     write_grid(net, workspace.path / "grid.json")
     scenarios = [{"id": kind, "grid": "grid.json", "solver": kind} for kind in ("dc_opf", "ac")]
     workspace.write("manifest.json", {"scenarios": scenarios})
     run = workspace.run()
     assert run.returncode != 0
-    assert "line 2 has no reactance" in run.stdout + run.stderr
-    workspace.write("manifest.json", {"scenarios": scenarios[1:]})
+    assert "trafo 2 has no reactance" in run.stdout + run.stderr
+    alone = {"id": "line", "grid": "line.json", "solver": "dc_opf"}
+    workspace.write("manifest.json", {"scenarios": [*scenarios[1:], alone]})
     assert workspace.run().returncode == 0

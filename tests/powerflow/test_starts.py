@@ -54,3 +54,24 @@ def test_angles_to_begin_with_are_those_of_a_dc_power_flow(name):
     needed = power.real - dc.bus_shift - dc.bus[:, dc.ref] @ angle[dc.ref]
     angle[free] = spsolve(dc.bus[free][:, free].tocsc(), needed[free])
     assert_allclose(found, np.exp(1j * angle), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["auto", "pandapower"])
+def test_a_line_without_reactance_joins_its_ends_in_a_dc_power_flow(engine):
+    """A DC power flow divides by it; such a line carries whatever a closed switch would."""
+    joined, line = pandapower.networks.case14(), pandapower.networks.case14()
+    for net in (joined, line):
+        pandapower.create_bus(net, 135.0)
+        net.load.loc[net.load["bus"] == 3, "bus"] = 14
+    pandapower.create_switch(joined, 3, 14, "b")
+    pandapower.create_line_from_parameters(line, 3, 14, 2.0, 0.1, 0.0, 0.0, 1.0)
+    ours, theirs = (
+        solve(prepare(net), State(None, ()), "dc", {}, engine=engine) for net in (line, joined)
+    )
+    assert ours.status == "ok"
+    count = len(joined.line)
+    np.testing.assert_allclose(
+        ours.elements["line"]["p_from_mw"][:count], theirs.elements["line"]["p_from_mw"], atol=1e-3
+    )
+    assert ours.elements["line"]["p_from_mw"][count] == pytest.approx(47.8, abs=1e-6)
+    assert line.line["x_ohm_per_km"].iloc[count] == 0

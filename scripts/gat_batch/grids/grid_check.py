@@ -67,7 +67,8 @@ def check_study(net: pandapowerNet, source: str, solver: str) -> None:
         solver: ``dc``, ``ac``, ``dc_opf`` or ``ac_opf``.
 
     Raises:
-        GridError: if there is no bus to count angles from, or for DC if a branch has no reactance.
+        GridError: if there is no bus to count angles from, or for DC if a transformer has no
+            reactance.
     """
     optimal = solver.endswith("_opf")
     if not (has_slack(net) or (optimal and references(net))):
@@ -80,16 +81,12 @@ def check_study(net: pandapowerNet, source: str, solver: str) -> None:
         )
         raise GridError("has no slack", file=source, hint=hint)
     if solver.startswith("dc"):
-        reactance = {
-            "line": net.line["x_ohm_per_km"],
-            "trafo": net.trafo["vk_percent"].abs() - net.trafo["vkr_percent"].abs(),
-        }
-        for element, values in reactance.items():
-            none = net[element].index[net[element]["in_service"].astype(bool) & (values == 0)]
-            if len(none):
-                what = f"{element} {none[0]} has no reactance, by which DC divides"
-                hint = "solve it by AC, or give it a small reactance"
-                raise GridError(what, file=source, hint=hint)
+        reactance = net.trafo["vk_percent"].abs() - net.trafo["vkr_percent"].abs()
+        none = net.trafo.index[net.trafo["in_service"].astype(bool) & (reactance == 0)]
+        if len(none):
+            what = f"trafo {none[0]} has no reactance, by which DC divides"
+            hint = "solve it by AC, or give it a small reactance"
+            raise GridError(what, file=source, hint=hint)
 
 
 def _numbers(net: pandapowerNet, element: str, column: str, source: str) -> np.ndarray:

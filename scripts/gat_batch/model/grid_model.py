@@ -8,7 +8,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandapower
 import pyarrow as pa
 from pandapower.topology import unsupplied_buses
 
@@ -17,7 +16,7 @@ from ..grids.slack import referenced
 from .costs import grid_costs
 from .nodal_power import SIGN
 from .quantities import COLUMNS
-from .unharmed import unharmed
+from .unharmed import run_dc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,10 +112,9 @@ def _cut_off(net: pandapowerNet) -> NDArray[np.bool_]:
     """Return buses that a grid as given doesn't supply, shape (buses,)."""
     with referenced(net):
         try:
-            with unharmed(net):
-                pandapower.rundcpp(net)
+            run_dc(net, {})
         except SolverError:
-            # As for a branch without reactance, with which an AC power flow is fine.
+            # As for a transformer without reactance, with which an AC power flow is fine.
             dark = net.bus.index.isin(unsupplied_buses(net))
             return np.asarray(dark | ~net.bus["in_service"].to_numpy(bool))
         return ~supplied_buses(net)

@@ -6,16 +6,23 @@ import warnings
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandapower
 from pandapower.auxiliary import LoadflowNotConverged, OPFNotConverged
 
 from ..errors import SolverError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from pandapower.auxiliary import pandapowerNet
 
 ENGINE = "pandapower"
+
+LEAST_REACTANCE_PU = 1e-6
+"""Reactance on a base of 100 MVA that DC power flows take for lines without any: they divide by it,
+and MW that flow through hardly turn the angle."""
 
 
 @contextmanager
@@ -52,3 +59,27 @@ def unharmed(net: pandapowerNet) -> Iterator[None]:
     finally:
         for element, table in originals.items():
             net[element] = table
+
+
+def run_dc(net: pandapowerNet, options: Mapping[str, Any]) -> None:
+    """Have pandapower solve a DC power flow; lines without reactance have next to none in it.
+
+    Args:
+        net: the network.
+        options: keyword arguments of ``pandapower.rundcpp``.
+
+    Raises:
+        SolverError: as :func:`unharmed`.
+    """
+    line = net.line
+    bare = (line["x_ohm_per_km"] == 0).to_numpy()
+    if bare.any():
+        kv = net.bus["vn_kv"].loc[line["from_bus"]].to_numpy(float)
+        units = line["parallel"].to_numpy(float) / line["length_km"].to_numpy(float)
+        least = LEAST_REACTANCE_PU * kv**2 / 100 * units
+        net.line = line.assign(x_ohm_per_km=np.where(bare, least, line["x_ohm_per_km"]))
+    try:
+        with unharmed(net):
+            pandapower.rundcpp(net, **options)
+    finally:
+        net.line = line

@@ -12,7 +12,7 @@ from ..errors import SolverError
 from ..grids.slack import has_slack, referenced
 from ..model.admittance_model import admittance_model_of, obstacle
 from ..model.state import Change, State, applied
-from ..model.unharmed import unharmed
+from ..model.unharmed import run_dc, unharmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,8 +141,7 @@ def admittances_of(
 def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> None:
     """Have pandapower pose the equations; where they don't converge they are there all the same."""
     if dc:
-        with unharmed(net):
-            pandapower.rundcpp(net, **options)
+        run_dc(net, options)
         return
     plain = {"numba": False, "lightsim2grid": False, **options}
     with suppress(LoadflowNotConverged):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandapower
-
-from ...model.unharmed import unharmed
+from ...model.unharmed import run_dc
 from .results import results_of_network
 
 if TYPE_CHECKING:
@@ -29,6 +27,5 @@ def solve_dc(model: GridModel, options: Mapping[str, Any]) -> Solution:
     Raises:
         SolverError: if the study can't be posed.
     """
-    with unharmed(model.net):
-        pandapower.rundcpp(model.net, **options)
+    run_dc(model.net, options)
     return results_of_network(model, dc=True)
