@@ -84,6 +84,12 @@ def _run(net: pandapowerNet, **options: Any) -> None:
         pandapower.runpp(net, **options)
     except (ControllerNotConverged, NetCalculationNotConverged) as error:
         raise LoadflowNotConverged(str(error)) from error
+    except FloatingPointError:
+        # As for a branch without reactance, by which the DC power flow at the start divides.
+        if options.get("init") == "flat":
+            raise
+        given = {name: value for name, value in options.items() if not name.startswith("init_")}
+        _run(net, **given | {"init": "flat"})
     except RuntimeError as error:
         # The decoupled methods factorise by SuperLU, which raises where Newton gives up.
         if "singular" in str(error):
