@@ -34,10 +34,12 @@ import pandapower.networks
 from pandapower.contingency import run_contingency
 
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits
+from gat_batch.results.kept import KeptRows
 from gat_batch.run.contingencies import solved_in_parts
 from gat_batch.run.state import Run
 from gat_batch.solvers.study import Study
@@ -75,14 +77,15 @@ def ours(net: Any, solver: str, depth: int, workers: int, bare: tuple[float, flo
     """Time our own and print a line."""
     model: GridModel = prepare(net)
     found = contingencies_of(ElementIndex(net), Contingencies(depth))
+    criteria = {"": Criteria.of(net, Limits())}
     run = Run(
         scenario="bench",
         model=model,
         study=Study(solver, {}),
         states=lambda: iter([State(None, ())]),
         contingencies=found,
-        limits=Limits(),
-        whole=False,
+        criteria=criteria,
+        kept=KeptRows("all", "violations", criteria),
         screen=False,
         verify=0.0,
         timeout_secs=3600.0,

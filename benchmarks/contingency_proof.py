@@ -38,7 +38,9 @@ from plain import solved_without, switched_off
 
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import TYPES, Contingency, contingencies_of
+from gat_batch.model.contingencies.contingency import TYPES, Contingency
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.quantities import COLUMNS
 from gat_batch.model.state import State
@@ -88,7 +90,8 @@ def compared(grid: str, solver: str, depth: int, sample: int) -> bool:
     if len(every) > MANY:
         chosen = sorted(np.random.default_rng(1).choice(len(every), sample, replace=False))
     contingencies = [every[int(n)] for n in chosen]
-    ours = ContingencySolver(prepare(net), State(None, ()), Study(solver, {}), Limits())
+    criteria = {"": Criteria.of(net, Limits())}
+    ours = ContingencySolver(prepare(net), State(None, ()), Study(solver, {}), criteria)
     proof = Proof(grid, solver)
     for start in range(0, len(contingencies), ours.block_size):
         block = contingencies[start : start + ours.block_size]

@@ -27,7 +27,8 @@ import pandapower.networks
 
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits, violations, voltage_bands
@@ -71,9 +72,12 @@ def measure(grid: str, limits: Limits) -> None:
 
 def by_dc(model: GridModel, limits: Limits) -> tuple[dict[str, float], dict[str, float]]:
     """The highest raised loading in percent and the MW unserved of each contingency."""
+    criteria = {"": Criteria.of(model.net, limits)}
     raised: dict[str, float] = {}
     unserved: dict[str, float] = {}
-    for names, solved in blocks(model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), limits)):
+    for names, solved in blocks(
+        model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), criteria)
+    ):
         for numbers, block_results in solved.found:
             own = [names[number] for number in numbers]
             raised |= dict(zip(own, block_results.system["max_raised_percent"], strict=True))
@@ -83,7 +87,8 @@ def by_dc(model: GridModel, limits: Limits) -> tuple[dict[str, float], dict[str,
 
 def by_ac(model: GridModel, limits: Limits) -> tuple[set[str], set[str], set[str]]:
     """Contingencies that bring overloads, bad voltages, or no solution."""
-    solver = ContingencySolver(model, AS_GIVEN, Study("ac", {}), limits)
+    criteria = {"": Criteria.of(model.net, limits)}
+    solver = ContingencySolver(model, AS_GIVEN, Study("ac", {}), criteria)
     before = violations(solver.base, limits, voltage_bands(model.net, limits))
     overloads: set[str] = set()
     voltages: set[str] = set()

@@ -26,6 +26,7 @@ def main() -> int:
             elements=plan.summary("elements.parquet"),
             contingencies=plan.summary("contingencies.parquet"),
             overloads=plan.summary("overloads.parquet"),
+            categories=plan.summary("categories.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
         results = [

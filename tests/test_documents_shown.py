@@ -15,6 +15,7 @@ from pages import blocks
 
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.study.solver_options import OPTIONS
+from gat_batch.summary.categories import CATEGORY_COLUMNS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
@@ -93,7 +94,8 @@ def test_reference_shows_every_option_and_column(tmp_path):
     for name in {name for known in OPTIONS.values() for name in known}:
         assert f">{name}<" in options, name
     results = (tmp_path / "reference" / "results.html").read_text()
-    for table in (SCENARIO_COLUMNS, ELEMENT_COLUMNS, CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS):
+    contingencies = CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS, CATEGORY_COLUMNS
+    for table in (SCENARIO_COLUMNS, ELEMENT_COLUMNS, *contingencies):
         for name in table:
             assert f">{name}<" in results, name
     for name in RESULT_SCHEMA.names:

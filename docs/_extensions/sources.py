@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gat_batch import errors
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.study.solver_options import OPTIONS
+from gat_batch.summary.categories import CATEGORY_COLUMNS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
@@ -28,6 +29,7 @@ SUMMARY_TABLES: Mapping[str, Mapping[str, tuple[pa.DataType, str]]] = {
     "elements": ELEMENT_COLUMNS,
     "contingencies": CONTINGENCY_COLUMNS,
     "overloads": OVERLOAD_COLUMNS,
+    "categories": CATEGORY_COLUMNS,
 }
 """Table under ``summary`` -> its columns, with type and meaning."""
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from .plan.plan import Plan
 
-Table = Literal["aggregated_results", "scenarios", "elements", "contingencies", "overloads"]
+Table = Literal[
+    "aggregated_results", "scenarios", "elements", "contingencies", "overloads", "categories"
+]
 
 
 @dataclass(frozen=True)

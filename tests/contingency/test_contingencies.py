@@ -11,11 +11,13 @@ import pytest
 from power_flow_studies import AS_GIVEN, grid
 
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of, is_possible, service_of
+from gat_batch.model.contingencies.contingency import is_possible, service_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.violations import Limits, violations, voltage_bands
+from gat_batch.results.kept import KeptRows
 from gat_batch.results.reader import read_result
-from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.solvers.study import solve
 from gat_batch.study.scenario import Contingencies
 from gat_batch.summary import overloads
@@ -228,15 +230,15 @@ def test_overloads_are_those_that_pandas_counts(monkeypatch, most):
 
 
 def test_a_hair_outside_the_band_is_no_violation_where_everything_is_kept():
-    rows = {
-        "contingency": ["line:1"] * 4,
-        "element": ["system", "bus", "bus", "ext_grid"],
-        "vm_pu": [None, 0.95 - 5e-10, 0.95 - 5e-9, None],
-    }
-    empty = {field.name: pa.nulls(4, field.type) for field in RESULT_SCHEMA}
-    table = pa.table(empty | rows)
-    ranking = ContingencyRanking(Limits(100.0, (0.95, 1.05)))
-    ranking.add(table)
+    model = prepare(grid("case14"))
+    solution = solve(model, AS_GIVEN, "ac", {})
+    low = np.full(14, 0.9)
+    low[3] = solution.elements["bus"]["vm_pu"][3] + 5e-10
+    low[4] = solution.elements["bus"]["vm_pu"][4] + 5e-9
+    criteria = {"": Criteria(Limits(), (low, np.full(14, 1.2)))}
+    kept = KeptRows("all", "all", criteria)
+    ranking = ContingencyRanking(Limits())
+    ranking.add(kept.of_contingency(model, ("a", None, "line:1"), solution))
     assert ranking.table()["voltage_violations"].to_pylist() == [1]
 
 

@@ -21,7 +21,8 @@ from gat_batch.contingency.screening import ScreenedSolver
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids.elements import ElementIndex
 from gat_batch.grids.matpower.reader import read_matpower
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import scenario_states
 from gat_batch.model.violations import Limits, voltage_bands
@@ -55,7 +56,8 @@ class Case:
 
 
 def rows_kept(model, solved, limits, bands):
-    kept = KeptRows("all", "violations" if limits else "all", limits or Limits(), bands)
+    criteria = {"": Criteria(limits or Limits(), bands)}
+    kept = KeptRows("all", "violations" if limits else "all", criteria)
     return ContingencyRows.of(model, ("x", None), solved, kept).rows(model)
 
 
@@ -72,7 +74,11 @@ def case(given, solver, types, *, depth=1, sample=None, outages=(), **options):
         chosen = sorted(np.random.default_rng(5).choice(len(found), sample, replace=False))
     study = solving.Study(solver, options)
     picked = [found[int(n)] for n in chosen]
-    return Case(deepcopy(net), ContingencySolver(model, state, study, LIMITS), picked)
+    return Case(deepcopy(net), ContingencySolver(model, state, study, judged(model)), picked)
+
+
+def judged(model, limits=LIMITS):
+    return {"": Criteria.of(model.net, limits)}
 
 
 def outages_of(name):
@@ -211,7 +217,7 @@ def test_three_winding_transformers_fail_as_in_pandapower(with_three_windings, s
     model = prepare(deepcopy(net))
     found = contingencies_of(ElementIndex(net), Contingencies(1, ("trafo3w", "line", "bus")))
     study = solving.Study(solver, {})
-    solver = ContingencySolver(model, AS_GIVEN, study, LIMITS)
+    solver = ContingencySolver(model, AS_GIVEN, study, judged(model))
     system, _ = assert_equal_to_pandapower(Case(net, solver, list(found)))
     lost = system.set_index("contingency").loc["trafo3w:0"]
     assert (lost["engine"], lost["status"], lost["unserved_mw"]) == ("scipy", "islanded", 2.0)
@@ -242,7 +248,7 @@ def test_a_bus_that_fails_where_nothing_was_supplied_is_not_cut_off_too(solver):
     assert list(net.line.index[(net.line[["from_bus", "to_bus"]] == 110).any(axis=1)]) == [163]
     model = prepare(net)
     (state,) = scenario_states(ElementIndex(net), Study((Outage("line", 163),)), None, None)
-    one = ContingencySolver(model, state, solving.Study(solver, {}), LIMITS)
+    one = ContingencySolver(model, state, solving.Study(solver, {}), judged(model))
     found = [
         contingency
         for contingency in contingencies_of(ElementIndex(net), Contingencies(1, ("bus", "load")))
@@ -401,8 +407,9 @@ def test_screening_solves_by_ac_what_dc_finds_severe():
     found = contingencies_of(ElementIndex(model.net), Contingencies())
     limits = Limits(3.0, (0.9, 1.1))
     bands = voltage_bands(model.net, limits)
-    exact = ContingencySolver(model, AS_GIVEN, solving.Study("ac", {}), limits)
-    screened = ScreenedSolver(model, AS_GIVEN, exact, limits)
+    criteria = judged(model, limits)
+    exact = ContingencySolver(model, AS_GIVEN, solving.Study("ac", {}), criteria)
+    screened = ScreenedSolver(model, AS_GIVEN, exact, criteria)
     all_ac, some_ac = (
         rows_kept(model, solver.solve(found), limits, bands).to_pandas()
         for solver in (exact, screened)

@@ -17,7 +17,7 @@ from power_flow_studies import grid
 
 from gat_batch.errors import TableError
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
 from gat_batch.study.con_files import Opened, read_con, read_sub
 from gat_batch.study.scenario import Contingencies
 
@@ -180,7 +180,8 @@ def test_a_statement_keeps_its_quoted_slash(tmp_path):
     file.write_text(
         "CONTINGENCY 'a/b' / note\nOPEN LINE FROM BUS 'N/1' TO BUS 'N 2' CKT 2 / x\nEND"
     )
-    ((opened,),) = read_con(file)
+    (labelled,) = read_con(file)
+    (opened,) = labelled.opened
     assert (opened.buses, opened.id, opened.line) == (("N/1", "N 2"), "2", 2)
 
 
@@ -260,7 +261,10 @@ def test_what_is_written_is_read(tmp_path, sets):
     file = tmp_path / "a.con"
     texts = ["CONTINGENCY c\n" + "\n".join(map(statement, one)) + "\nEND\n" for one in sets]
     file.write_text("".join(texts) + "END\n")
-    assert [[replace(one, line=0) for one in found] for found in read_con(file)] == sets
+    assert [
+        [replace(one, line=0) for one in found]
+        for found in (labelled.opened for labelled in read_con(file))
+    ] == sets
 
 
 @pytest.mark.skipif(not RAW.is_file(), reason=f"{RAW} isn't there")

@@ -17,7 +17,8 @@ from scipy.optimize import linprog
 from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.errors import SolverError
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.violations import Limits
 from gat_batch.solvers.study import Study
@@ -116,7 +117,8 @@ def secured(net, types=("line", "trafo")):
     model = prepare(deepcopy(net))
     found = contingencies_of(ElementIndex(model.net), Contingencies(1, types))
     study = Study("dc_opf", {"secure": True}, contingencies=found)
-    return ContingencySolver(model, AS_GIVEN, study, LIMITS), found
+    criteria = {"": Criteria.of(model.net, LIMITS)}
+    return ContingencySolver(model, AS_GIVEN, study, criteria), found
 
 
 @pytest.mark.parametrize(("name", "share"), [("case14", 0.9), ("case30", 1.0), ("case118", 1.0)])

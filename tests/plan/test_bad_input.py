@@ -126,10 +126,35 @@ CASES = {
         {},
         ["'a'", "contingencies", "screen", "solver dc"],
     ),
-    "contingencies without a depth, of a misspelt type": (
+    "contingencies of a misspelt type": (
         manifest(contingencies={"types": ["lines"]}),
         {},
-        [["contingencies.depth: missing"], ["contingencies.types.0", "did you mean 'line'?"]],
+        ["contingencies.types.0", "did you mean 'line'?"],
+    ),
+    "contingencies that don't say which": (
+        manifest(contingencies={"types": ["line"]}),
+        {},
+        ["'a'", "contingencies", "depth, rules, sequence, sets", "none of them"],
+    ),
+    "contingencies in two ways": (
+        manifest(contingencies={"depth": 1, "rules": ["P1"]}),
+        {},
+        ["'a'", "contingencies", "depth and rules"],
+    ),
+    "rules with types": (
+        manifest(contingencies=[{"rules": ["P1"], "types": ["line"]}]),
+        {},
+        ["'a'", "contingencies", "types means nothing to rules"],
+    ),
+    "a rule that isn't one": (
+        manifest(contingencies={"rules": ["P5"]}),
+        {},
+        ["contingencies.rules.0", "P5"],
+    ),
+    "a category of unknown ratings": (
+        manifest(categories={"P1": {"rating": "emergency"}}),
+        {},
+        ["categories.P1.rating", "emergency"],
     ),
     "contingencies in capitals": (
         manifest(contingencies="N-1"),

@@ -19,10 +19,11 @@ from power_flow_studies import grid
 from gat_batch.contingency import blocks as solving
 from gat_batch.errors import DeviationError
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies import contingencies_of
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import Change, State, scenario_states
-from gat_batch.model.violations import Limits, voltage_bands
+from gat_batch.model.violations import Limits
 from gat_batch.results.kept import KeptRows
 from gat_batch.run import contingencies as contingency_run
 from gat_batch.run.contingencies import solved_in_parts
@@ -45,15 +46,16 @@ def run():
             (state,) = scenario_states(index, Outline(load_scale=factor), None, None)
             yield State(name, state.changes)
 
-    model, limits = prepare(net), Limits(3.0, (0.95, 1.05))
+    model = prepare(net)
+    criteria = {"": Criteria.of(net, Limits(3.0, (0.95, 1.05)))}
     return Run(
         scenario="a",
         model=model,
         study=Study("ac", {}),
         states=states,
         contingencies=contingencies_of(index, asked),
-        limits=limits,
-        kept=KeptRows("all", "violations", limits, voltage_bands(net, limits)),
+        criteria=criteria,
+        kept=KeptRows("all", "violations", criteria),
         screen=False,
         verify=0.0,
         timeout_secs=60.0,

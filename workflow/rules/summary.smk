@@ -16,6 +16,7 @@ rule summarise:
         elements=PLAN.summary("elements.parquet"),
         contingencies=PLAN.summary("contingencies.parquet"),
         overloads=PLAN.summary("overloads.parquet"),
+        categories=PLAN.summary("categories.parquet"),
     log:
         PLAN.log("summarise"),
     retries: RETRIES

@@ -27,12 +27,12 @@ class AcReduction(Reduction):
     """Reduces AC contingencies of one state.
 
     Args:
-        arguments: those of :class:`Reduction`.
-        bands: lowest and highest voltage of each bus in p.u.
+        arguments: those of :class:`Reduction`, the criteria the fourth.
     """
 
-    def __init__(self, *arguments: Any, bands: tuple[Reals, ...]) -> None:
+    def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        bands = arguments[3].bands
         admittances = self._admittances
         # Branches that aren't live carry nothing between rows of no consequence.
         self._ends = np.zeros((len(admittances.ends), 2), np.int64)

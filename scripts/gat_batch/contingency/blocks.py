@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..model.contingencies import after, service_of
-from ..model.violations import voltage_bands
+from ..model.contingencies.contingency import after, service_of
 from ..powerflow.admittances import admittances_of_state
 from ..powerflow.element_results import solution_of
 from ..powerflow.injections.demand import demand_of, injection_of
@@ -25,16 +24,16 @@ from .dc_reduction import DcReduction
 from .outage_effect import effect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
-    from ..model.violations import Limits
     from ..solvers.study import Study
     from .block_results import BlockResults
     from .outage_effect import OutageEffect
@@ -73,7 +72,7 @@ class Blocks:
         model: GridModel,
         state: State,
         study: Study,
-        limits: Limits,
+        criteria: Mapping[str, Criteria],
         equations: AdmittanceModel,
         *,
         raised: bool,
@@ -92,12 +91,12 @@ class Blocks:
             raise ArithmeticError("units at one bus ask for different voltages")
         self._topology = Topology(equations, model.net)
         self._loading = str(study.options.get("trafo_loading", "current"))
-        reduced = (model, equations, self._demand, limits, self._loading)
+        self._criteria, self._raised = criteria, raised
+        self._reductions: dict[str, _Reduction] = {}
         self._kernel: _Kernel
-        self._reduction: _Reduction
         if self._dc:
-            self._kernel = kernel = DcContingencies(equations, self._demand)
-            self._reduction = DcReduction(*reduced, angle=kernel.angle, raised=raised)
+            self._kernel = DcContingencies(equations, self._demand)
+            self._reduction("")
             return
         injection = injection_of(equations, self._demand)
         solved = newton(equations, injection, self._demand.vm, study.options)
@@ -107,11 +106,17 @@ class Blocks:
         iterations = study.options.get("max_iteration", "auto")
         most = MOST_STEPS if iterations == "auto" else min(MOST_STEPS, int(iterations))
         self._kernel = AcContingencies(equations, self._demand, solved[0], tolerance, most)
-        self._reduction = AcReduction(*reduced, bands=voltage_bands(model.net, limits))
+        self._reduction("")
 
     @classmethod
     def of(
-        cls, model: GridModel, state: State, study: Study, limits: Limits, *, raised: bool
+        cls,
+        model: GridModel,
+        state: State,
+        study: Study,
+        criteria: Mapping[str, Criteria],
+        *,
+        raised: bool,
     ) -> Blocks | None:
         """Return blocks on the equations of a state, or None if nothing can be solved on them."""
         if study.engine == "pandapower" or study.solver in OPTIMAL:
@@ -120,7 +125,7 @@ class Blocks:
         if isinstance(equations, str):
             return None
         try:
-            return cls(model, state, study, limits, equations, raised=raised)
+            return cls(model, state, study, criteria, equations, raised=raised)
         except (ArithmeticError, RuntimeError):  # as for a singular matrix
             return None
 
@@ -133,7 +138,7 @@ class Blocks:
     def solve(
         self, contingencies: Sequence[Contingency], *, whole: bool
     ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
-        """Solve what can be solved together."""
+        """Solve what can be solved together of some contingencies of one category."""
         laid = [
             effect_of(one.outages, self._topology, self._admittances, self._demand)
             for one in contingencies
@@ -155,13 +160,30 @@ class Blocks:
             ]
         if not numbers:
             return [], []
-        return [(numbers, self._reduced(block, solved, kept))], []
+        reduction = self._reduction(contingencies[0].category)
+        return [(numbers, self._reduced(reduction, block, solved, kept))], []
 
-    def _reduced(self, block: list[OutageEffect], solved: _Block, kept: Rows) -> BlockResults:
+    def _reduction(self, category: str) -> _Reduction:
+        """Return what reduces contingencies of a category."""
+        category = category if category in self._criteria else ""
+        if category not in self._reductions:
+            criteria = self._criteria[category]
+            given = (self._model, self._admittances, self._demand, criteria, self._loading)
+            if isinstance(self._kernel, DcContingencies):
+                angle = self._kernel.angle
+                reduction: _Reduction = DcReduction(*given, angle=angle, raised=self._raised)
+            else:
+                reduction = AcReduction(*given)
+            self._reductions[category] = reduction
+        return self._reductions[category]
+
+    def _reduced(
+        self, reduction: _Reduction, block: list[OutageEffect], solved: _Block, kept: Rows
+    ) -> BlockResults:
         values = solved.values
         if len(kept) < len(block):
             block, values = [block[n] for n in kept], values[kept]
-        block_results = self._reduction.of(block, values)
+        block_results = reduction.of(block, values)
         block_results.system["iterations"] = [solved.iterations(n) for n in kept]
         block_results.system["engine"] = ["scipy"] * len(block)
         return block_results

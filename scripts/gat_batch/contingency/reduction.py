@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
-    from ..model.violations import Limits
     from ..powerflow.injections.demand import Demand
     from .outage_effect import OutageEffect
 
@@ -39,7 +39,7 @@ class Reduction:
         model: the model.
         admittances: the equations, with nothing taken out of them.
         demand: what the state asks of them.
-        limits: what counts as a violation.
+        criteria: what counts as a violation, and the ratings that loadings refer to.
         trafo_loading: what a transformer's loading refers to: ``current`` or ``power``.
     """
 
@@ -48,13 +48,16 @@ class Reduction:
         model: GridModel,
         admittances: AdmittanceModel,
         demand: Demand,
-        limits: Limits,
+        criteria: Criteria,
         trafo_loading: str,
     ) -> None:
         self._model, self._admittances, self._demand = model, admittances, demand
-        self._limit = limits.most_percent
+        self._limit = criteria.limits.most_percent
         self._by_power = by_power(admittances, trafo_loading)
-        percent = ratings(model.net, admittances, trafo_loading)
+        percent = ratings(model.net, admittances, trafo_loading).copy()
+        for element, share in criteria.share.items():
+            for places in branches_of(admittances, element).T:
+                percent[places] *= share[:, None]
         self._percent = np.where(admittances.supplied[admittances.ends], percent, np.nan)
         self._ampere = 1.0 / (admittances.kv[admittances.ends] * SQRT3)
         self._places = {element: branches_of(admittances, element) for element in BRANCHES}

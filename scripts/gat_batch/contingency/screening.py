@@ -13,12 +13,12 @@ from ..study.solver_options import OPTIONS
 from .solver import ContingencySolver, Solved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..model.violations import Limits
 
 SEVERE = 0.8
 """Share of the loading limit from which on a loading that a contingency raised is severe: reactive
@@ -37,7 +37,7 @@ class ScreenedSolver:
         model: the model.
         state: the state.
         exact: solves contingencies on top of it by AC.
-        limits: what counts as a violation.
+        criteria: by what contingencies of each category are judged.
 
     Attributes:
         breakdown: the bug for which all contingencies are solved by AC, or one by one by DC, or
@@ -45,13 +45,17 @@ class ScreenedSolver:
     """
 
     def __init__(
-        self, model: GridModel, state: State, exact: ContingencySolver, limits: Limits
+        self,
+        model: GridModel,
+        state: State,
+        exact: ContingencySolver,
+        criteria: Mapping[str, Criteria],
     ) -> None:
         self._exact = exact
         study = exact.study
         options = {name: v for name, v in study.options.items() if name in OPTIONS["dc"]}
         rough = Study("dc", options, study.engine)
-        found = contained(partial(ContingencySolver, model, state, rough, limits, raised=True))
+        found = contained(partial(ContingencySolver, model, state, rough, criteria, raised=True))
         self._rough: ContingencySolver | None = None
         self.breakdown: Breakdown | None = None
         if isinstance(found, Breakdown):
@@ -59,7 +63,7 @@ class ScreenedSolver:
         else:
             self.breakdown = found.breakdown
             self._rough = found if found.base.elements else None
-        self._limit = SEVERE * limits.loading_percent
+        self._limit = SEVERE * criteria[""].limits.loading_percent
 
     @property
     def block_size(self) -> int:
@@ -101,4 +105,4 @@ class ScreenedSolver:
             places = [place[name] for name in part.names]
             found += [([places[n] for n in numbers], f) for numbers, f in part.found]
             single += [(places[number], solution) for number, solution in part.single]
-        return Solved(rough.names, found, single)
+        return Solved(rough.possible, found, single)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..breakdown import Breakdown, contained
 from ..errors import GatBatchError
-from ..model.contingencies import after, is_possible, service_of
+from ..model.contingencies.contingency import after, is_possible, service_of
 from ..model.solution import Solution
 from ..opf.secured import ac_check, dispatched
+from ..powerflow.plain.results import worst_loading
 from ..study.solver_options import DC
+from .adjustment import redispatched
 from .blocks import Blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..model.violations import Limits
     from ..solvers.study import Study
     from .block_results import BlockResults
 
@@ -35,14 +38,19 @@ class Solved:
     """A block of contingencies solved.
 
     Attributes:
-        names: their names, those left out that were out of service before.
+        possible: the contingencies, those left out that were out of service before.
         found: numbers of some, and what was found of them as a block.
         single: the others' numbers and solutions.
     """
 
-    names: list[str]
+    possible: Sequence[Contingency]
     found: list[tuple[list[int], BlockResults]]
     single: list[tuple[int, Solution]]
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [one.name for one in self.possible]
 
 
 class ContingencySolver:
@@ -52,7 +60,7 @@ class ContingencySolver:
         model: the model.
         state: the state.
         study: how it is solved.
-        limits: what counts as a violation.
+        criteria: by what contingencies of each category are judged.
         raised: whether to find the highest loading that each contingency raises, by DC.
 
     Attributes:
@@ -63,8 +71,15 @@ class ContingencySolver:
     """
 
     def __init__(
-        self, model: GridModel, state: State, study: Study, limits: Limits, *, raised: bool = False
+        self,
+        model: GridModel,
+        state: State,
+        study: Study,
+        criteria: Mapping[str, Criteria],
+        *,
+        raised: bool = False,
     ) -> None:
+        self._criteria, self._raised = criteria, raised
         self._model, self._state, self.study = model, state, study
         self._service = service_of(model.net, state)
         self.base = study.solve(model, state)
@@ -76,10 +91,11 @@ class ContingencySolver:
             )
             plain = {name: value for name, value in study.options.items() if name in DC}
             self.study = study = replace(study, solver="dc", options=plain)
+        self._adjusted: tuple[tuple[tuple[str, int], ...], ContingencySolver, str] | None = None
         self.breakdown: Breakdown | None = None
         self._blocks: Blocks | None = None
         if self.base.elements:
-            blocks = contained(partial(Blocks.of, model, state, study, limits, raised=raised))
+            blocks = contained(partial(Blocks.of, model, state, study, criteria, raised=raised))
             if isinstance(blocks, Breakdown):
                 self.breakdown = blocks
             else:
@@ -108,17 +124,59 @@ class ContingencySolver:
         if not self.base.elements:
             return Solved([], [], [])
         possible = [one for one in contingencies if is_possible(one, self._service)]
-        names = [one.name for one in possible]
+        solved = Solved(possible, [], [])
+        start = 0
+        for _, group in groupby(possible, lambda one: (one.category, one.before)):
+            members = list(group)
+            found, single = self._alike(members, whole=whole)
+            solved.found.extend(([start + n for n in those], block) for those, block in found)
+            solved.single.extend((start + number, solution) for number, solution in single)
+            start += len(members)
+        return solved
+
+    def _alike(
+        self, members: Sequence[Contingency], *, whole: bool
+    ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
+        """Solve contingencies of one category that follow the same loss, if any."""
+        if members[0].before:
+            return self._after_adjustment(members, whole=whole)
         found: list[tuple[list[int], BlockResults]] = []
         single: list[tuple[int, Solution]] = []
-        if self._blocks and possible:
-            found, single = self._blocks.solve(possible, whole=whole)
+        if self._blocks:
+            found, single = self._blocks.solve(members, whole=whole)
         done = {number for numbers, _ in found for number in numbers}
         done |= {number for number, _ in single}
         single += [
-            (number, self.alone(one)) for number, one in enumerate(possible) if number not in done
+            (number, self.alone(one)) for number, one in enumerate(members) if number not in done
         ]
-        return Solved(names, found, single)
+        criteria = self._criteria.get(members[0].category, self._criteria[""])
+        judged = [(number, judged_by(criteria, self._model, one)) for number, one in single]
+        return found, judged
+
+    def _after_adjustment(
+        self, members: Sequence[Contingency], *, whole: bool
+    ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
+        """Solve contingencies on top of a state that is adjusted after their first loss."""
+        before = members[0].before
+        if self._adjusted is None or self._adjusted[0] != before:
+            lost = self.state_after(replace(members[0], outages=before, before=()))
+            state, told = redispatched(self._model, lost, self.study.options)
+            solver = ContingencySolver(
+                self._model, state, self.study, self._criteria, raised=self._raised
+            )
+            self._adjusted = before, solver, told
+        _, solver, told = self._adjusted
+        then = [
+            replace(one, outages=tuple(o for o in one.outages if o not in before), before=())
+            for one in members
+        ]
+        if not solver.base.elements:
+            return [], [(n, told_of(solver.base, told)) for n in range(len(members))]
+        solved = solver.solve(then, whole=whole)
+        place = {one.name: number for number, one in enumerate(members)}
+        numbers = [place[one.name] for one in solved.possible]
+        blocks = [([numbers[n] for n in own], told_in(block, told)) for own, block in solved.found]
+        return blocks, [(numbers[n], told_of(one, told)) for n, one in solved.single]
 
     def alone(self, contingency: Contingency) -> Solution:
         """Solve one contingency as any other state; a failure is told in its solution."""
@@ -133,3 +191,34 @@ class ContingencySolver:
     def state_after(self, contingency: Contingency) -> State:
         """Return the state that a contingency leads to."""
         return after(contingency, self._state, self._service)
+
+
+def judged_by(criteria: Criteria, model: GridModel, solution: Solution) -> Solution:
+    """Return a solution whose loadings are in percent of the ratings of a category.
+
+    Args:
+        criteria: the category's criteria.
+        model: the model.
+        solution: the solution, with loadings in percent of normal ratings.
+    """
+    if not criteria.share or not solution.elements:
+        return solution
+    elements = dict(solution.elements)
+    for element, share in criteria.share.items():
+        loading = elements.get(element, {}).get("loading_percent")
+        if loading is not None:
+            elements[element] = elements[element] | {"loading_percent": loading * share}
+    return replace(
+        solution, elements=elements, system={**solution.system, **worst_loading(model, elements)}
+    )
+
+
+def told_of(solution: Solution, told: str) -> Solution:
+    """Return a solution whose detail tells something more."""
+    return replace(solution, detail="; ".join(filter(None, (solution.detail, told))))
+
+
+def told_in(block: BlockResults, told: str) -> BlockResults:
+    """Return results of a block in which every contingency's detail tells something more."""
+    details = ["; ".join(filter(None, (detail, told))) for detail in block.system["detail"]]
+    return replace(block, system={**block.system, "detail": details})

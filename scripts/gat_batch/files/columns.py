@@ -130,24 +130,34 @@ def codes(
     return labels, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def read_texts(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+def read_texts(
+    path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> list[tuple[str, ...]]:
     """Read the rows of a table that has these columns and no others, as text.
 
     Args:
         path: as for :func:`read_columns`.
         columns: names of the columns, in the order wanted.
+        optional: names of columns that may be left out, or have empty cells; they come last.
 
     Raises:
         InputErrors: if cells are empty.
         TableError, UnreadableError: as for :func:`read_columns`, or if it has other columns.
     """
     raw = read_columns(path)
-    if sorted(raw.column_names) != sorted(columns):
+    given = [name for name in raw.column_names if name not in optional]
+    if sorted(given) != sorted(columns):
         raise TableError(f"the columns are not {', '.join(columns)}", file=path)
     faults: list[GatBatchError] = []
     texts = []
-    for name in columns:
+    for name in (*columns, *optional):
+        if name not in raw.column_names:
+            texts.append([""] * len(raw))
+            continue
         column = raw[name]
+        if name in optional:
+            texts.append(column.cast(pa.string()).fill_null("").to_pylist())
+            continue
         if pa.types.is_floating(column.type) and _texts(column.combine_chunks()) is None:
             column = column.cast(pa.string())
         labels, positions = codes(column, name, path, faults)

@@ -70,6 +70,14 @@ class ElementIndex:
         """Return positions of the shunts that are parts of a branch."""
         return self._parts.get((element, position), [])
 
+    def is_part(self, position: int) -> bool:
+        """Tell whether a shunt is part of a branch."""
+        return position in self._all_parts
+
+    @cached_property
+    def _all_parts(self) -> set[int]:
+        return {part for parts in self._parts.values() for part in parts}
+
     @cached_property
     def has_parts(self) -> bool:
         """Whether any branch has a part that is a shunt."""

@@ -11,6 +11,7 @@ from scipy import sparse
 from ..errors import SolverError
 from ..model.state import Change, State
 from ..powerflow.admittances import SHAPING, cached_admittances
+from ..powerflow.branch_flows import branches_of
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.solve import solve_power_flow, topology_of
 from .dc.solve import solve_dc_opf
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from .dispatch import Dispatch
@@ -49,6 +51,7 @@ def solve_secured(
     state: State,
     options: Mapping[str, Any],
     contingencies: Sequence[Contingency],
+    criteria: Mapping[str, Criteria],
 ) -> Solution:
     """Solve a DC optimal power flow that keeps all ratings after every contingency.
 
@@ -57,6 +60,7 @@ def solve_secured(
         state: the state.
         options: solver options.
         contingencies: what it is secured against.
+        criteria: by category, the set of ratings that each keeps.
 
     Returns:
         The optimum; ``detail`` tells what security costs, which contingencies bind and what isn't
@@ -76,7 +80,8 @@ def solve_secured(
         state = deviating
     dispatch = _dispatch(model, state, options)
     text = crossed(model, dispatch)
-    security = Security(dispatch, contingencies)
+    ratings = {name: _ratings_by(one, dispatch) for name, one in criteria.items()}
+    security = Security(dispatch, contingencies, {"": dispatch.rating} | ratings)
     guards: list[Guard] = []
     optimum, free_cost = _optimum(dispatch, guards), np.nan
     for _ in range(MOST_ROUNDS):
@@ -110,6 +115,17 @@ def solve_secured(
     return replace(solution, detail="; ".join([*filter(None, [solution.detail]), *told]))
 
 
+def _ratings_by(criteria: Criteria, dispatch: Dispatch) -> Reals:
+    """Return the ratings of the live branches in p.u. that criteria have."""
+    admittances = dispatch.admittances
+    share = np.ones(len(admittances.ends))
+    for element, own in criteria.share.items():
+        for places in branches_of(admittances, element).T:
+            share[places] = own
+    rating: Reals = dispatch.rating / share[admittances.live]
+    return rating
+
+
 def _dispatch(model: GridModel, state: State, options: Mapping[str, Any]) -> Dispatch:
     shape = {name: value for name, value in options.items() if name in SHAPING}
     kept = cached_admittances(model, "dc", shape, dispatched=True)
@@ -126,7 +142,7 @@ def _optimum(dispatch: Dispatch, guards: Sequence[Guard]) -> Optimum:
     """Return the optimum that keeps some ratings after contingencies."""
     if not guards:
         return solve_dc_opf([dispatch])[0]
-    rating = dispatch.rating[[guard.branch for guard in guards]]
+    rating = np.array([guard.rating for guard in guards])
     shift = np.array([guard.shift for guard in guards])
     rows = sparse.vstack([guard.row for guard in guards], format="csr")
     return solve_dc_opf([dispatch], guarded=(rows, -rating - shift, rating - shift))[0]

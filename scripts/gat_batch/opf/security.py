@@ -19,11 +19,11 @@ from ..powerflow.branch_flows import branches_of
 from .units import DRAWING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
     from .dispatch import Dispatch
 
     Rows = NDArray[np.int64]
@@ -51,12 +51,14 @@ class Guard:
         branch: position among the live branches.
         row: coefficients of angles and injections, shape (1, buses + units).
         shift: flow in p.u. that doesn't depend on them.
+        rating: most flow in p.u., in either direction.
     """
 
     contingency: int
     branch: int
     row: sparse.csr_matrix
     shift: float
+    rating: float
 
 
 class Security:
@@ -65,14 +67,22 @@ class Security:
     Args:
         dispatch: the optimal power flow in numbers.
         contingencies: what it is to be secured against.
+        ratings: category -> ratings of the live branches in p.u. after its contingencies; ``""``
+            for those of no category that is known.
 
     Attributes:
         parting: numbers of contingencies that part the grid, which no rating can guard against.
         unguarded: numbers of those of other elements, or of references.
     """
 
-    def __init__(self, dispatch: Dispatch, contingencies: Sequence[Contingency]) -> None:
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        contingencies: Sequence[Contingency],
+        ratings: Mapping[str, Reals],
+    ) -> None:
         self._dispatch = dispatch
+        self._ratings = [ratings.get(one.category, ratings[""]) for one in contingencies]
         admittances = dispatch.admittances
         live = np.arange(len(dispatch.ends))
         self._slope = np.asarray(admittances.at_from[live, dispatch.ends[:, 0]]).ravel()
@@ -149,7 +159,6 @@ class Security:
             angle: angles in radians, shape (buses,).
             power: injections of the units in p.u., shape (units,).
         """
-        rating = self._dispatch.rating
         base = self._flows(angle) + self._dispatch.admittances.branch_shift
         guards: list[Guard] = []
         for number, lost in enumerate(self._lost):
@@ -165,7 +174,7 @@ class Security:
                 continue
             flow = flow + shares @ flow[branches]
             flow[branches] = 0.0
-            over = np.abs(flow) - rating
+            over = np.abs(flow) - self._ratings[number]
             worst = np.argsort(-over)[:MOST_PER_CONTINGENCY]
             guards += [
                 self._guard(number, int(branch), branches, shares, losses)
@@ -202,7 +211,7 @@ class Security:
             if loss.unit is not None:
                 units[loss.unit] -= effect
         row = sparse.hstack([angles, sparse.csr_matrix(units)], format="csr")
-        return Guard(number, branch, row, shift)
+        return Guard(number, branch, row, shift, float(self._ratings[number][branch]))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ..errors import GridError
-from ..model.contingencies import SIDE, TYPES, contingencies_of
+from ..model.contingencies.contingency import TYPES
+from ..model.contingencies.every import SIDE, contingencies_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

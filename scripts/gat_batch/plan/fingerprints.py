@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import astuple
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -148,8 +149,14 @@ def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
     if asked is None:
         return None
     kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
+    return [_asked_facts(asked), [astuple(one) for one in asked.categories], kept]
+
+
+def _asked_facts(asked: Contingencies) -> object:
     filters = [asked.vn_kv, asked.names, asked.screen]
     sets: object = _table_hash(asked.sets)
     if asked.sets is not None and (beside := subsystem_file(asked.sets)) is not None:
         sets = [sets, _table_hash(beside)]
-    return [asked.depth, sorted(asked.types), filters, sets, kept]
+    made = [asked.category, asked.rules, asked.adjust]
+    within = [_asked_facts(one) for one in (*asked.sequence, *asked.parts)]
+    return [asked.depth, sorted(asked.types), filters, sets, made, within]

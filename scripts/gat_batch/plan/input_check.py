@@ -68,10 +68,11 @@ def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
 
 
 def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchError]:
-    sets = scenario.contingencies.sets if scenario.contingencies else None
+    sets = scenario.contingencies.files if scenario.contingencies else ()
     named = ("loads", "gens", "costs", "limits")
-    tables = {**{key: getattr(scenario, key) for key in named}, "contingencies": sets}
-    for key, path in tables.items():
+    tables = [*((key, getattr(scenario, key)) for key in named)]
+    tables += [("contingencies", file) for file in sets]
+    for key, path in tables:
         if path is not None and path not in made and not path.is_file():
             what = "is a folder, not a table" if path.is_dir() else "no such file"
             hint = "paths are relative to the manifest's folder"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.quantities import QUANTITIES
-from .schema import RESULT_SCHEMA, SYSTEM
+from .schema import JUDGED, RESULT_SCHEMA, SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..contingency.solver import Solved
     from ..model.grid_model import GridModel
     from .kept import KeptRows
+    from .rows import Judged
 
     Rows = NDArray[np.int64]
 
@@ -34,13 +35,14 @@ class ContingencyRows:
     Attributes:
         keys: scenario and snapshot.
         names: names of the contingencies.
-        found: for those solved together, their numbers and their results.
+        found: for those solved together, which are of one category, their numbers, their results
+            and by what they are judged.
         single: for each of the others, its number and its rows.
     """
 
     keys: tuple[str, str | None]
     names: list[str]
-    found: list[tuple[list[int], BlockResults]]
+    found: list[tuple[list[int], BlockResults, Judged]]
     single: list[tuple[int, pa.Table]]
 
     @classmethod
@@ -59,22 +61,31 @@ class ContingencyRows:
             solved: the contingencies, solved.
             kept: which rows are kept.
         """
+        possible = solved.possible
         single = [
-            (number, kept.of_contingency(model, (*keys, solved.names[number]), solution))
+            (
+                number,
+                kept.of_contingency(
+                    model, (*keys, possible[number].name), solution, possible[number].category
+                ),
+            )
             for number, solution in solved.single
         ]
-        found = solved.found
+        found = [
+            (those, block, kept.judged(possible[those[0]].category))
+            for those, block in solved.found
+        ]
         if kept.contingencies == "system":
-            found = [(those, replace(block, violations={})) for those, block in found]
+            found = [(those, replace(block, violations={}), by) for those, block, by in found]
         return cls(keys, solved.names, found, single)
 
     def rows(self, model: GridModel) -> pa.Table:
         """Return the rows: for each contingency, in order, its system row and what else is kept."""
         tables: list[pa.Table] = []
         numbers: list[Rows] = []
-        for those, block_results in self.found:
+        for those, block_results, judged in self.found:
             names = [self.names[number] for number in those]
-            table, number = _block_rows(model, (*self.keys, names), block_results)
+            table, number = _block_rows(model, (*self.keys, names), block_results, judged)
             tables.append(table)
             numbers.append(np.array(those, np.int64)[number])
         for which, table in self.single:
@@ -90,7 +101,10 @@ class ContingencyRows:
 
 
 def _block_rows(
-    model: GridModel, keys: tuple[str, str | None, Sequence[str]], block_results: BlockResults
+    model: GridModel,
+    keys: tuple[str, str | None, Sequence[str]],
+    block_results: BlockResults,
+    judged: Judged,
 ) -> tuple[pa.Table, Rows]:
     """Return the rows of a block, and the number of the contingency of each, shape (rows,)."""
     scenario, snapshot, names = keys
@@ -113,6 +127,12 @@ def _block_rows(
     at = pa.array(place)
     for label in ("element", "id", "name"):
         columns[label] = getattr(model, label).take(at)
+    limits = [np.full(count, np.nan)]
+    limits += [
+        judged.criteria.limit_of(element, v.quantities, v.position) for element, v in found.items()
+    ]
+    limit = pa.array(np.concatenate(limits)[order], from_pandas=True)
+    columns |= dict(zip(JUDGED, judged.columns(rows, limit), strict=True))
     # Most columns of violations are empty: one of each type stands for all.
     empty = {kind: pa.nulls(rows, kind) for kind in {pa.float64(), *SYSTEM.values()}}
     for quantity in QUANTITIES:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..model.violations import violations
-from .rows import VOLTAGES, rows_of
+from .rows import VOLTAGES, Judged, rows_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
+    import pyarrow as pa
+
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
-    from ..model.violations import Limits
 
 Keys = tuple[str | None, str | None, str | None]
 """Scenario, snapshot and contingency."""
@@ -32,14 +33,12 @@ class KeptRows:
     Attributes:
         states: ``all``, ``system``, ``violations``, or quantities by kind of element.
         contingencies: ``all``, ``violations`` or ``system``.
-        limits: what counts as a violation.
-        bands: lowest and highest voltage of each bus in p.u.
+        criteria: by what contingencies of each category are judged; ``""`` is for states.
     """
 
     states: Any
     contingencies: Literal["all", "violations", "system"]
-    limits: Limits
-    bands: tuple[NDArray[np.float64], ...]
+    criteria: Mapping[str, Criteria]
 
     def of_state(self, model: GridModel, keys: Keys, solution: Solution) -> pa.Table:
         """Return the rows of a state without contingency, the system row first.
@@ -56,12 +55,13 @@ class KeptRows:
                 return rows_of(model, keys, solution, {})
             case "violations":
                 # By each bus's own band and by the common one, which the summary counts by.
-                common = self.limits.voltage_band_pu
+                own = self.criteria[""]
+                common = own.limits.voltage_band_pu
                 low, high = (
-                    np.maximum(self.bands[0], common[0]),
-                    np.minimum(self.bands[1], common[1]),
+                    np.maximum(own.bands[0], common[0]),
+                    np.minimum(own.bands[1], common[1]),
                 )
-                found = violations(solution, self.limits, (low, high))
+                found = violations(solution, own.limits, (low, high))
                 return rows_of(model, keys, solution, found, OF_VIOLATIONS)
         positions = {
             element: np.arange(len(ids))
@@ -70,11 +70,18 @@ class KeptRows:
         }
         return rows_of(model, keys, solution, positions, self.states)
 
-    def of_contingency(self, model: GridModel, keys: Keys, solution: Solution) -> pa.Table:
-        """Return the rows of a contingency; arguments as for :meth:`of_state`."""
+    def of_contingency(
+        self, model: GridModel, keys: Keys, solution: Solution, category: str = ""
+    ) -> pa.Table:
+        """Return the rows of a contingency of a category; arguments as for :meth:`of_state`."""
+        judged = self.judged(category)
         if self.contingencies == "all":
-            return rows_of(model, keys, solution)
+            return rows_of(model, keys, solution, judged=judged)
         found = {}
         if self.contingencies == "violations":
-            found = violations(solution, self.limits, self.bands)
-        return rows_of(model, keys, solution, found, OF_VIOLATIONS)
+            found = violations(solution, judged.criteria.limits, judged.criteria.bands)
+        return rows_of(model, keys, solution, found, OF_VIOLATIONS, judged=judged)
+
+    def judged(self, category: str) -> Judged:
+        """Return a category with its criteria; the common ones where it has none."""
+        return Judged(category, self.criteria.get(category, self.criteria[""]))

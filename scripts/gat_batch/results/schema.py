@@ -34,11 +34,17 @@ SYSTEM: dict[str, pa.DataType] = {
 """Columns that only the ``system`` row fills."""
 
 
+JUDGED = {"category": pa.string(), "rating": pa.string(), "limit": pa.float64()}
+"""Columns by which contingencies are judged: their category, the set of ratings that loadings are
+in percent of, and in rows of violations the limit that is broken."""
+
+
 RESULT_SCHEMA = pa.schema(
     [
         *((key, pa.string()) for key in KEYS),
         ("id", pa.int64()),
         ("name", pa.string()),
+        *JUDGED.items(),
         *((quantity, pa.float64()) for quantity in QUANTITIES),
         *SYSTEM.items(),
     ]
@@ -50,7 +56,7 @@ ROWS_PER_GROUP = 100_000
 """Rows kept in memory before they are written, as a year of hours needn't fit."""
 
 
-REPEATING = [*KEYS, "status", "engine", "max_loading_element"]
+REPEATING = [*KEYS, "category", "rating", "status", "engine", "max_loading_element"]
 """Columns stored with a dictionary; for the others it would only cost time."""
 
 

@@ -13,7 +13,7 @@ from ..files.words import nearest
 from ..grids import read_grid
 from ..grids.elements import ElementIndex
 from ..grids.time_series import KEY
-from ..model.contingencies import contingencies_of
+from ..model.contingencies.every import contingencies_of
 from ..model.quantities import COLUMNS
 from ..model.scenario_tables import read_states
 from .reader import read_parts

@@ -17,7 +17,7 @@ from ..breakdown import Breakdown, contained
 from ..contingency.screening import ScreenedSolver
 from ..contingency.solver import ContingencySolver
 from ..errors import DeviationError
-from ..model.contingencies import is_possible, service_of
+from ..model.contingencies.contingency import is_possible, service_of
 from ..model.solution import Solution
 from ..results.contingency_rows import ContingencyRows
 from ..results.rows import rows_of
@@ -31,7 +31,7 @@ from .supervision import RetryPolicy, Task, supervise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
     from ..model.grid_model import GridModel
     from ..model.state import State
     from .state import Run
@@ -112,9 +112,9 @@ class _Worker:
             self._state = next(self._states)
             self._number += 1
         run = self.run
-        self._exact = ContingencySolver(run.model, self._state, run.study, run.limits)
+        self._exact = ContingencySolver(run.model, self._state, run.study, run.criteria)
         self._solver = (
-            ScreenedSolver(run.model, self._state, self._exact, run.limits)
+            ScreenedSolver(run.model, self._state, self._exact, run.criteria)
             if run.screen
             else self._exact
         )

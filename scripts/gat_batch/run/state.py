@@ -10,14 +10,14 @@ from ..model.solution import Solution
 from ..solvers.verification import Deviation, chosen, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..model.violations import Limits
     from ..results.kept import KeptRows
     from ..solvers.study import Study
 
@@ -32,7 +32,7 @@ class Run:
         study: how states are solved.
         states: makes the scenario's states, in the same order each time.
         contingencies: what is solved on top of each of them.
-        limits: what counts as a violation.
+        criteria: by what contingencies of each category are judged; ``""`` is for states.
         kept: which rows are kept.
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
@@ -46,7 +46,7 @@ class Run:
     study: Study
     states: Callable[[], Iterator[State]]
     contingencies: Sequence[Contingency]
-    limits: Limits
+    criteria: Mapping[str, Criteria]
     kept: KeptRows
     screen: bool
     verify: float

@@ -16,12 +16,13 @@ from ..grids import read_grid
 from ..grids.approximations import write_approximations
 from ..grids.connections import write_connections
 from ..grids.elements import ElementIndex
-from ..model.contingencies import contingencies_of
+from ..model.contingencies.every import contingencies_of
+from ..model.criteria import Criteria
 from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
 from ..model.scenario_tables import read_states
 from ..model.solution import SEVERITY
-from ..model.violations import Limits, voltage_bands
+from ..model.violations import Limits
 from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
@@ -33,9 +34,6 @@ from .state import Run, SolvedState, solved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from ..model.solution import Solution
     from ..plan.plan import Plan
@@ -81,8 +79,7 @@ class _Worker:
     index: ElementIndex
     threads: int
     memory_mb: float | None
-    limits: Limits
-    bands: tuple[NDArray[np.float64], ...]
+    criteria: Criteria
 
 
 _worker: _Worker | None = None
@@ -116,8 +113,8 @@ def prepare(
     by_id = {member.id: member for member in members}
     prepared = prepare_model(net), ElementIndex(net)
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-    bands = voltage_bands(net, limits)
-    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb, limits, bands)
+    criteria = Criteria.of(net, limits)
+    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb, criteria)
 
 
 def solve_member(scenario_id: str, attempt: int) -> Solved:
@@ -153,6 +150,10 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         metadata["keep"] = keep
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
+    common, net = _worker.criteria, model.net
+    criteria = {"": common}
+    if asked is not None:
+        criteria |= {one.name: common.for_category(net, one) for one in asked.categories}
     run = Run(
         scenario=scenario_id,
         model=model,
@@ -162,15 +163,15 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             plan.config.engine,
             tuple(plan.config.ac_ladder),
             contingencies,
+            criteria,
         ),
         states=states,
         contingencies=contingencies,
-        limits=_worker.limits,
+        criteria=criteria,
         kept=KeptRows(
             keep,
             "system" if keep == "system" else plan.config.contingency_rows,
-            _worker.limits,
-            _worker.bands,
+            criteria,
         ),
         screen=asked is not None and asked.screen == "dc",
         verify=plan.config.verify,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors
+from ..study.manifest_faults import SETS
 from .injection_factors import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
 from .quantities import SCALARS
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
@@ -270,10 +271,14 @@ def _common(variant: Variant, out: Path) -> dict[str, Any]:
 
 def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> Any:
     """Return a path of the specification as seen from the folder ``out``; other values as is."""
+    if key == "contingencies" and isinstance(name, list):
+        return [_seen_from(out, specification, key, one) for one in name]
+    if key == "contingencies" and isinstance(name, dict) and "sets" in name:
+        return name | {"sets": _seen_from(out, specification, key, name["sets"])}
     if key not in PATHS or not isinstance(name, str):
         return name
     if name.startswith("pandapower:") or (
-        key == "contingencies" and not name.lower().endswith(".csv")
+        key == "contingencies" and not name.lower().endswith(SETS)
     ):
         return name
     path = specification.path(name)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.documents import read_document
 from ..files.words import numbered
-from ..model.contingencies import contingencies_of
+from ..model.contingencies.every import contingencies_of
 from ..study.manifest import batch_of
 from .outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
@@ -155,7 +155,7 @@ def _counting(elements: Elements, element: str) -> NDArray[np.float64]:
 def _contingencies(asked: Contingencies | None, elements: Elements) -> int:
     if asked is None:
         return 0
-    if asked.sets is not None:
+    if asked.sets is not None or asked.parts or asked.rules or asked.sequence:
         return len(contingencies_of(elements.index, asked))
     return comb(sum(elements.count(kind) for kind in asked.types), asked.depth)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import SpecificationError
 from ..files.columns import read_texts
-from ..model.contingencies import COLUMNS, psse_sets
+from ..model.contingencies.outage_sets import COLUMNS, psse_sets
 from ..study.con_files import is_con
 from ..study.scenario import BRANCHES
 from .selection import BUS_COLUMNS
@@ -57,7 +57,7 @@ def _sets(elements: Elements, entry: Mapping[str, Any], folder: Path) -> Iterabl
     if isinstance(given, str):
         file = folder / given
         if is_con(file):
-            return [tuple(sorted(outages)) for outages in psse_sets(file, elements.index)]
+            return [tuple(sorted(outages)) for _, outages in psse_sets(file, elements.index)]
         sets: dict[str, list[dict[str, Any]]] = {}
         for name, kind, label in read_texts(file, COLUMNS):
             sets.setdefault(name, []).append({"type": kind, "id": label})

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-MANIFEST_KEYS = ("grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "keep")
+MANIFEST_KEYS = (
+    "grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "categories", "keep",
+)  # fmt: skip
 """Keys for all scenarios that the manifest takes as they are."""
 
 MERGED_KEYS = ("scale", "options", "metadata")

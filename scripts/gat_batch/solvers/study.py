@@ -5,7 +5,7 @@ Importing this package is cheap: a manifest's options are checked long before an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SolverError
@@ -14,7 +14,8 @@ from ..study.scenario import OPTIMAL, Engine
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..model.contingencies import Contingency
+    from ..model.contingencies.contingency import Contingency
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
@@ -158,6 +159,7 @@ class Study:
 
     Attributes:
         contingencies: what a dispatch is secured against, with the option ``secure``.
+        criteria: by what contingencies of each category are judged.
     """
 
     solver: str
@@ -165,6 +167,7 @@ class Study:
     engine: Engine = "auto"
     ladder: Sequence[str] = ()
     contingencies: Sequence[Contingency] = ()
+    criteria: Mapping[str, Criteria] = field(default_factory=dict)
 
     @property
     def secure(self) -> bool:
@@ -176,7 +179,8 @@ class Study:
         if self.secure:
             from ..opf.secured import solve_secured
 
-            return solve_secured(model, state, self.options, self.contingencies)
+            found = self.contingencies
+            return solve_secured(model, state, self.options, found, self.criteria)
         return solve(
             model,
             state,

@@ -53,6 +53,19 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """A contingency that the file names.
+
+    Attributes:
+        label: its name.
+        opened: what it takes out.
+    """
+
+    label: str
+    opened: list[Opened]
+
+
+@dataclass(frozen=True)
 class Automatic:
     """Contingencies made of a subsystem's elements.
 
@@ -102,31 +115,32 @@ def subsystem_file(path: Path) -> Path | None:
     return None
 
 
-def read_con(path: Path) -> list[list[Opened] | Automatic]:
+def read_con(path: Path) -> list[Labelled | Automatic]:
     """Read a contingency file.
 
     Args:
         path: the file.
 
     Returns:
-        What fails together in each named contingency, and the automatic sets, in their order.
+        The named contingencies and the automatic sets, in their order.
 
     Raises:
         TableError: if it can't be read, or at the first statement that isn't known.
     """
-    found: list[list[Opened] | Automatic] = []
+    found: list[Labelled | Automatic] = []
     opened: list[Opened] | None = None
+    label = ""
     for number, words in _statements(path):
         first = words[0].upper()
         if first == "CONTINGENCY":
             if opened is not None:
                 raise _fault(path, number, words, "the contingency before has no END")
-            opened = []
+            opened, label = [], _plain(" ".join(words[1:]))
         elif first == "END":
             if opened == []:
                 raise _fault(path, number, words, "the contingency takes nothing out")
             if opened is not None:
-                found.append(opened)
+                found.append(Labelled(label, opened))
             opened = None
         elif opened is not None:
             opened.append(_opened(path, number, words))

@@ -20,7 +20,7 @@ from .manifest_faults import (
     other_faults,
     solver_of,
 )
-from .scenario import BRANCHES, DEPTHS, Batch, Contingencies, Outage, Scenario
+from .scenario import BRANCHES, DEPTHS, Batch, Category, Contingencies, Outage, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,20 +100,45 @@ def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, 
     return {**document, "scenarios": entries} if entries else None
 
 
-def _contingencies(entry: Any, folder: Path) -> Contingencies | None:
+def _contingencies(entry: Any, folder: Path, categories: Mapping[str, Any]) -> Contingencies | None:
     if entry is None:
         return None
+    judged = tuple(
+        Category(
+            name,
+            by.get("rating", "normal"),
+            float(by.get("rating_percent", 100.0)),
+            tuple(by["voltage_band_pu"]) if "voltage_band_pu" in by else None,
+        )
+        for name, by in categories.items()
+    )
+    if isinstance(entry, list):
+        parts = tuple(_some_contingencies(part, folder, judged) for part in entry)
+        screens = {part.screen for part in parts}
+        return Contingencies(parts=parts, screen=next(iter(screens)), categories=judged)
+    return _some_contingencies(entry, folder, judged)
+
+
+def _some_contingencies(
+    entry: Any, folder: Path, categories: tuple[Category, ...]
+) -> Contingencies:
     if isinstance(entry, str):
         depth = DEPTHS.get(entry)
-        return (
-            Contingencies(sets=named_file(folder, entry)) if depth is None else Contingencies(depth)
-        )
+        if depth is None:
+            return Contingencies(sets=named_file(folder, entry), categories=categories)
+        return Contingencies(depth, categories=categories)
     return Contingencies(
-        depth=int(entry["depth"]),
+        depth=int(entry.get("depth", 1)),
         types=tuple(entry.get("types", BRANCHES)),
         vn_kv=tuple(entry["vn_kv"]) if "vn_kv" in entry else None,
         names=entry.get("names"),
+        sets=named_file(folder, entry["sets"]) if "sets" in entry else None,
         screen=entry.get("screen"),
+        category=entry.get("category", ""),
+        rules=tuple(entry.get("rules", ())),
+        sequence=tuple(_some_contingencies(one, folder, ()) for one in entry.get("sequence", ())),
+        adjust=entry.get("adjust", "none"),
+        categories=categories,
     )
 
 
@@ -141,7 +166,11 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         outages=tuple(
             Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
         ),
-        contingencies=_contingencies(contingencies_of_entry(entry, document), folder),
+        contingencies=_contingencies(
+            contingencies_of_entry(entry, document),
+            folder,
+            {**document.get("categories", {}), **entry.get("categories", {})},
+        ),
         weight=float(entry.get("weight", 1)),
         tags=tuple(entry.get("tags", ())),
         description=entry.get("description", ""),

@@ -90,19 +90,9 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
         spec = contingencies_of_entry(entry, document)
-        if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(SETS):
-            yield ManifestError(
-                f"{spec!r} is none of the allowed forms",
-                file=file,
-                scenario=name,
-                field="contingencies",
-                hint=_form_meant(spec)
-                or "n-1, n-2, a depth with types, a table of outage sets, or PSS/E's .con",
-            )
-        if isinstance(spec, dict):
-            for fault in _filter_faults(spec, solver_of(entry, document)):
-                fault.file = str(file)
-                yield fault.at(scenario=name, field="contingencies")
+        for fault in _contingency_faults(spec, solver_of(entry, document)):
+            fault.file = str(file)
+            yield fault.at(scenario=name, field="contingencies")
         outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
         for (kind, element), count in Counter(outages).items():
             if count > 1:
@@ -120,7 +110,46 @@ def _form_meant(spec: str) -> str:
     return "".join(f"did you mean {name!r}?" for name in DEPTHS if name.replace("-", "") == bare)
 
 
+def _contingency_faults(spec: Any, solver: Solver) -> Iterator[GatBatchError]:
+    """Yield faults of contingencies as written: a list, one form of many, or nothing."""
+    if isinstance(spec, list):
+        for one in spec:
+            yield from _contingency_faults(one, solver)
+        if len({one.get("screen") if isinstance(one, dict) else None for one in spec}) > 1:
+            yield ManifestError("screen is given for some only", hint="give it to all, or to none")
+    if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(SETS):
+        what = f"{spec!r} is none of the allowed forms"
+        forms = "n-1, n-2, a depth with types, rules, a table of outage sets, or PSS/E's .con"
+        yield ManifestError(what, hint=_form_meant(spec) or forms)
+    if isinstance(spec, dict):
+        yield from _filter_faults(spec, solver)
+
+
+WHOLE = ("depth", "rules", "sequence", "sets")
+"""What says by itself which contingencies are meant; one of them is."""
+
+
 def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatchError]:
+    given = [name for name in WHOLE if name in spec]
+    if len(given) != 1:
+        said = " and ".join(given) or "none of them"
+        what = f"one of {', '.join(WHOLE)} is needed: there is {said}"
+        yield ManifestError(what, hint="give a list to have several")
+        return
+    needless = {
+        "types": ("rules", "sequence", "sets"),
+        "category": ("rules",),
+        "adjust": ("depth", "sets"),
+        "vn_kv": ("sequence", "sets"),
+        "names": ("sequence", "sets"),
+    }
+    for name, forms in needless.items():
+        if name in spec and given[0] in forms:
+            yield ManifestError(f"{name} means nothing to {given[0]}", hint="leave it out")
+    if "sets" in spec and not spec["sets"].lower().endswith(SETS):
+        yield ManifestError(f"{spec['sets']!r} is no table", hint=f"known are {', '.join(SETS)}")
+    for one in spec.get("sequence", ()):
+        yield from _filter_faults({"depth": 1, **one}, solver)
     if "vn_kv" in spec and spec["vn_kv"][0] > spec["vn_kv"][1]:
         what = f"vn_kv: {spec['vn_kv'][0]} is above {spec['vn_kv'][1]}"
         yield ManifestError(what, hint="the lowest voltage comes first")

@@ -23,7 +23,7 @@ Engine = Literal["auto", "pandapower", "lightsim2grid"]
 Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
 
 
-OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus"]
+OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus", "shunt", "dcline"]
 
 
 BRANCHES = ("line", "trafo", "trafo3w")
@@ -47,6 +47,24 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class Category:
+    """By what the contingencies of a category are judged.
+
+    Attributes:
+        name: its name, ``P1`` say.
+        rating: set of ratings: ``normal``, ``long_term`` or ``short_term``.
+        rating_percent: share of these ratings that may be used, in percent.
+        voltage_band_pu: lowest and highest voltage of all buses in p.u., or None for each bus's
+            own, or else the common one.
+    """
+
+    name: str
+    rating: Literal["normal", "long_term", "short_term"] = "normal"
+    rating_percent: float = 100.0
+    voltage_band_pu: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Contingencies:
     """Which outages are solved on top of a scenario.
 
@@ -57,6 +75,12 @@ class Contingencies:
         names: pattern that the name of what fails matches, with ``*`` and ``?``, or None for any.
         sets: table of outage sets in place of all that, or None.
         screen: ``dc`` to solve by AC only what a DC power flow finds severe, or None.
+        category: what they count as, where a table or rule says nothing; empty for nothing.
+        rules: categories whose contingencies are made by rule, in place of depth and types.
+        sequence: what fails first, and what after it, in place of depth and types.
+        adjust: ``redispatch`` if the dispatch is adjusted between two losses, else ``none``.
+        parts: other contingencies, all of them, in place of everything else.
+        categories: by what categories are judged.
     """
 
     depth: int = 1
@@ -65,6 +89,18 @@ class Contingencies:
     names: str | None = None
     sets: Path | None = None
     screen: Literal["dc"] | None = None
+    category: str = ""
+    rules: tuple[str, ...] = ()
+    sequence: tuple[Contingencies, ...] = ()
+    adjust: Literal["none", "redispatch"] = "none"
+    parts: tuple[Contingencies, ...] = ()
+    categories: tuple[Category, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Tables of outage sets, those of parts included."""
+        own = () if self.sets is None else (self.sets,)
+        return own + tuple(file for part in self.parts for file in part.files)
 
 
 @dataclass(frozen=True)
@@ -127,9 +163,9 @@ class Scenario:
     @property
     def tables(self) -> tuple[Path, ...]:
         """The tables that the scenario reads."""
-        sets = self.contingencies.sets if self.contingencies else None
-        beside = subsystem_file(sets) if sets else None
-        named = (self.loads, self.gens, self.costs, self.limits, sets, beside)
+        sets = self.contingencies.files if self.contingencies else ()
+        beside = tuple(subsystem_file(file) for file in sets)
+        named = (self.loads, self.gens, self.costs, self.limits, *sets, *beside)
         return tuple(path for path in named if path is not None)
 
 

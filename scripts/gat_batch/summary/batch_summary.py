@@ -23,6 +23,7 @@ from ..files.csv_files import write_csv
 from ..results.reader import PART_SCHEMA, read_parts
 from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
 from .base_states import Gathering
+from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .scenario_rows import ScenarioTable
@@ -57,6 +58,7 @@ class SummaryFiles:
         elements: one row per element.
         contingencies: one row per contingency, the worst first.
         overloads: one row per branch that contingencies overload.
+        categories: one row per category of contingencies, in all scenarios and in each.
     """
 
     aggregated: Path
@@ -65,6 +67,7 @@ class SummaryFiles:
     elements: Path
     contingencies: Path
     overloads: Path
+    categories: Path
 
 
 def summarise(
@@ -87,6 +90,7 @@ def summarise(
         files.elements,
         files.contingencies,
         files.overloads,
+        files.categories,
     )
     temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
     try:
@@ -98,8 +102,10 @@ def summarise(
             pq.write_table(scenarios, temporary[1], compression="zstd")
             write_csv(scenarios, temporary[2])
             pq.write_table(statistics.table(), temporary[3], compression="zstd")
-            pq.write_table(ranking.table(), temporary[4], compression="zstd")
+            contingencies = ranking.table()
+            pq.write_table(contingencies, temporary[4], compression="zstd")
             pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")
+            pq.write_table(by_category(contingencies), temporary[6], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,11 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "scenario": (pa.string(), "id of the scenario"),
     "snapshot": (pa.string(), "its snapshot"),
     "contingency": (pa.string(), "what fails, as line:12, several joined by +"),
+    "category": (pa.string(), "its category"),
     "status": (pa.string(), "ok, islanded or not_converged"),
     "unserved_mw": (pa.float64(), "load cut off, MW"),
     "lost_generation_mw": (pa.float64(), "generation cut off, MW"),
-    "max_loading_percent": (pa.float64(), "worst loading of a branch, percent"),
+    "max_loading_percent": (pa.float64(), "worst loading, percent of the category's ratings"),
     "max_loading_element": (pa.string(), "that branch"),
     "min_vm_pu": (pa.float64(), "lowest voltage, p.u."),
     "min_vm_bus": (pa.int64(), "its bus"),
@@ -29,6 +30,7 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "max_vm_bus": (pa.int64(), "its bus"),
     "loading_violations": (pa.int64(), "branches above the loading limit"),
     "voltage_violations": (pa.int64(), "buses outside their voltage band"),
+    "new": (pa.bool_(), "whether it breaks a limit that its base case keeps"),
     "engine": (pa.string(), "what solved it"),
     "detail": (pa.string(), "why it isn't ok"),
 }
@@ -41,7 +43,7 @@ class ContingencyRanking:
     """Collects contingencies and ranks them.
 
     Args:
-        limits: what counts as a violation.
+        limits: what counts as a violation of a base case.
 
     Attributes:
         overloads: the branches that they overload.
@@ -50,42 +52,56 @@ class ContingencyRanking:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[pa.Table] = []
+        self._before: pa.Array = pa.array([], pa.string())
+        self._scenario = ""
         self.overloads = Overloads()
 
     def add(self, table: pa.Table) -> None:
         """Add rows of one result: whole contingencies, each with its system row in front."""
-        rows = table.filter(pc.is_valid(table["contingency"])).combine_chunks()
+        base = pc.is_null(table["contingency"])
+        self._note_base(table.filter(base))
+        rows = table.filter(pc.invert(base)).combine_chunks()
         is_system = pc.equal(rows["element"], "system")
         system = rows.filter(is_system)
         if not len(system):
             return
-        loaded = pc.greater(rows["loading_percent"], self._limits.most_percent).fill_null(
-            fill_value=False
-        )
+        broken = pc.is_valid(rows["limit"])
+        bus = pc.equal(rows["element"], "bus")
+        loaded = pc.and_(broken, pc.invert(bus))
         self.overloads.add(rows.filter(loaded))
         number = np.cumsum(is_system.to_numpy()) - 1
         for name, bad in (
             ("loading_violations", loaded),
-            ("voltage_violations", self._bad_voltage(rows)),
+            ("voltage_violations", pc.and_(broken, bus)),
         ):
             counts = np.bincount(number[bad.to_numpy().astype(bool)], minlength=len(system))
             system = system.append_column(name, pa.array(counts, pa.int64()))
+        fresh = np.zeros(len(system), bool)
+        found = np.flatnonzero(broken.to_numpy().astype(bool))
+        known = pc.is_in(_places(rows.take(found)), self._before).to_numpy(zero_copy_only=False)
+        fresh[number[found[~known.astype(bool)]]] = True
+        system = system.append_column("new", pa.array(fresh))
         system = system.append_column("rank", pa.nulls(len(system), pa.int64()))
         self._parts.append(system.select(_SCHEMA.names).cast(_SCHEMA))
 
-    def _bad_voltage(self, rows: pa.Table) -> Any:
-        """Return which rows are buses outside their voltage band.
-
-        Where only violations were kept, every bus that is there is one, by a band of its own.
-        """
-        buses = pc.equal(rows["element"], "bus")
-        vm = rows["vm_pu"]
+    def _note_base(self, rows: pa.Table) -> None:
+        """Note what breaks a limit in states without contingencies."""
+        if not len(rows):
+            return
         low, high = self._limits.band_pu
-        inside = pc.and_(pc.greater_equal(vm, low), pc.less_equal(vm, high))
-        # If all rows were kept, there are external grids too, and the common band decides.
-        everything = pc.any(pc.equal(rows["element"], "ext_grid")).as_py()
-        bad = pc.and_(buses, pc.invert(inside)) if everything else buses
-        return bad.fill_null(fill_value=False)
+        vm = rows["vm_pu"]
+        outside = pc.and_(
+            pc.equal(rows["element"], "bus"), pc.or_(pc.less(vm, low), pc.greater(vm, high))
+        )
+        loaded = pc.greater(rows["loading_percent"], self._limits.most_percent)
+        bad = pc.or_(outside.fill_null(fill_value=False), loaded.fill_null(fill_value=False))
+        places = _places(rows.filter(bad))
+        self._before = pa.concat_arrays([self._before, places]) if self._same(rows) else places
+
+    def _same(self, rows: pa.Table) -> bool:
+        """Tell whether rows are of the scenario of the rows before."""
+        before, self._scenario = self._scenario, str(rows["scenario"][0].as_py())
+        return before == self._scenario
 
     def table(self) -> pa.Table:
         """Return all contingencies, the worst first."""
@@ -103,3 +119,11 @@ class ContingencyRanking:
         )
         ranks = pa.array(range(1, len(table) + 1), pa.int64())
         return table.take(order).set_column(0, "rank", ranks)
+
+
+def _places(rows: pa.Table) -> pa.Array:
+    """Return which element of which snapshot each row is about, as text."""
+    names = ("snapshot", "element", "id")
+    parts = [pc.cast(rows[name], pa.string()).fill_null("") for name in names]
+    joined = pc.binary_join_element_wise(*parts, "\x00")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined

@@ -1,0 +1,110 @@
+"""Categories of contingencies: which pass and which fail, in each scenario and in all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+CATEGORY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "scenario": (pa.string(), "id of the scenario; null for all scenarios together"),
+    "category": (pa.string(), "category of the contingencies; null for those without one"),
+    "verdict": (pa.string(), "pass, or fail if any contingency fails"),
+    "contingencies": (pa.int64(), "contingencies solved, on top of all snapshots"),
+    "failing": (pa.int64(), "those with a violation or without a solution"),
+    "not_converged": (pa.int64(), "those without a solution"),
+    "new": (pa.int64(), "those with a violation that their base case hasn't got"),
+    "islanded": (pa.int64(), "those that cut a part of the grid off"),
+    "loading_violations": (pa.int64(), "branches above their limit, over all of them"),
+    "voltage_violations": (pa.int64(), "buses outside their voltage band, over all of them"),
+    "max_loading_percent": (pa.float64(), "worst loading, percent of the category's ratings"),
+    "max_loading_element": (pa.string(), "that branch"),
+    "max_loading_contingency": (pa.string(), "the contingency that did it"),
+    "min_vm_pu": (pa.float64(), "lowest voltage, p.u."),
+    "min_vm_bus": (pa.int64(), "its bus"),
+    "min_vm_contingency": (pa.string(), "the contingency that did it"),
+    "scenarios_failing": (pa.int64(), "scenarios in which the category fails"),
+}
+"""Columns of the table of categories: type and meaning."""
+
+_SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CATEGORY_COLUMNS.items()])
+
+
+def by_category(contingencies: pa.Table) -> pa.Table:
+    """Return how the categories of contingencies stand.
+
+    Args:
+        contingencies: the table of contingencies.
+
+    Returns:
+        For each category a row for all scenarios together, then one for each scenario, in the
+        order of the table; no row if no contingency has a category.
+    """
+    names = ["scenario", "contingency", "category", "status", "new", *_COUNTED, *_WORST]
+    if contingencies["category"].null_count == len(contingencies):
+        return _SCHEMA.empty_table()
+    table = contingencies.select(names).to_pandas()
+    table["failing"] = (
+        (table["status"] == "not_converged")
+        | (table["loading_violations"] > 0)
+        | (table["voltage_violations"] > 0)
+    )
+    rows = list(_rows(table))
+    return pa.Table.from_pylist(rows, _SCHEMA)
+
+
+_COUNTED = ("loading_violations", "voltage_violations")
+_WORST = ("max_loading_percent", "max_loading_element", "min_vm_pu", "min_vm_bus")
+
+
+def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    groups = dict(list(table.groupby(table["category"].fillna(""))))
+    # Those without a category come last.
+    for category in sorted(groups, key=lambda name: (not name, name)):
+        own = groups[category]
+        each = [
+            _row(members, category, scenario)
+            for scenario, members in own.groupby("scenario", sort=False)
+        ]
+        failing = sum(row["verdict"] == "fail" for row in each)
+        yield _row(own, category, None) | {"scenarios_failing": failing}
+        yield from each
+
+
+def _row(members: pd.DataFrame, category: str, scenario: Any) -> dict[str, Any]:
+    failing = int(members["failing"].sum())
+    row = {
+        "scenario": scenario,
+        "category": category or None,
+        "verdict": "fail" if failing else "pass",
+        "contingencies": len(members),
+        "failing": failing,
+        "not_converged": int((members["status"] == "not_converged").sum()),
+        "new": int(members["new"].sum()),
+        "islanded": int((members["status"] == "islanded").sum()),
+        "scenarios_failing": int(failing > 0),
+        **{name: int(members[name].sum()) for name in _COUNTED},
+    }
+    worst = _at(members, np.fmax.reduce(members["max_loading_percent"]), "max_loading_percent")
+    lowest = _at(members, np.fmin.reduce(members["min_vm_pu"]), "min_vm_pu")
+    return row | _told(worst, "max_loading", "element") | _told(lowest, "min_vm", "bus")
+
+
+def _at(members: pd.DataFrame, value: float, column: str) -> pd.Series | None:
+    found = members[members[column] == value]
+    return found.iloc[0] if len(found) else None
+
+
+def _told(one: pd.Series | None, kind: str, place: str) -> dict[str, Any]:
+    value = "max_loading_percent" if kind == "max_loading" else "min_vm_pu"
+    names = (value, f"{kind}_{place}", f"{kind}_contingency")
+    if one is None:
+        return dict.fromkeys(names)
+    where = int(one[names[1]]) if place == "bus" else one[names[1]]
+    return dict(zip(names, (one[value], where, one["contingency"]), strict=True))
