@@ -226,10 +226,10 @@ def test_all_pairs_of_branches_of_case118_are_states_with_both_out(solver):
     branches = len(net.line) + len(net.trafo)
     assert len(found) == branches * branches
     rng = np.random.default_rng(3)
-    chosen = [found[n] for n in sorted(rng.choice(len(found), 60, replace=False).tolist())]
+    chosen = [found[n] for n in sorted(rng.choice(len(found), 150, replace=False).tolist())]
     rows = solved_rows(net, chosen, solver, loading=1.0)
     system = rows[rows["element"] == "system"].set_index("contingency")
-    assert len(system) == 60
+    assert len(system) == 150
     for one in chosen:
         expected = by_pandapower(net, replace(one, category="P1"), solver)
         if expected is not None and system.loc[one.name, "status"] == "ok":
@@ -408,3 +408,7 @@ def test_a_study_by_category(workspace):
     workspace.write("manifest.json", manifest)
     dry = workspace.run("-n")
     assert "3 to solve" in dry.stderr + dry.stdout
+    page = (summary / "report.html").read_text()
+    first = page[page.index('id="categories"') : page.index('id="categories"') + 3000]
+    assert "break limits that hold before them" in first
+    assert "passes: " in first

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from . import figures
+from .contingency_sections import categories, contingencies
 from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
 from .histogram import Histogram, round_edges
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
-    CONTINGENCIES,
     FAILURES,
     MOST_ELEMENTS,
     PRICES,
@@ -54,7 +54,8 @@ def _made(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
 ) -> Iterator[Section | None]:
-    # Maps first: they take longest to draw, and need no rows, which are read meanwhile.
+    yield categories(summary)
+    # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
     yield _course(summary)
     yield _loadings(summary)
@@ -62,7 +63,7 @@ def _made(
     yield _powers(summary)
     yield _congestion(summary)
     yield _time(summary)
-    yield _contingencies(summary)
+    yield contingencies(summary)
     yield _costs(summary)
     yield Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),))
     yield _origin(status, grids)
@@ -232,31 +233,6 @@ def _time(summary: Summary) -> Section | None:
     shown = curves["scenario"].nunique()
     text = "" if shown == varying else f"The {shown} of {varying:,} with the highest loading."
     return Section("time", "Duration curves", text, tuple(drawn))
-
-
-def _contingencies(summary: Summary) -> Section | None:
-    table = summary.contingencies
-    if table.empty:
-        return None
-    loaded = table.dropna(subset=["max_loading_percent"])
-    top = loaded.nlargest(figures.MOST_BARS, "max_loading_percent", keep="first")
-    rows = [
-        {
-            "outage": f"{row.contingency} → {row.max_loading_element}",
-            "loading": figures.rounded(row.max_loading_percent),
-            "scenario": row.scenario,
-        }
-        for row in top.drop_duplicates(["contingency", "max_loading_element"]).itertuples()
-    ]
-    drawn = Figure(
-        "contingencies",
-        figures.bars(rows, "outage", "loading", "worst loading after the outage (%)", figures.RED),
-        "What fails → which branch is then loaded highest, among the contingencies listed.",
-    )
-    total = int(summary.scenarios["contingencies"].sum())
-    text = f"The {len(table):,} worst of {total:,}." if len(table) < total else ""
-    made = listing("contingencies", table, CONTINGENCIES, "Ranked", text)
-    return Section("contingencies", "Contingencies", "", (drawn,), (made,))
 
 
 def _costs(summary: Summary) -> Section | None:

@@ -73,6 +73,7 @@ class Summary:
         scenarios: the table of scenarios, indexed by id.
         elements: the table of elements.
         contingencies: the worst contingencies.
+        categories: the table of categories.
         aggregated: the file of all rows.
         limits: what counts as a violation.
     """
@@ -80,6 +81,7 @@ class Summary:
     scenarios: pd.DataFrame
     elements: pd.DataFrame
     contingencies: pd.DataFrame
+    categories: pd.DataFrame
     aggregated: Path
     limits: Limits
 
@@ -102,7 +104,9 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
     ranked = pd.read_parquet(
         folder / "contingencies.parquet", filters=[("rank", "<=", MOST_CONTINGENCIES)]
     )
-    return Summary(scenarios, elements, ranked, folder / "aggregated_results.parquet", limits)
+    categories = pd.read_parquet(folder / "categories.parquet")
+    rows = folder / "aggregated_results.parquet"
+    return Summary(scenarios, elements, ranked, categories, rows, limits)
 
 
 def digest(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..summary.categories import CATEGORY_COLUMNS
 from ..summary.contingency_ranking import CONTINGENCY_COLUMNS
 from ..summary.element_statistics import ELEMENT_COLUMNS
 from ..summary.scenario_rows import SCENARIO_COLUMNS
@@ -21,7 +22,7 @@ MOST_CONTINGENCIES = 500
 
 MEANINGS = {
     name: meaning
-    for columns in (CONTINGENCY_COLUMNS, ELEMENT_COLUMNS, SCENARIO_COLUMNS)
+    for columns in (CATEGORY_COLUMNS, CONTINGENCY_COLUMNS, ELEMENT_COLUMNS, SCENARIO_COLUMNS)
     for name, (_, meaning) in columns.items()
 }
 
@@ -67,6 +68,7 @@ ELEMENTS = {
 CONTINGENCIES = {
     "rank": "rank",
     "contingency": "contingency",
+    "category": "category",
     "scenario": "scenario",
     "snapshot": "snapshot",
     "status": "status",
@@ -76,6 +78,21 @@ CONTINGENCIES = {
     "min_vm_pu": "lowest voltage (p.u.)",
     "loading_violations": "overloads",
     "voltage_violations": "voltage violations",
+}
+CATEGORIES = {
+    "category": "category",
+    "scenario": "scenario",
+    "verdict": "verdict",
+    "contingencies": "contingencies",
+    "failing": "failing",
+    "new": "new",
+    "not_converged": "without solution",
+    "max_loading_percent": "worst loading (%)",
+    "max_loading_element": "at branch",
+    "max_loading_contingency": "after",
+    "min_vm_pu": "lowest voltage (p.u.)",
+    "min_vm_bus": "at bus",
+    "min_vm_contingency": "after",
 }
 PRICES = {
     "id": "bus",
