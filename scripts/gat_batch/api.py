@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from .plan.plan import Plan
 
-Table = Literal[
-    "aggregated_results", "scenarios", "elements", "contingencies", "overloads", "categories"
-]
+Kind = Literal["scenarios", "elements", "contingencies", "overloads", "categories"]
+Table = Literal["aggregated_results", Kind]
 
 
 @dataclass(frozen=True)
@@ -211,8 +210,7 @@ class BatchJob:
         """Read a table of the summary.
 
         Args:
-            table: every row of every result, or one row per scenario, element, contingency, or
-                branch that contingencies overload.
+            table: every row of every result, or one of the summary's tables.
             filters: as in :func:`pyarrow.parquet.read_table`.
             columns: names of the columns to read.
 

@@ -22,7 +22,7 @@ from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.violations import Limits
 from gat_batch.solvers.study import Study
-from gat_batch.study.scenario import Contingencies
+from gat_batch.study.scenario import Category, Contingencies
 from gat_batch.study.solver_options import check_options
 
 LIMITS = Limits(100.0, (0.9, 1.1))
@@ -193,3 +193,46 @@ def test_a_batch_secures_its_dispatch(workspace):
     assert len(after) == 20
     assert (after["max_loading_percent"].dropna() <= 100.0001).all()
     assert after["objective"].isna().all()
+
+
+def test_what_no_dispatch_can_keep_is_told_by_how_much():
+    """Two lines feed a load of 100 MW: without one the other has 100 of its 60 MW."""
+    net = pandapower.create_empty_network()
+    for _ in range(2):
+        pandapower.create_bus(net, 110.0)
+    pandapower.create_ext_grid(net, 0, min_p_mw=0, max_p_mw=500)
+    pandapower.create_load(net, 1, 100.0)
+    for _ in range(2):
+        kiloampere = 60 / (np.sqrt(3) * 110.0)
+        pandapower.create_line_from_parameters(net, 0, 1, 1.0, 0.1, 10.0, 0.0, kiloampere)
+    net.line["max_loading_percent"] = 100.0
+    solver, _ = secured(net, ("line",))
+    assert solver.base.status == "infeasible"
+    assert "line 1 is 40 MW above its rating after line:0" in solver.base.detail
+    assert "line 0 is 40 MW above its rating after line:1" in solver.base.detail
+
+
+def test_a_category_keeps_its_own_ratings():
+    """As if all ratings were larger by its share, and the base case kept its own."""
+    net = limited("case30", 1.0)
+    model = prepare(deepcopy(net))
+    found = contingencies_of(ElementIndex(model.net), Contingencies(1, ("line",), category="P1"))
+    common = Criteria.of(model.net, LIMITS)
+    costs = []
+    for percent in (100.0, 1000.0):
+        category = Category("P1", rating_percent=percent)
+        criteria = {"": common, "P1": common.for_category(model.net, category)}
+        study = Study("dc_opf", {"secure": True}, contingencies=found, criteria=criteria)
+        solver = ContingencySolver(model, AS_GIVEN, study, criteria)
+        if percent == 100.0 and solver.base.status == "infeasible":
+            costs.append(np.inf)
+            continue
+        assert solver.base.status == "ok"
+        costs.append(solver.base.objective)
+        solved = solver.solve(found)
+        worst = [w for _, block in solved.found for w in block.system["max_loading_percent"]]
+        worst += [one.system["max_loading_percent"] for _, one in solved.single if one.elements]
+        parted = [s for _, block in solved.found for s in block.system["status"]]
+        held = [w for w, s in zip(worst, parted, strict=False) if s == "ok"]
+        assert max(held) <= 100 + 1e-3
+    assert costs[0] > costs[1]

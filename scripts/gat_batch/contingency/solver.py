@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 
 from ..breakdown import Breakdown, contained
 from ..errors import GatBatchError
-from ..model.contingencies.contingency import after, is_possible, service_of
+from ..model.contingencies.contingency import Contingency, after, is_possible, service_of
 from ..model.solution import Solution
 from ..opf.secured import ac_check, dispatched
 from ..powerflow.plain.results import worst_loading
 from ..study.solver_options import DC
 from .adjustment import redispatched
 from .blocks import Blocks
+from .consequences.cascade import rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..model.contingencies.contingency import Contingency
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.state import State
     from ..solvers.study import Study
+    from ..study.scenario import Cascade
     from .block_results import BlockResults
 
     Rows = NDArray[np.int64]
@@ -51,6 +52,27 @@ class Solved:
     def names(self) -> list[str]:
         """Their names."""
         return [one.name for one in self.possible]
+
+    def setting_off(self, level_percent: float) -> list[int]:
+        """Return the numbers of those that overload a branch by a level, or part the grid."""
+        found = [
+            number
+            for numbers, block in self.found
+            for number, loading, status in zip(
+                numbers, block.system["max_loading_percent"], block.system["status"], strict=True
+            )
+            if loading > level_percent or status == "islanded"
+        ]
+        found += [
+            number
+            for number, one in self.single
+            if one.elements
+            and (
+                float(one.system.get("max_loading_percent") or 0.0) > level_percent
+                or one.status == "islanded"
+            )
+        ]
+        return sorted(found)
 
 
 class ContingencySolver:
@@ -153,30 +175,46 @@ class ContingencySolver:
         judged = [(number, judged_by(criteria, self._model, one)) for number, one in single]
         return found, judged
 
-    def _after_adjustment(
-        self, members: Sequence[Contingency], *, whole: bool
-    ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
-        """Solve contingencies on top of a state that is adjusted after their first loss."""
-        before = members[0].before
+    def _after_loss(self, before: tuple[tuple[str, int], ...]) -> tuple[ContingencySolver, str]:
+        """Return what solves contingencies on top of a state adjusted after a loss; how it was."""
         if self._adjusted is None or self._adjusted[0] != before:
-            lost = self.state_after(replace(members[0], outages=before, before=()))
+            lost = after(Contingency("", before), self._state, self._service)
             state, told = redispatched(self._model, lost, self.study.options)
             solver = ContingencySolver(
                 self._model, state, self.study, self._criteria, raised=self._raised
             )
             self._adjusted = before, solver, told
-        _, solver, told = self._adjusted
-        then = [
-            replace(one, outages=tuple(o for o in one.outages if o not in before), before=())
-            for one in members
-        ]
+        return self._adjusted[1:]
+
+    def _after_adjustment(
+        self, members: Sequence[Contingency], *, whole: bool
+    ) -> tuple[list[tuple[list[int], BlockResults]], list[tuple[int, Solution]]]:
+        """Solve contingencies on top of a state that is adjusted after their first loss."""
+        solver, told = self._after_loss(members[0].before)
         if not solver.base.elements:
             return [], [(n, told_of(solver.base, told)) for n in range(len(members))]
-        solved = solver.solve(then, whole=whole)
+        solved = solver.solve([second(one) for one in members], whole=whole)
         place = {one.name: number for number, one in enumerate(members)}
         numbers = [place[one.name] for one in solved.possible]
         blocks = [([numbers[n] for n in own], told_in(block, told)) for own, block in solved.found]
         return blocks, [(numbers[n], told_of(one, told)) for n, one in solved.single]
+
+    def following(self, contingency: Contingency, cascade: Cascade) -> Iterator[Solution]:
+        """Yield the rounds of a cascade that a contingency sets off."""
+        if contingency.before:
+            solver, _ = self._after_loss(contingency.before)
+            yield from solver.following(second(contingency), cascade)
+            return
+        criteria = self._criteria.get(contingency.category, self._criteria[""])
+
+        def judged(solution: Solution) -> Solution:
+            return judged_by(criteria, self._model, solution)
+
+        state = self.state_after(contingency)
+        solution = judged(self.study.solve(self._model, state))
+        if solution.elements:
+            first = self._state, state, solution
+            yield from rounds(self._model, self.study, cascade, first, judged)
 
     def alone(self, contingency: Contingency) -> Solution:
         """Solve one contingency as any other state; a failure is told in its solution."""
@@ -190,7 +228,15 @@ class ContingencySolver:
 
     def state_after(self, contingency: Contingency) -> State:
         """Return the state that a contingency leads to."""
+        if contingency.before:
+            return self._after_loss(contingency.before)[0].state_after(second(contingency))
         return after(contingency, self._state, self._service)
+
+
+def second(contingency: Contingency) -> Contingency:
+    """Return what of a contingency happens after its first loss."""
+    then = tuple(one for one in contingency.outages if one not in contingency.before)
+    return replace(contingency, outages=then, before=())
 
 
 def judged_by(criteria: Criteria, model: GridModel, solution: Solution) -> Solution:

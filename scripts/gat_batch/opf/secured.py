@@ -14,12 +14,14 @@ from ..powerflow.admittances import SHAPING, cached_admittances
 from ..powerflow.branch_flows import branches_of
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.solve import solve_power_flow, topology_of
-from .dc.solve import solve_dc_opf
+from .dc.program import Program, layout_of, program_of, with_rows, with_ties
+from .dc.solve import linear_optimum, solve_dc_opf
 from .dispatch import dispatch_of
-from .infeasibility import branch_name, crossed
+from .infeasibility import branch_name, crossed, description, least_violations
 from .opf_results import solution_at
 from .redispatch import with_deviations
 from .security import Security
+from .ties.every import ties_of
 from .units import FIXED
 
 if TYPE_CHECKING:
@@ -97,8 +99,9 @@ def solve_secured(
         optimum = _optimum(dispatch, guards)
     loading = str(options.get("trafo_loading", "current"))
     if optimum.status != "ok":
-        why = text or "no dispatch keeps all ratings after every contingency"
-        optimum = replace(optimum, detail=why if optimum.status == "infeasible" else optimum.detail)
+        if optimum.status == "infeasible":
+            why = text or _why(model, dispatch, guards, contingencies)
+            optimum = replace(optimum, detail=why)
         return solution_at(model, dispatch, optimum, dc=True, trafo_loading=loading)
     solution = solution_at(model, dispatch, optimum, dc=True, trafo_loading=loading)
     names = [
@@ -113,6 +116,61 @@ def solve_secured(
     if security.unguarded:
         told.append(f"{len(security.unguarded)} can't be guarded against")
     return replace(solution, detail="; ".join([*filter(None, [solution.detail]), *told]))
+
+
+def _why(
+    model: GridModel,
+    dispatch: Dispatch,
+    guards: Sequence[Guard],
+    contingencies: Sequence[Contingency],
+) -> str:
+    """Return why there is no secured dispatch: by how much ratings give way at the least."""
+    if not guards:
+        least = least_violations(dispatch, dc=True)
+        return description(model, dispatch, least, dc=True) if least and least.any else ""
+    verdict = "no dispatch keeps all ratings after every contingency"
+    breaches = _least_breaches(dispatch, guards)
+    if breaches is None:
+        return verdict
+    worst = [n for n in np.argsort(-breaches)[:MOST_NAMED].tolist() if breaches[n] > BINDING]
+    named = [
+        f"{branch_name(model, dispatch, guards[n].branch)} is "
+        f"{breaches[n] * dispatch.admittances.base_mva:.4g} MW above its rating after "
+        f"{contingencies[guards[n].contingency].name}"
+        for n in worst
+    ]
+    more = int((breaches > BINDING).sum()) - len(worst)
+    named += [f"and {more} more"] if more else []
+    return f"{verdict}; at the least: {', '.join(named)}"
+
+
+def _least_breaches(dispatch: Dispatch, guards: Sequence[Guard]) -> Reals | None:
+    """Return by how much ratings after contingencies are exceeded in p.u., in sum the least."""
+    layout = layout_of(dispatch)
+    program = with_ties(program_of(dispatch, layout), ties_of([dispatch]), [layout])
+    program = with_rows(program, *_guarding(guards))
+    rows, columns = program.matrix.shape
+    own = sparse.identity(len(guards), format="csc")
+    slack = sparse.vstack([sparse.csc_matrix((rows - len(guards), len(guards))), own])
+    elastic = Program(
+        linear=np.concatenate([np.zeros(columns), np.ones(2 * len(guards))]),
+        quadratic=np.zeros(columns + 2 * len(guards)),
+        low=np.concatenate([program.low, np.zeros(2 * len(guards))]),
+        high=np.concatenate([program.high, np.full(2 * len(guards), np.inf)]),
+        matrix=sparse.hstack([program.matrix, slack, -slack], format="csc"),
+        row_low=program.row_low,
+        row_high=program.row_high,
+    )
+    value = linear_optimum(elastic)
+    return None if value is None else value[columns:].reshape(2, -1).sum(axis=0)
+
+
+def _guarding(guards: Sequence[Guard]) -> tuple[Any, Reals, Reals]:
+    """Return the rows of ratings after contingencies, and their lowest and highest values."""
+    rating = np.array([guard.rating for guard in guards])
+    shift = np.array([guard.shift for guard in guards])
+    rows = sparse.vstack([guard.row for guard in guards], format="csr")
+    return rows, -rating - shift, rating - shift
 
 
 def _ratings_by(criteria: Criteria, dispatch: Dispatch) -> Reals:
@@ -142,10 +200,7 @@ def _optimum(dispatch: Dispatch, guards: Sequence[Guard]) -> Optimum:
     """Return the optimum that keeps some ratings after contingencies."""
     if not guards:
         return solve_dc_opf([dispatch])[0]
-    rating = np.array([guard.rating for guard in guards])
-    shift = np.array([guard.shift for guard in guards])
-    rows = sparse.vstack([guard.row for guard in guards], format="csr")
-    return solve_dc_opf([dispatch], guarded=(rows, -rating - shift, rating - shift))[0]
+    return solve_dc_opf([dispatch], guarded=_guarding(guards))[0]
 
 
 def _binding(names: Sequence[str], optimum: Optimum) -> list[str]:

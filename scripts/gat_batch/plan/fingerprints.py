@@ -149,7 +149,8 @@ def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
     if asked is None:
         return None
     kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
-    return [_asked_facts(asked), [astuple(one) for one in asked.categories], kept]
+    cascade = asked.cascade and astuple(asked.cascade)
+    return [_asked_facts(asked), [astuple(one) for one in asked.categories], cascade, kept]
 
 
 def _asked_facts(asked: Contingencies) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +38,14 @@ class ContingencyRows:
         found: for those solved together, which are of one category, their numbers, their results
             and by what they are judged.
         single: for each of the others, its number and its rows.
+        following: of what follows from contingencies, number of each and its rows.
     """
 
     keys: tuple[str, str | None]
     names: list[str]
     found: list[tuple[list[int], BlockResults, Judged]]
     single: list[tuple[int, pa.Table]]
+    following: list[tuple[int, pa.Table]] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -88,7 +90,7 @@ class ContingencyRows:
             table, number = _block_rows(model, (*self.keys, names), block_results, judged)
             tables.append(table)
             numbers.append(np.array(those, np.int64)[number])
-        for which, table in self.single:
+        for which, table in (*self.single, *self.following):
             tables.append(table)
             numbers.append(np.full(len(table), which))
         if not tables:  # all that fails here was out of service before

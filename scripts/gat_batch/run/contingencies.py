@@ -6,7 +6,7 @@ fault is alone. That one is recorded with what happened to it, the others as if 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -31,9 +31,11 @@ from .supervision import RetryPolicy, Task, supervise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ..contingency.solver import Solved
     from ..model.contingencies.contingency import Contingency
     from ..model.grid_model import GridModel
     from ..model.state import State
+    from ..study.scenario import Cascade
     from .state import Run
     from .supervision import Outcome
 
@@ -97,7 +99,10 @@ class _Worker:
             block = run.contingencies[start : min(start + size, part.stop)]
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.kept.contingencies == "all")
-            kept.append(ContingencyRows.of(run.model, keys, solved, run.kept))
+            rows = ContingencyRows.of(run.model, keys, solved, run.kept)
+            if run.cascade is not None:
+                rows = replace(rows, following=self._cascades(solved, run.cascade))
+            kept.append(rows)
             deviation |= self._verified(block)
         return _Answer(kept, deviation, self.breakdowns)
 
@@ -119,6 +124,18 @@ class _Worker:
             else self._exact
         )
         self._prepared = number
+
+    def _cascades(self, solved: Solved, cascade: Cascade) -> list[tuple[int, pa.Table]]:
+        """Return the rows of the rounds that contingencies set off, and the number of each."""
+        run = self.run
+        rows = []
+        for number in solved.setting_off(cascade.trip_above_percent):
+            one = solved.possible[number]
+            for turn, solution in enumerate(self._exact.following(one, cascade), 1):
+                keys = (run.scenario, self._state.snapshot, f"{one.name}|{turn}")
+                table = run.kept.of_contingency(run.model, keys, solution, one.category)
+                rows.append((number, table))
+        return rows
 
     def _verified(self, block: Sequence[Contingency]) -> Deviation:
         """Solve a share of a block by pandapower, too, and return how far the solutions differ."""

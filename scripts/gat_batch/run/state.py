@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..model.state import State
     from ..results.kept import KeptRows
     from ..solvers.study import Study
+    from ..study.scenario import Cascade
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Run:
         contingencies: what is solved on top of each of them.
         criteria: by what contingencies of each category are judged; ``""`` is for states.
         kept: which rows are kept.
+        cascade: how branches trip in turn after a contingency, or None.
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
         timeout_secs: time limit of the scenario, in seconds.
@@ -51,6 +53,7 @@ class Run:
     screen: bool
     verify: float
     timeout_secs: float
+    cascade: Cascade | None = None
     threads: int = 1
     memory_mb: float | None = None
 

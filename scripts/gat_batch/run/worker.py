@@ -173,6 +173,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             "system" if keep == "system" else plan.config.contingency_rows,
             criteria,
         ),
+        cascade=asked.cascade if asked else None,
         screen=asked is not None and asked.screen == "dc",
         verify=plan.config.verify,
         timeout_secs=scenario.timeout_secs,

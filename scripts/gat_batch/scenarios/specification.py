@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST_KEYS = (
-    "grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "categories", "keep",
+    "grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "categories",
+    "cascade", "keep",
 )  # fmt: skip
 """Keys for all scenarios that the manifest takes as they are."""
 

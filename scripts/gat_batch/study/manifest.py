@@ -7,6 +7,7 @@ together. Whether files exist and hold what is named in them is checked by ``pla
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, InputErrors
@@ -20,7 +21,7 @@ from .manifest_faults import (
     other_faults,
     solver_of,
 )
-from .scenario import BRANCHES, DEPTHS, Batch, Category, Contingencies, Outage, Scenario
+from .scenario import BRANCHES, DEPTHS, Batch, Cascade, Category, Contingencies, Outage, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,6 +120,12 @@ def _contingencies(entry: Any, folder: Path, categories: Mapping[str, Any]) -> C
     return _some_contingencies(entry, folder, judged)
 
 
+def _with_cascade(
+    asked: Contingencies | None, cascade: Mapping[str, Any] | None
+) -> Contingencies | None:
+    return replace(asked, cascade=Cascade(**cascade)) if asked and cascade else asked
+
+
 def _some_contingencies(
     entry: Any, folder: Path, categories: tuple[Category, ...]
 ) -> Contingencies:
@@ -166,10 +173,13 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         outages=tuple(
             Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
         ),
-        contingencies=_contingencies(
-            contingencies_of_entry(entry, document),
-            folder,
-            {**document.get("categories", {}), **entry.get("categories", {})},
+        contingencies=_with_cascade(
+            _contingencies(
+                contingencies_of_entry(entry, document),
+                folder,
+                {**document.get("categories", {}), **entry.get("categories", {})},
+            ),
+            entry.get("cascade", document.get("cascade")),
         ),
         weight=float(entry.get("weight", 1)),
         tags=tuple(entry.get("tags", ())),

@@ -65,6 +65,19 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Cascade:
+    """How branches trip in turn after a contingency.
+
+    Attributes:
+        trip_above_percent: loading above which a branch trips, in percent.
+        max_rounds: most rounds of tripping.
+    """
+
+    trip_above_percent: float
+    max_rounds: int = 20
+
+
+@dataclass(frozen=True)
 class Contingencies:
     """Which outages are solved on top of a scenario.
 
@@ -81,6 +94,7 @@ class Contingencies:
         adjust: ``redispatch`` if the dispatch is adjusted between two losses, else ``none``.
         parts: other contingencies, all of them, in place of everything else.
         categories: by what categories are judged.
+        cascade: how branches trip in turn after them, or None.
     """
 
     depth: int = 1
@@ -95,6 +109,7 @@ class Contingencies:
     adjust: Literal["none", "redispatch"] = "none"
     parts: tuple[Contingencies, ...] = ()
     categories: tuple[Category, ...] = ()
+    cascade: Cascade | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
