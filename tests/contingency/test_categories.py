@@ -20,7 +20,7 @@ from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.grids import grid_ref, read_grid
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.grids.elements import ElementIndex
-from gat_batch.model.contingencies.contingency import after, is_possible, service_of
+from gat_batch.model.contingencies.contingency import Contingency, after, is_possible, service_of
 from gat_batch.model.contingencies.every import contingencies_of
 from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
@@ -369,7 +369,7 @@ def test_a_study_by_category(workspace):
     workspace.configure(workers_per_job=2)
     run = workspace.run()
     assert run.returncode == 1, run.stderr  # case14 has no names
-    assert "has a name like '*'" in run.stderr
+    assert "the grid has no contingency of P1" in run.stderr
     del manifest["scenarios"][2]["contingencies"]["names"]
     workspace.write("manifest.json", manifest)
     run = workspace.run()
@@ -412,3 +412,87 @@ def test_a_study_by_category(workspace):
     first = page[page.index('id="categories"') : page.index('id="categories"') + 3000]
     assert "break limits that hold before them" in first
     assert "passes: " in first
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_a_dc_line_that_fails_carries_nothing(solver):
+    net = read_bundled("case30")
+    pandapower.create_dcline(net, 0, 20, 8.0, 2.0, 0.1, 1.0, 1.0, max_p_mw=20)
+    index = ElementIndex(net)
+    found = contingencies_of(index, asked(rules=("P1",)))
+    found = [one for one in found if one.name in ("dcline:0", "line:3")]
+    rows = solved_rows(net, found, solver, loading=1.0)
+    system = rows[rows["element"] == "system"].set_index("contingency")
+    for one in found:
+        loading, _ = by_pandapower(net, replace(one, category="P1"), solver)
+        assert system.loc[one.name, "max_loading_percent"] == pytest.approx(loading.max(), rel=1e-6)
+
+
+def test_names_are_unique_in_any_list():
+    index = ElementIndex(read_bundled("case14"))
+    every = contingencies_of(index, asked(rules=("P1", "P3", "P6", "P2", "P4", "P7")))
+    names = [one.name for one in every]
+    assert len(set(names)) == len(names)
+    parts = (
+        asked(rules=("P1",)),
+        asked(sequence=(Contingencies(1, ("gen",)), Contingencies(1, ("line",))), category="P3"),
+        asked(depth=2, types=("line",)),
+        asked(depth=1, types=("line",), category="P1"),
+    )
+    joined = contingencies_of(index, Contingencies(parts=parts))
+    names = [one.name for one in joined]
+    assert len(set(names)) == len(names)
+    assert "gen:1@P3" in names
+    assert names.count("line:3") == 1
+
+
+def test_an_adjustment_counts_dc_lines_and_ratings_that_aren_t_written_down():
+    net = read_bundled("case30")
+    pandapower.rundcpp(net)
+    net.line["max_i_ka"] = np.maximum(net.res_line["i_ka"] * 1.1, 0.02)
+    net.line = net.line.drop(columns="max_loading_percent", errors="ignore")
+    pandapower.create_dcline(net, 0, 20, 1.0, 0.0, 0.0, 1.0, 1.0, max_p_mw=20)
+    model = prepare(deepcopy(net))
+    told = []
+    for position in range(12):
+        lost = after(Contingency("", (("line", position),)), AS_GIVEN, service_of(net, AS_GIVEN))
+        state, text = redispatched(model, lost, {})
+        told.append(text)
+        if not text.startswith("after"):
+            continue
+        plain = deepcopy(net)
+        for one in state.changes:
+            plain[one.element][one.column] = one.values
+        pandapower.rundcpp(plain)
+        assert plain.res_line["loading_percent"].max() <= 100 + 1e-3
+    assert any(text.startswith("after a redispatch") for text in told)
+
+
+@pytest.mark.workflow
+def test_verdicts_of_what_keeps_system_rows_alone_or_has_no_solution(workspace):
+    common = {"grid": "pandapower:case14", "contingencies": [{"rules": ["P1"]}]}
+    categories = {"P1": {"rating_percent": 1}}
+    scenarios = [
+        {"id": "system", "solver": "dc", "keep": "system", "categories": categories},
+        {"id": "rows", "solver": "dc", "categories": categories},
+        {
+            "id": "opf", "solver": "dc_opf", "load_scale": 2.5,
+            "contingencies": {"depth": 1, "types": ["gen"], "category": "P3"},
+        },
+    ]  # fmt: skip
+    workspace.write("manifest.json", {**common, "scenarios": scenarios})
+    workspace.configure(voltage_band_pu=[0.5, 1.5])
+    run = workspace.run()
+    assert run.returncode == 0, run.stderr
+    found = pd.read_parquet(workspace.batch / "summary" / "categories.parquet")
+    each = found[found["scenario"].notna()].set_index("scenario")
+    assert each.loc["system", "verdict"] == each.loc["rows", "verdict"] == "fail"
+    assert each.loc["system", "failing"] == each.loc["rows", "failing"]
+    assert each.loc["opf", "verdict"] == "fail"
+    assert each.loc["opf", "failing"] >= each.loc["opf", "not_converged"] >= 1
+    workspace.write(
+        "manifest.json", {**common, "contingencies": {"rules": ["P7"]}, "scenarios": [{"id": "x"}]}
+    )
+    refused = workspace.run()
+    assert refused.returncode == 1
+    assert "the grid has no contingency of P7" in refused.stderr

@@ -12,11 +12,17 @@ import pytest
 from opf_studies import AS_GIVEN, change
 from storage_studies import cheapest_day
 
+from gat_batch.contingency.solver import ContingencySolver
 from gat_batch.errors import SolverError
 from gat_batch.grids.bundled import read_bundled
+from gat_batch.grids.elements import ElementIndex
+from gat_batch.model.contingencies.every import contingencies_of
+from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import State
-from gat_batch.solvers.study import solve, solve_together
+from gat_batch.model.violations import Limits
+from gat_batch.solvers.study import Study, solve, solve_together
+from gat_batch.study.scenario import Contingencies
 
 LOSSY = {
     "charge_efficiency_percent": [95.0, 90.0, 100.0],
@@ -291,3 +297,88 @@ def test_half_a_day_costs_what_pypsa_finds(workspace):
     assert held["e_mwh"].max() <= 20 + 1e-6
     assert held["e_mwh"].iloc[-1] >= 10 - 1e-6
     assert rows["held"]["e_mwh"].isna().all()
+
+
+def test_costs_count_by_the_hours_that_a_snapshot_lasts():
+    """Four dear hours and a cheap one: power is moved from the cheap hour to the dear ones."""
+    net = pandapower.create_empty_network()
+    for _ in range(2):
+        pandapower.create_bus(net, 110.0)
+    pandapower.create_ext_grid(net, 0, min_p_mw=0, max_p_mw=60)
+    pandapower.create_gen(net, 1, 0.0, min_p_mw=0, max_p_mw=100)
+    pandapower.create_load(net, 1, 50.0)
+    pandapower.create_line_from_parameters(net, 0, 1, 1.0, 0.1, 5.0, 0.0, 9.0)
+    pandapower.create_poly_cost(net, 0, "ext_grid", cp1_eur_per_mw=10.0)
+    pandapower.create_poly_cost(net, 0, "gen", cp1_eur_per_mw=12.0)
+    pandapower.create_storage(net, 1, 0.0, 100.0, soc_percent=50, min_p_mw=-40, max_p_mw=40)
+    model = prepare(net)
+    states = [State(f"h{n}", (change("load", "p_mw", [mw]),)) for n, mw in enumerate((50.0, 70.0))]
+    options = {"storage": True, "snapshot_hours": [1.0, 4.0]}
+    for solver in ("dc_opf", "ac_opf"):
+        solutions = solve_together(model, states, solver, options)
+        without = [solve(model, state, solver, {}) for state in states]
+        hours = np.array(options["snapshot_hours"])
+        cost = hours @ [one.objective for one in solutions]
+        assert cost < hours @ [one.objective for one in without]
+        # Charging 10 MW in the cheap hour saves 2.5 MW at 12 in each of the dear ones.
+        if solver == "dc_opf":
+            assert cost == pytest.approx(600 + 4 * (600 + 12 * 7.5), rel=1e-6)
+            assert solutions[1].elements["bus"]["lam_p"] == pytest.approx([12.0] * 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("self_discharge_percent_per_hour", [0.0, 120.0, 0.0]),
+        ("self_discharge_percent_per_hour", [0.0, -5.0, 0.0]),
+        ("soc_percent", [50.0, -10.0, 50.0]),
+        ("max_e_mwh", [300.0, 200.0, np.nan]),
+    ],
+)
+def test_what_a_storage_can_t_be_is_refused(day, column, values):
+    wrong = change("storage", column, values)
+    states = [State(one.snapshot, (*one.changes, wrong)) for one in hours(day, 2)]
+    with pytest.raises(SolverError, match="out of range"):
+        solve_together(prepare(day), states, "dc_opf", {"storage": True})
+
+
+def test_what_may_be_chosen_is_the_same_in_tied_snapshots(day):
+    states = hours(day, 2)
+    fixed = change("storage", "controllable", [False, True, True])
+    states[1] = State("h1", (*states[1].changes, fixed))
+    with pytest.raises(SolverError, match="what may be chosen differs"):
+        solve_together(prepare(day), states, "dc_opf", {"storage": True})
+
+
+def test_redispatch_costs_nothing_for_what_is_out_of_service():
+    net = pandapower.networks.case9()
+    pandapower.create_gen(net, 4, 33.0, min_p_mw=0, max_p_mw=50, in_service=False)
+    net.line["max_loading_percent"] = 1000.0
+    solution = solve(prepare(net), AS_GIVEN, "dc_opf", {"objective": "redispatch"})
+    assert solution.objective == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_secured_dispatch_has_its_dc_lines_after_contingencies_too():
+    """A ring of lines of 95 MW feeds 110 MW: after a loss the DC line has to carry 15 MW."""
+    net = pandapower.create_empty_network()
+    for _ in range(3):
+        pandapower.create_bus(net, 110.0)
+    pandapower.create_ext_grid(net, 0, min_p_mw=0, max_p_mw=500)
+    pandapower.create_load(net, 2, 110.0)
+    for first, second in ((0, 1), (1, 2), (0, 2)):
+        pandapower.create_line_from_parameters(net, first, second, 1, 0.1, 5.0, 0.0, 0.5)
+    net.line["max_loading_percent"] = 100.0
+    pandapower.create_dcline(net, 0, 2, 1.0, 0.0, 0.0, 1.0, 1.0, max_p_mw=60)
+    model = prepare(net)
+    found = contingencies_of(ElementIndex(net), Contingencies(1, ("line",)))
+    criteria = {"": Criteria.of(net, Limits())}
+    study = Study("dc_opf", {"secure": True}, contingencies=found, criteria=criteria)
+    solver = ContingencySolver(model, AS_GIVEN, study, criteria)
+    assert solver.base.status == "ok", solver.base.detail
+    assert solver.base.elements["dcline"]["p_from_mw"][0] > 14
+    solved = solver.solve(found)
+    for numbers, block in solved.found:
+        for number, loading, status in zip(
+            numbers, block.system["max_loading_percent"], block.system["status"], strict=True
+        ):
+            assert status == "islanded" or loading <= 100 + 1e-3, solved.names[number]

@@ -61,7 +61,7 @@ CASES = {
     "key like several": (
         manifest(scenario(scale=0.6)),
         {},
-        ["'a'", "scale: unknown key (did you mean 'gen_scale' or 'load_scale'?)"],
+        ["'a'", "scale: unknown key (did you mean 'gen_scale' or 'load_scale'"],
     ),
     "negative timeout": (manifest(timeout_secs=-1), {}, ["timeout_secs", "more than 0"]),
     "timeout without end": (manifest(timeout_secs=1e308), {}, ["timeout_secs", "31536000"]),

@@ -64,6 +64,8 @@ def effect_of(
     failing: dict[str, list[int]] = defaultdict(list)
     for element, position in outages:
         failing[element].append(position)
+    if "dcline" in failing:
+        return None
     cut = topology.cut(failing)
     if cut is None:
         return None

@@ -16,6 +16,7 @@ from ..powerflow.plain.results import worst_loading
 from ..study.solver_options import DC
 from .adjustment import redispatched
 from .blocks import Blocks
+from .consequences.actions import Remedy
 from .consequences.cascade import rounds
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..model.contingencies.actions import Action
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.state import State
@@ -52,6 +54,17 @@ class Solved:
     def names(self) -> list[str]:
         """Their names."""
         return [one.name for one in self.possible]
+
+    @property
+    def in_violation(self) -> set[int]:
+        """Numbers of those with a violation, or solved outside of a block."""
+        blocks = {
+            numbers[own]
+            for numbers, block in self.found
+            for found in block.violations.values()
+            for own in found.number.tolist()
+        }
+        return blocks | {number for number, _ in self.single}
 
     def setting_off(self, level_percent: float) -> list[int]:
         """Return the numbers of those that overload a branch by a level, or part the grid."""
@@ -205,16 +218,34 @@ class ContingencySolver:
             solver, _ = self._after_loss(contingency.before)
             yield from solver.following(second(contingency), cascade)
             return
+        state, solution, remedy = self._begun(contingency)
+        if solution.elements:
+            first = self._state, state, solution
+            yield from rounds(self._model, self.study, cascade, first, remedy.judged)
+
+    def relieved(
+        self, contingency: Contingency, actions: Sequence[Action], choose: str
+    ) -> Iterator[tuple[str, Solution]]:
+        """Yield name and solution of each remedial action that is taken after a contingency."""
+        if contingency.before:
+            solver, _ = self._after_loss(contingency.before)
+            yield from solver.relieved(second(contingency), actions, choose)
+            return
+        state, solution, remedy = self._begun(contingency)
+        if solution.elements:
+            take = remedy.best if choose == "best" else remedy.in_order
+            yield from take(actions, state, solution)
+
+    def _begun(self, contingency: Contingency) -> tuple[State, Solution, Remedy]:
+        """Return the state after a contingency, its solution, and its criteria."""
         criteria = self._criteria.get(contingency.category, self._criteria[""])
 
         def judged(solution: Solution) -> Solution:
             return judged_by(criteria, self._model, solution)
 
         state = self.state_after(contingency)
-        solution = judged(self.study.solve(self._model, state))
-        if solution.elements:
-            first = self._state, state, solution
-            yield from rounds(self._model, self.study, cascade, first, judged)
+        remedy = Remedy(self._model, self.study, criteria, judged)
+        return state, judged(self.study.solve(self._model, state)), remedy
 
     def alone(self, contingency: Contingency) -> Solution:
         """Solve one contingency as any other state; a failure is told in its solution."""
@@ -233,10 +264,9 @@ class ContingencySolver:
         return after(contingency, self._state, self._service)
 
 
-def second(contingency: Contingency) -> Contingency:
+def second(one: Contingency) -> Contingency:
     """Return what of a contingency happens after its first loss."""
-    then = tuple(one for one in contingency.outages if one not in contingency.before)
-    return replace(contingency, outages=then, before=())
+    return replace(one, outages=tuple(o for o in one.outages if o not in one.before), before=())
 
 
 def judged_by(criteria: Criteria, model: GridModel, solution: Solution) -> Solution:

@@ -84,6 +84,7 @@ class Dispatch:
         ref: rows that keep their angle.
         stores: storages whose content counts.
         dc_lines: DC lines.
+        weight: by how much its costs count among those of other snapshots.
         by_current: whether ratings are for the current, at 1 p.u. voltage, and not the power.
     """
 
@@ -98,6 +99,7 @@ class Dispatch:
     ref: Rows
     stores: Stores
     dc_lines: DcLines
+    weight: float = 1.0
     by_current: bool = False
 
     @property
@@ -118,6 +120,7 @@ def dispatch_of(
     options: Mapping[str, Any],
     *,
     hours: float = 1.0,
+    weight: float = 1.0,
 ) -> Dispatch:
     """Put an optimal power flow into numbers.
 
@@ -127,6 +130,7 @@ def dispatch_of(
         admittances: the equations of the state.
         options: options of an optimal power flow.
         hours: how long the state lasts, for what storages hold.
+        weight: by how much its costs count among those of other states.
 
     Returns:
         The numbers.
@@ -159,9 +163,9 @@ def dispatch_of(
     if not stored:
         stores = stores.none
     held = options.get("ext_grid_voltage") == "held"
-    costs = {**model.costs, **state.costs} if state.costs else model.costs
-    if options.get("objective") == "redispatch":
-        costs = state.costs
+    costs = state.costs
+    if options.get("objective") != "redispatch":
+        costs = {**model.costs, **state.costs} if state.costs else model.costs
     dc_lines = dc_lines_of(units, column, admittances.base_mva)
     prices = _kept_prices(admittances, units, dc_lines, costs, lost_load or 0.0)
     fixed = _cost_of_the_fixed(admittances, column, asked, units, costs)
@@ -169,7 +173,8 @@ def dispatch_of(
         admittances=admittances,
         asked=asked,
         units=units,
-        prices=replace(prices, constant=prices.constant + fixed),
+        prices=_weighted(replace(prices, constant=prices.constant + fixed), weight),
+        weight=weight,
         demand=demand,
         vm=voltage_limits(admittances, column, held=held),
         rating=ratings(model, admittances, column),
@@ -179,6 +184,14 @@ def dispatch_of(
         dc_lines=dc_lines,
         by_current=options.get("flow_limit") == "current",
     )
+
+
+def _weighted(prices: Prices, weight: float) -> Prices:
+    """Return prices that count by a weight."""
+    if weight == 1:
+        return prices
+    names = ("constant", "linear", "quadratic", "slope", "offset")
+    return replace(prices, **{name: getattr(prices, name) * weight for name in names})
 
 
 def _kept_prices(
@@ -235,7 +248,8 @@ def _prices(
                 constant += c0 * units.live[n]
                 linear[place] = sign * c1 * base_mva
                 quadratic[place] = c2 * base_mva**2
-                lines += [(place, sign * slope * base_mva, c) for slope, c in curve.lines]
+                if units.live[n]:
+                    lines += [(place, sign * slope * base_mva, c) for slope, c in curve.lines]
     unit, slope, offset = np.array(lines, float).reshape(-1, 3).T
     return Prices(constant, linear, quadratic, unit.astype(np.int64), slope, offset)
 

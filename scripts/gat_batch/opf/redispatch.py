@@ -56,6 +56,8 @@ def with_deviations(
         if balance is None:
             return "the dispatch that is given has no power flow"
         given["ext_grid"] = balance
+    if len(model.net.dcline):
+        given["dcline"] = np.abs(column.numbers("dcline", "p_mw"))
     costs: Costs = {}
     for element, powers in given.items():
         up, down = (_prices(column, element, name) for name in REDISPATCH)

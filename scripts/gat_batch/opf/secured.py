@@ -227,9 +227,25 @@ def dispatched(model: GridModel, state: State, solution: Solution) -> State:
         live = column(element, "in_service").astype(bool) & (scaling != 0)
         power = np.divide(chosen, scaling, out=given.copy(), where=live)
         changes.append(Change(element, "p_mw", power))
+    if len(model.net.dcline):
+        changes.append(Change("dcline", "p_mw", dc_line_power(column, solution)))
     named = {(change.element, change.column) for change in changes}
     kept = [one for one in state.changes if (one.element, one.column) not in named]
     return replace(state, changes=(*kept, *changes), costs={})
+
+
+def dc_line_power(column: Columns, solution: Solution) -> Reals:
+    """Return what an optimum has DC lines draw in MW, with the sign of their direction."""
+    ends = solution.elements["dcline"]
+    forward = column.numbers("dcline", "p_mw") > 0
+    drawn = np.nan_to_num(np.where(forward, ends["p_from_mw"], ends["p_to_mw"]))
+    # A line that carries nothing keeps its direction, as zero would turn it around.
+    power: Reals = np.where(forward, np.maximum(drawn, SMALLEST_MW), -np.maximum(drawn, 0.0))
+    return power
+
+
+SMALLEST_MW = 1e-9
+"""Power of a DC line that carries nothing and keeps its direction, in MW."""
 
 
 def ac_check(model: GridModel, state: State) -> str:

@@ -98,19 +98,17 @@ def solve_opf(
         if isinstance(admittances, str):
             return admittances
         assert admittances is not None  # noqa: S101 - made anew where it was
-        dispatches = [
-            dispatch_of(model, state, admittances, options, hours=hours)
-            for state, hours in zip(states, hours_of(options, len(states)), strict=True)
-        ]
+        dispatches = _dispatches(model, states, admittances, options)
         dc_points = partial(_dc_points, model, states, options) if not changed else _nothing
         begin = before.start if before else None
         optima = _stored(
             dispatches, partial(_optima, model, solver=solver, start=begin, dc_points=dc_points)
         )
+        hourly = map(_per_hour, dispatches, optima)
         loading = str(options.get("trafo_loading", "current"))
         return [
             solution_at(model, dispatch, optimum, dc=solver == "dc_opf", trafo_loading=loading)
-            for dispatch, optimum in zip(dispatches, optima, strict=True)
+            for dispatch, optimum in zip(dispatches, hourly, strict=True)
         ]
 
 
@@ -131,14 +129,45 @@ def _dc_points(
     admittances = topology_of(kept, Columns(model, states[0]), held=False)
     if admittances is None:
         return None
-    dispatches = [
-        dispatch_of(model, state, admittances, options, hours=hours)
-        for state, hours in zip(states, hours_of(options, len(states)), strict=True)
-    ]
-    optima = solve_dc_opf(dispatches)
+    optima = solve_dc_opf(_dispatches(model, states, admittances, options))
     if optima[0].status != "ok":
         return None
     return [(one.angle, one.p) for one in optima]
+
+
+def _dispatches(
+    model: GridModel,
+    states: Sequence[State],
+    admittances: AdmittanceModel,
+    options: Mapping[str, Any],
+) -> list[Dispatch]:
+    """Return states in numbers; costs of several count by the hours that each lasts."""
+    every = hours_of(options, len(states))
+    mean = sum(every) / len(every)
+    dispatches = [
+        dispatch_of(model, state, admittances, options, hours=hours, weight=hours / mean)
+        for state, hours in zip(states, every, strict=True)
+    ]
+    units = dispatches[0].units
+    for dispatch in dispatches[1:]:
+        own = dispatch.units
+        alike = len(own.row) == len(units.row) and bool((own.element == units.element).all())
+        if not alike or not (own.position == units.position).all():
+            what = "what may be chosen differs from one snapshot to the other"
+            raise SolverError(what, hint="snapshots that are tied need the same controllable")
+    return dispatches
+
+
+def _per_hour(dispatch: Dispatch, optimum: Optimum) -> Optimum:
+    """Return an optimum whose cost and prices are those of an hour, without its weight."""
+    if dispatch.weight == 1 or optimum.status != "ok":
+        return optimum
+    names = ("objective", "lam_p", "lam_q", "mu_p", "mu_q", "mu_vm", "mu_flow", "mu_angle")
+    known = {name: getattr(optimum, name) for name in names}
+    return replace(
+        optimum,
+        **{name: one / dispatch.weight for name, one in known.items() if one is not None},
+    )
 
 
 def hours_of(options: Mapping[str, Any], count: int) -> list[float]:

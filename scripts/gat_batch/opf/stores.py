@@ -73,6 +73,15 @@ def stores_of(units: Units, column: Columns, base_mva: float, hours: float) -> S
         values = column.numbers("storage", name)[position]
         return np.where(np.isnan(values), default, values)
 
+    held = ("soc_percent", "end_soc_percent", "self_discharge_percent_per_hour")
+    for name in held:
+        values = given(name, 0.0)
+        unbounded = np.isinf(given("max_e_mwh", np.inf)) & (values != 0) & (name != held[2])
+        wrong = position[(values < 0) | (values > 100) | unbounded]
+        if len(wrong):
+            what = f"{name} of storage {column.net.storage.index[wrong[0]]} is out of range"
+            hint = "0 to 100 is needed, and max_e_mwh for what is held"
+            raise SolverError(what, hint=hint)
     efficiencies = []
     for name in ("charge_efficiency_percent", "discharge_efficiency_percent"):
         values = given(name, 100.0)

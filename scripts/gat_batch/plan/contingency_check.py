@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ..errors import GridError
+from ..model.contingencies.actions import actions_of
 from ..model.contingencies.contingency import TYPES
 from ..model.contingencies.every import SIDE, contingencies_of
 
@@ -31,8 +32,14 @@ def check_contingencies(index: ElementIndex, asked: Contingencies) -> None:
         InputErrors: if a table of outage sets is at fault.
         GridError: if the grid has nothing that the types and filters mean; it says what there is.
     """
+    if asked.actions is not None:
+        actions_of(index, asked.actions)
     if len(contingencies_of(index, asked)):
         return
+    if asked.rules or asked.sequence or asked.parts or asked.sets:
+        named = ", ".join(asked.rules) or ("a sequence" if asked.sequence else "what is asked for")
+        what = f"the grid has no contingency of {named}"
+        raise GridError(what, field="contingencies", hint="leave it out, or widen the filters")
     if len(contingencies_of(index, replace(asked, depth=1))):
         hint = "depth 2 is for pairs; widen the filters, or use depth 1"
         raise GridError("only one element is meant", field="contingencies", hint=hint)

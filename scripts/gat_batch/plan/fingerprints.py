@@ -150,7 +150,8 @@ def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
         return None
     kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
     cascade = asked.cascade and astuple(asked.cascade)
-    return [_asked_facts(asked), [astuple(one) for one in asked.categories], cascade, kept]
+    follows = [cascade, _table_hash(asked.actions), asked.choose]
+    return [_asked_facts(asked), [astuple(one) for one in asked.categories], follows, kept]
 
 
 def _asked_facts(asked: Contingencies) -> object:

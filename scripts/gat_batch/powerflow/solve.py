@@ -174,6 +174,8 @@ def topology_of(
         more than lines and transformers that leave the islands as they are.
     """
     outages = _outages_of(columns)
+    if outages.get("dcline"):  # its ends no longer hold voltages, which a cut knows of generators
+        return None
     if not held:
         rows = admittances.row["gen"][list(outages.pop("gen", ()))]
         if np.isin(rows, admittances.ref).any():

@@ -87,7 +87,13 @@ def _outages(
         return ()
     for one in contingencies_of(index, scenario.contingencies) if scenario.contingencies else ():
         if one.name == contingency:
+            if one.before or scenario.options.get("secure"):
+                what = f"{contingency} meets a dispatch that was chosen, and not the input's"
+                raise ResultError(what, file=file, hint="the result has its rows")
             return one.outages
+    if "|" in contingency:
+        what = f"{contingency} follows a contingency, and has no network of its own"
+        raise ResultError(what, file=file, hint="the result has its rows")
     raise _no_such("contingency", contingency, [], file)
 
 

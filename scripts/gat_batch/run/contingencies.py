@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -29,13 +29,12 @@ from .state import solved_state
 from .supervision import RetryPolicy, Task, supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..contingency.solver import Solved
     from ..model.contingencies.contingency import Contingency
     from ..model.grid_model import GridModel
     from ..model.state import State
-    from ..study.scenario import Cascade
     from .state import Run
     from .supervision import Outcome
 
@@ -100,8 +99,7 @@ class _Worker:
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.kept.contingencies == "all")
             rows = ContingencyRows.of(run.model, keys, solved, run.kept)
-            if run.cascade is not None:
-                rows = replace(rows, following=self._cascades(solved, run.cascade))
+            rows = replace(rows, following=list(self._following(solved)))
             kept.append(rows)
             deviation |= self._verified(block)
         return _Answer(kept, deviation, self.breakdowns)
@@ -125,17 +123,22 @@ class _Worker:
         )
         self._prepared = number
 
-    def _cascades(self, solved: Solved, cascade: Cascade) -> list[tuple[int, pa.Table]]:
-        """Return the rows of the rounds that contingencies set off, and the number of each."""
-        run = self.run
-        rows = []
-        for number in solved.setting_off(cascade.trip_above_percent):
-            one = solved.possible[number]
-            for turn, solution in enumerate(self._exact.following(one, cascade), 1):
-                keys = (run.scenario, self._state.snapshot, f"{one.name}|{turn}")
-                table = run.kept.of_contingency(run.model, keys, solution, one.category)
-                rows.append((number, table))
-        return rows
+    def _following(self, solved: Solved) -> Iterator[tuple[int, pa.Table]]:
+        """Yield the rows of what follows contingencies, and the number of each."""
+        run, cascade = self.run, self.run.cascade
+        tripping = set(solved.setting_off(cascade.trip_above_percent)) if cascade else set()
+        violating = solved.in_violation if run.actions else set()
+        for number, one in enumerate(solved.possible):
+            found: Iterable[tuple[str, Solution]] = ()
+            if cascade and number in tripping:
+                turns = self._exact.following(one, cascade)
+                found = ((str(turn), solution) for turn, solution in enumerate(turns, 1))
+            actions = [action for action in run.actions if action.is_for(one)]
+            if number in violating or any(action.condition == "always" for action in actions):
+                found = chain(found, self._exact.relieved(one, actions, run.choose))
+            for name, solution in found:
+                keys = (run.scenario, self._state.snapshot, f"{one.name}|{name}")
+                yield number, run.kept.of_contingency(run.model, keys, solution, one.category)
 
     def _verified(self, block: Sequence[Contingency]) -> Deviation:
         """Solve a share of a block by pandapower, too, and return how far the solutions differ."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ..model.contingencies.actions import Action
     from ..model.contingencies.contingency import Contingency
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
@@ -36,6 +37,8 @@ class Run:
         criteria: by what contingencies of each category are judged; ``""`` is for states.
         kept: which rows are kept.
         cascade: how branches trip in turn after a contingency, or None.
+        actions: remedial actions after contingencies.
+        choose: how they are taken, as in a manifest.
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
         timeout_secs: time limit of the scenario, in seconds.
@@ -54,6 +57,8 @@ class Run:
     verify: float
     timeout_secs: float
     cascade: Cascade | None = None
+    actions: Sequence[Action] = ()
+    choose: str = "in_order"
     threads: int = 1
     memory_mb: float | None = None
 

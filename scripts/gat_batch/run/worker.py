@@ -16,6 +16,7 @@ from ..grids import read_grid
 from ..grids.approximations import write_approximations
 from ..grids.connections import write_connections
 from ..grids.elements import ElementIndex
+from ..model.contingencies.actions import actions_of
 from ..model.contingencies.every import contingencies_of
 from ..model.criteria import Criteria
 from ..model.grid_model import GridModel
@@ -174,6 +175,8 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             criteria,
         ),
         cascade=asked.cascade if asked else None,
+        actions=actions_of(_worker.index, asked.actions) if asked and asked.actions else (),
+        choose=asked.choose if asked else "in_order",
         screen=asked is not None and asked.screen == "dc",
         verify=plan.config.verify,
         timeout_secs=scenario.timeout_secs,

@@ -49,7 +49,7 @@ CARRIED = (
 )
 """Keys of a scenario that the manifest takes as they are."""
 
-PATHS = ("grid", "loads", "gens", "contingencies")
+PATHS = ("grid", "loads", "gens", "contingencies", "actions")
 """Keys that may name a file."""
 
 
@@ -275,6 +275,8 @@ def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> 
         return [_seen_from(out, specification, key, one) for one in name]
     if key == "contingencies" and isinstance(name, dict) and "sets" in name:
         return name | {"sets": _seen_from(out, specification, key, name["sets"])}
+    if key == "actions" and isinstance(name, dict):
+        return name | {"table": _seen_from(out, specification, key, name["table"])}
     if key not in PATHS or not isinstance(name, str):
         return name
     if name.startswith("pandapower:") or (

@@ -8,7 +8,7 @@ together. Whether files exist and hold what is named in them is checked by ``pla
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
@@ -120,10 +120,21 @@ def _contingencies(entry: Any, folder: Path, categories: Mapping[str, Any]) -> C
     return _some_contingencies(entry, folder, judged)
 
 
-def _with_cascade(
-    asked: Contingencies | None, cascade: Mapping[str, Any] | None
+def _with_consequences(
+    asked: Contingencies | None, given: Mapping[str, Any], folder: Path
 ) -> Contingencies | None:
-    return replace(asked, cascade=Cascade(**cascade)) if asked and cascade else asked
+    """Add what follows contingencies: a cascade, or remedial actions."""
+    if asked is None:
+        return None
+    if given.get("cascade"):
+        asked = replace(asked, cascade=Cascade(**given["cascade"]))
+    actions = given.get("actions")
+    if actions:
+        table = actions if isinstance(actions, str) else actions["table"]
+        best = not isinstance(actions, str) and actions.get("choose") == "best"
+        choose: Literal["in_order", "best"] = "best" if best else "in_order"
+        asked = replace(asked, actions=named_file(folder, table), choose=choose)
+    return asked
 
 
 def _some_contingencies(
@@ -173,13 +184,14 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         outages=tuple(
             Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
         ),
-        contingencies=_with_cascade(
+        contingencies=_with_consequences(
             _contingencies(
                 contingencies_of_entry(entry, document),
                 folder,
                 {**document.get("categories", {}), **entry.get("categories", {})},
             ),
-            entry.get("cascade", document.get("cascade")),
+            {**document, **entry},
+            folder,
         ),
         weight=float(entry.get("weight", 1)),
         tags=tuple(entry.get("tags", ())),

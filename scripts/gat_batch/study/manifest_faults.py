@@ -171,6 +171,11 @@ def _needless(
                 field=key,
                 hint=f"it is for {' and '.join(OPTIMAL)}",
             )
+    follows = [key for key in ("cascade", "actions") if entry.get(key, document.get(key))]
+    if follows and solver in OPTIMAL and contingencies_of_entry(entry, document) is not None:
+        what = f"{follows[0]} means nothing to solver {solver}"
+        hint = "it is for dc and ac: name it in those scenarios alone"
+        yield ManifestError(what, file=file, scenario=entry["id"], field=follows[0], hint=hint)
     for key in ("loads", "gens") if "time_slices" in entry else ():
         if key in entry:
             what = "time_slices take loads and generation from the grid's time series"

@@ -95,6 +95,9 @@ class Contingencies:
         parts: other contingencies, all of them, in place of everything else.
         categories: by what categories are judged.
         cascade: how branches trip in turn after them, or None.
+        actions: table of remedial actions, or None.
+        choose: ``in_order`` to take what is due in the table's order, ``best`` to find the one that
+            relieves most.
     """
 
     depth: int = 1
@@ -110,11 +113,13 @@ class Contingencies:
     parts: tuple[Contingencies, ...] = ()
     categories: tuple[Category, ...] = ()
     cascade: Cascade | None = None
+    actions: Path | None = None
+    choose: Literal["in_order", "best"] = "in_order"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Tables of outage sets, those of parts included."""
-        own = () if self.sets is None else (self.sets,)
+        """Tables of outage sets and actions, those of parts included."""
+        own = tuple(file for file in (self.sets, self.actions) if file is not None)
         return own + tuple(file for part in self.parts for file in part.files)
 
 

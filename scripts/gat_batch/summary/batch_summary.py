@@ -148,7 +148,7 @@ def _aggregate(
                 if contingency.null_count < len(part):
                     states = part.filter(pc.is_null(contingency))
                     scenarios.add_contingencies(scenario, part)
-                    ranking.add(part)
+                    ranking.add(part, keep)
                 gathering.add(scenario, states, keep)
                 groups.add(part, last=last)
                 if last:

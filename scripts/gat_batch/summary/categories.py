@@ -51,7 +51,7 @@ def by_category(contingencies: pa.Table) -> pa.Table:
         return _SCHEMA.empty_table()
     table = contingencies.select(names).to_pandas()
     table["failing"] = (
-        (table["status"] == "not_converged")
+        ~table["status"].isin(["ok", "islanded"])
         | (table["loading_violations"] > 0)
         | (table["voltage_violations"] > 0)
     )
@@ -85,7 +85,7 @@ def _row(members: pd.DataFrame, category: str, scenario: Any) -> dict[str, Any]:
         "verdict": "fail" if failing else "pass",
         "contingencies": len(members),
         "failing": failing,
-        "not_converged": int((members["status"] == "not_converged").sum()),
+        "not_converged": int((~members["status"].isin(["ok", "islanded"])).sum()),
         "new": int(members["new"].sum()),
         "islanded": int((members["status"] == "islanded").sum()),
         "scenarios_failing": int(failing > 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,8 +56,14 @@ class ContingencyRanking:
         self._scenario = ""
         self.overloads = Overloads()
 
-    def add(self, table: pa.Table) -> None:
-        """Add rows of one result: whole contingencies, each with its system row in front."""
+    def add(self, table: pa.Table, keep: object = "all") -> None:
+        """Add rows of one result.
+
+        Args:
+            table: whole contingencies, each with its system row in front.
+            keep: which rows it keeps; of ``system`` ones alone violations are told by their
+                extremes, and count once.
+        """
         base = pc.is_null(table["contingency"])
         self._note_base(table.filter(base))
         rows = table.filter(pc.invert(base)).combine_chunks()
@@ -75,6 +81,8 @@ class ContingencyRanking:
             ("voltage_violations", pc.and_(broken, bus)),
         ):
             counts = np.bincount(number[bad.to_numpy().astype(bool)], minlength=len(system))
+            if keep == "system":
+                counts = self._by_extremes(system, name)
             system = system.append_column(name, pa.array(counts, pa.int64()))
         fresh = np.zeros(len(system), bool)
         found = np.flatnonzero(broken.to_numpy().astype(bool))
@@ -83,6 +91,17 @@ class ContingencyRanking:
         system = system.append_column("new", pa.array(fresh))
         system = system.append_column("rank", pa.nulls(len(system), pa.int64()))
         self._parts.append(system.select(_SCHEMA.names).cast(_SCHEMA))
+
+    def _by_extremes(self, system: pa.Table, name: str) -> Any:
+        """Tell from system rows whether limits are broken, 1 or 0 for each."""
+        if name == "loading_violations":
+            over = pc.greater(system["max_loading_percent"], self._limits.most_percent)
+        else:
+            low, high = self._limits.band_pu
+            over = pc.or_kleene(
+                pc.less(system["min_vm_pu"], low), pc.greater(system["max_vm_pu"], high)
+            )
+        return over.fill_null(fill_value=False).to_numpy().astype(np.int64)
 
     def _note_base(self, rows: pa.Table) -> None:
         """Note what breaks a limit in states without contingencies."""
@@ -108,7 +127,8 @@ class ContingencyRanking:
         if not self._parts:
             return _SCHEMA.empty_table()
         table = pa.concat_tables(self._parts)
-        lost = pc.cast(pc.equal(table["status"], "not_converged"), pa.int8())
+        known = pa.array(["ok", "islanded"])
+        lost = pc.cast(pc.invert(pc.is_in(table["status"], known)), pa.int8())
         order = pc.sort_indices(
             table.append_column("lost", lost),
             sort_keys=[

@@ -11,7 +11,7 @@ import numpy as np
 from ...study.con_files import is_con
 from .contingency import TYPES, named
 from .outage_sets import labelled_category, psse_sets, table_sets
-from .pairs import Joined, Pairs, Sequences
+from .pairs import Joined, Listed, Pairs, Sequences
 from .rules import by_rule
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Cont
     return Pairs(index, outages, asked.category)
 
 
+def _with_tuples(index: ElementIndex, part: Contingencies) -> Sequence[Contingency]:
+    return contingencies_of(index, part)
+
+
 def _of_file(index: ElementIndex, asked: Contingencies) -> Sequence[Contingency]:
     assert asked.sets is not None  # noqa: S101 - that is why it is asked
     if is_con(asked.sets):
@@ -80,15 +84,19 @@ def _of_file(index: ElementIndex, asked: Contingencies) -> Sequence[Contingency]
 
 def _distinct(parts: Sequence[Sequence[Contingency]]) -> Sequence[Contingency]:
     """Return all of some lists; a name that occurs again has its category, too."""
-    if all(isinstance(part, (list, tuple)) for part in parts):
-        taken: dict[str, Contingency] = {}
-        for one in (one for part in parts for one in part):
+    taken: dict[str, Contingency] = {}
+    listed: list[Listed] = []
+    for part in parts:
+        if isinstance(part, Listed):
+            listed += part.parts if isinstance(part, Joined) else [part]
+            continue
+        for one in part:
             name = one.name
             if name in taken and taken[name].category != one.category:
                 name = f"{name}@{one.category or 'none'}"
             taken.setdefault(name, replace(one, name=name))
-        return tuple(taken.values())
-    return Joined([part for part in parts if len(part)])
+    every = tuple(taken.values())
+    return Joined([every, *listed]) if listed else every
 
 
 def _single(index: ElementIndex, asked: Contingencies) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, overload
 
@@ -83,6 +84,11 @@ class Sequences(Listed):
         self._self = [place.get(outage, len(then)) for outage in first]
         self._ends = np.cumsum([1 + len(then) - (own < len(then)) for own in self._self])
 
+    @property
+    def alone(self) -> list[str]:
+        """Names of the first losses."""
+        return [f"{element}:{self._index.net[element].index[n]}" for element, n in self._first]
+
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
@@ -102,15 +108,32 @@ class Sequences(Listed):
 
 
 class Joined(Listed):
-    """Contingencies of several lists, one after the other."""
+    """Contingencies of several lists; a name that occurs again has its category, too.
+
+    Args:
+        parts: the lists; the first one is a tuple.
+    """
 
     def __init__(self, parts: Sequence[Sequence[Contingency]]) -> None:
         self._parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
+        self._taken: list[set[str]] = [set()]
+        for part in parts[:-1]:
+            own = part.alone if isinstance(part, Sequences) else {}
+            names = own if isinstance(part, Listed) else {one.name for one in part}
+            self._taken.append(self._taken[-1] | set(names))
+
+    @property
+    def parts(self) -> list[Listed]:
+        """Those of its lists that are made when they are asked for."""
+        return [part for part in self._parts if isinstance(part, Listed)]
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def _made(self, number: int) -> Contingency:
-        part = int(np.searchsorted(self._ends, number, side="right"))
-        return self._parts[part][number - (int(self._ends[part - 1]) if part else 0)]
+        turn = int(np.searchsorted(self._ends, number, side="right"))
+        one = self._parts[turn][number - (int(self._ends[turn - 1]) if turn else 0)]
+        if one.name not in self._taken[turn]:
+            return one
+        return replace(one, name=f"{one.name}@{one.category or turn}")

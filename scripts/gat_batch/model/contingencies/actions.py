@@ -1,0 +1,105 @@
+"""Remedial actions of a table, with the elements of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from ...errors import GatBatchError, TableError
+from ...files.columns import raise_faults
+from ...study.action_tables import read_actions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...grids.elements import ElementIndex
+    from .contingency import Contingency
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of an action: element and position, what is done and by or to how much."""
+
+    change: str
+    element: str
+    position: int
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """Changes done at once.
+
+    Attributes:
+        name: its name.
+        steps: the changes.
+        contingency: pattern of names or a category of contingencies, empty for any.
+        condition: when it is taken, as in :data:`gat_batch.study.action_tables.CONDITIONS`; or
+            the kind and position of an element that is in violation then.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    contingency: str
+    condition: str | tuple[str, int]
+
+    def is_for(self, contingency: Contingency) -> bool:
+        """Tell whether it is meant for a contingency."""
+        pattern = self.contingency
+        return (
+            not pattern or pattern == contingency.category or fnmatchcase(contingency.name, pattern)
+        )
+
+    def is_due(self, broken: Mapping[str, NDArray[np.int64]]) -> bool:
+        """Tell whether it is to be taken, where some elements are in violation."""
+        match self.condition:
+            case "always":
+                return True
+            case "violation":
+                return bool(broken)
+            case "voltage":
+                return "bus" in broken
+            case "loading":
+                return bool(broken.keys() - {"bus"})
+            case (element, position):
+                return position in broken.get(element, ())
+        return False
+
+
+def actions_of(index: ElementIndex, path: Path) -> list[Action]:
+    """Return the actions of a table.
+
+    Args:
+        index: the grid's elements.
+        path: the table.
+
+    Raises:
+        InputErrors: if it is at fault, or names what the grid hasn't got.
+    """
+    faults: list[GatBatchError] = []
+    found: dict[str, Action] = {}
+    for row in read_actions(path):
+        try:
+            step = Step(row.change, row.element, index.position(row.element, row.id), row.value)
+            condition: str | tuple[str, int] = row.condition
+            if ":" in row.condition:
+                element, _, label = row.condition.partition(":")
+                condition = element, index.position(element, label)
+        except (GatBatchError, AttributeError, KeyError) as fault:
+            faults.append(TableError(f"row {row.row}: {fault}", file=path))
+            continue
+        action = Action(row.action, (step,), row.contingency, condition)
+        known = found.get(row.action)
+        if known is not None:
+            if (known.contingency, known.condition) != (row.contingency, condition):
+                what = f"row {row.row}: {row.action} has another contingency or condition above"
+                faults.append(TableError(what, file=path))
+            action = replace(known, steps=(*known.steps, step))
+        found[row.action] = action
+    raise_faults(faults, path)
+    return list(found.values())
