@@ -240,7 +240,7 @@ def test_a_study_with_actions(workspace):
     manifest = {
         "grid": "rts.json",
         "solver": "ac",
-        "contingencies": {"depth": 1, "types": ["line"]},
+        "contingencies": {"depth": 1, "types": ["line"], "category": "P1"},
         "actions": "actions.csv",
         "scenarios": [
             {"id": "one"},
@@ -253,6 +253,11 @@ def test_a_study_with_actions(workspace):
     rows = pd.read_parquet(workspace.result("one"))
     names = rows.loc[rows["element"] == "system", "contingency"].dropna().tolist()
     assert names.index(f"line:{lost}|drop") == names.index(f"line:{lost}") + 1
+    found = pd.read_parquet(workspace.batch / "summary" / "categories.parquet")
+    each = found[found["scenario"].notna()].set_index("scenario")
+    assert each.loc["one", "contingencies"] == sum("|" not in name for name in names)
+    cleared = rows.loc[rows["contingency"] == f"line:{lost}|drop", "limit"].isna().all()
+    assert each.loc["one", "relieved"] == int(cleared)
     workspace.write("actions.csv", text.replace("loading", "sometimes"))
     refused = workspace.run()
     assert refused.returncode == 1

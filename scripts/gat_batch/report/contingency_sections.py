@@ -38,11 +38,15 @@ MOST_FAILING = 500
 
 
 def _verdict(row: Any) -> str:
+    if row.verdict == "pass" and row.relieved:
+        return f"passes: remedial actions relieve all {row.failing:,} that fail without"
     if row.verdict == "pass":
         return f"passes: {row.contingencies:,} contingencies, none fails"
     parts = [f"{row.failing:,} of {row.contingencies:,} contingencies fail"]
     if row.new:
         parts[0] += f", {row.new:,} break limits that hold before them"
+    if row.relieved:
+        parts.append(f"remedial actions relieve {row.relieved:,} of them")
     if row.not_converged:
         parts.append(f"{row.not_converged:,} have no solution")
     if row.loading_violations:

@@ -85,6 +85,7 @@ CATEGORIES = {
     "verdict": "verdict",
     "contingencies": "contingencies",
     "failing": "failing",
+    "relieved": "relieved",
     "new": "new",
     "not_converged": "without solution",
     "max_loading_percent": "worst loading (%)",
