@@ -17,6 +17,7 @@ PAGES = {
     "year": ["docs/howto/snapshots.md"],
     "industry": ["docs/howto/industry-files.md"],
     "n1": ["docs/howto/contingencies.md"],
+    "tpl": ["docs/howto/planning.md"],
     "draws": ["docs/howto/monte-carlo.md"],
     "opf": ["docs/howto/optimal-power-flow.md"],
     "analyses": ["docs/howto/analyses.md"],

@@ -58,8 +58,10 @@ def with_dc_line(net):
 
 
 def with_both(net):
+    """And with an extended ward, which optimal power flows leave to pandapower."""
     with_storage(net)
     with_dc_line(net)
+    pandapower.create_xward(net, 4, 1.0, 0.5, 0.2, 0.1, 0.1, 1.0, 1.0)
 
 
 GRIDS = {
