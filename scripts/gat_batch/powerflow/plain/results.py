@@ -114,7 +114,8 @@ def cut_off_mw(model: GridModel, supplied: NDArray[np.bool_]) -> dict[str, float
         given supplies and this state doesn't.
     """
     lost = ~supplied & ~model.cut_off
-
+    if not lost.any():
+        return {"unserved_mw": 0.0, "lost_generation_mw": 0.0}
     net = model.net
 
     def read(element: str, column: str) -> NDArray[Any]:
