@@ -1,6 +1,6 @@
 """AC optimal power flow of every bundled transmission grid, or a proof that it has no solution.
 
-python benchmarks/opf_cases.py [case ...]
+python benchmarks/opf_cases.py [case or file ...]
 
 Prints status, objective, seconds (reading excluded) and the largest relative residual of the
 conditions of an optimum. Where limits can't all be kept, a relaxation proves it that has nothing in
@@ -25,6 +25,7 @@ set_up_solving()
 import numpy as np
 from opf_relaxation import NO_RATING, Proof, proof_of
 
+from gat_batch.grids import grid_ref, read_grid
 from gat_batch.grids.bundled import read_bundled
 from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
@@ -53,13 +54,16 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     for name in parser.parse_args().cases:
-        model = prepare(read_bundled(name))
+        file = Path(name)
+        net = read_grid(grid_ref(name, Path())) if file.suffix else read_bundled(name)
+        model = prepare(net)
         began = time.monotonic()
         solution = solve(model, AS_GIVEN, "ac_opf", {})
         secs = time.monotonic() - began
         objective = "-" if solution.objective is None else f"{solution.objective:.2f}"
         residual = "-" if solution.residual is None else f"{solution.residual:.0e}"
-        line = f"{name:18} {solution.status:13} {solution.engine:10} {objective:>12} {secs:6.1f} s"
+        line = f"{file.stem:18} {solution.status:13} {solution.engine:10} {objective:>12}"
+        line += f" {secs:6.1f} s"
         print(f"{line} {residual:>6} {solution.detail}", flush=True)
         if solution.status == "infeasible":
             print(f"{'':18} {proof(model)}", flush=True)

@@ -76,7 +76,7 @@ def by_dc(model: GridModel, limits: Limits) -> tuple[dict[str, float], dict[str,
     raised: dict[str, float] = {}
     unserved: dict[str, float] = {}
     for names, solved in blocks(
-        model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), criteria)
+        model, ContingencySolver(model, AS_GIVEN, Study("dc", {}), criteria, raised=True)
     ):
         for numbers, block_results in solved.found:
             own = [names[number] for number in numbers]

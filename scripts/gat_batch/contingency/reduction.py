@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..model.nodal_power import UNSERVED
-from ..powerflow.branch_flows import branches_of
+from ..powerflow.branch_flows import at_branches, branches_of
 from ..powerflow.nodal_results import shunt_powers
 from ..powerflow.plain.results import CONSUMPTION, DIGITS, cut_off
 from ..powerflow.ratings import SQRT3, WINDINGS, by_power, ratings
@@ -54,10 +54,8 @@ class Reduction:
         self._model, self._admittances, self._demand = model, admittances, demand
         self._limit = criteria.limits.most_percent
         self._by_power = by_power(admittances, trafo_loading)
-        percent = ratings(model.net, admittances, trafo_loading).copy()
-        for element, share in criteria.share.items():
-            for places in branches_of(admittances, element).T:
-                percent[places] *= share[:, None]
+        percent = ratings(model.net, admittances, trafo_loading)
+        percent = percent * at_branches(admittances, criteria.share)[:, None]
         self._percent = np.where(admittances.supplied[admittances.ends], percent, np.nan)
         self._ampere = 1.0 / (admittances.kv[admittances.ends] * SQRT3)
         self._places = {element: branches_of(admittances, element) for element in BRANCHES}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import casadi
 import numpy as np
-from scipy import sparse
 
 from .ac import program as opf_ac_program
 from .ac import solve as opf_ac
@@ -85,20 +84,8 @@ def _dc_violations(dispatch: Dispatch) -> Violations | None:
     layout = opf_dc_program.layout_of(dispatch)
     program = opf_dc_program.program_of(dispatch, layout)
     program = opf_dc_program.with_ties(program, dc_line_ties([dispatch]), [layout])
-    rows, columns = program.matrix.shape
-    first = layout.blocks
-    slack = sparse.identity(int(first[3]), format="csc")
-    slack.resize(rows, int(first[3]))
-    elastic = opf_dc_program.Program(
-        linear=np.concatenate([np.zeros(columns), np.ones(2 * int(first[3]))]),
-        quadratic=np.zeros(columns + 2 * int(first[3])),
-        low=np.concatenate([program.low, np.zeros(2 * int(first[3]))]),
-        high=np.concatenate([program.high, np.full(2 * int(first[3]), np.inf)]),
-        matrix=sparse.hstack([program.matrix, slack, -slack], format="csc"),
-        row_low=program.row_low,
-        row_high=program.row_high,
-    )
-    value = opf_dc.linear_optimum(elastic)
+    first, columns = layout.blocks, program.matrix.shape[1]
+    value = opf_dc.linear_optimum(opf_dc_program.elastic(program, 0, int(first[3])))
     if value is None:
         return None
     more, less = np.split(value[columns:], 2)

@@ -11,10 +11,10 @@ from scipy import sparse
 from ..errors import SolverError
 from ..model.state import Change, State
 from ..powerflow.admittances import SHAPING, cached_admittances
-from ..powerflow.branch_flows import branches_of
+from ..powerflow.branch_flows import at_branches
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.solve import solve_power_flow, topology_of
-from .dc.program import Program, layout_of, program_of, with_rows, with_ties
+from .dc.program import elastic, layout_of, program_of, with_rows, with_ties
 from .dc.solve import linear_optimum, solve_dc_opf
 from .dispatch import dispatch_of
 from .infeasibility import branch_name, crossed, description, least_violations
@@ -150,18 +150,7 @@ def _least_breaches(dispatch: Dispatch, guards: Sequence[Guard]) -> Reals | None
     program = with_ties(program_of(dispatch, layout), ties_of([dispatch]), [layout])
     program = with_rows(program, *_guarding(guards))
     rows, columns = program.matrix.shape
-    own = sparse.identity(len(guards), format="csc")
-    slack = sparse.vstack([sparse.csc_matrix((rows - len(guards), len(guards))), own])
-    elastic = Program(
-        linear=np.concatenate([np.zeros(columns), np.ones(2 * len(guards))]),
-        quadratic=np.zeros(columns + 2 * len(guards)),
-        low=np.concatenate([program.low, np.zeros(2 * len(guards))]),
-        high=np.concatenate([program.high, np.full(2 * len(guards), np.inf)]),
-        matrix=sparse.hstack([program.matrix, slack, -slack], format="csc"),
-        row_low=program.row_low,
-        row_high=program.row_high,
-    )
-    value = linear_optimum(elastic)
+    value = linear_optimum(elastic(program, rows - len(guards), len(guards)))
     return None if value is None else value[columns:].reshape(2, -1).sum(axis=0)
 
 
@@ -176,11 +165,7 @@ def _guarding(guards: Sequence[Guard]) -> tuple[Any, Reals, Reals]:
 def _ratings_by(criteria: Criteria, dispatch: Dispatch) -> Reals:
     """Return the ratings of the live branches in p.u. that criteria have."""
     admittances = dispatch.admittances
-    share = np.ones(len(admittances.ends))
-    for element, own in criteria.share.items():
-        for places in branches_of(admittances, element).T:
-            share[places] = own
-    rating: Reals = dispatch.rating / share[admittances.live]
+    rating: Reals = dispatch.rating / at_branches(admittances, criteria.share)[admittances.live]
     return rating
 
 

@@ -13,6 +13,8 @@ from ..study.scenario import BRANCHES
 from .ratings import SQRT3, WINDINGS, by_power, ratings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
@@ -21,6 +23,23 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
     Quantities = dict[str, Reals]
+
+
+def at_branches(admittances: AdmittanceModel, values: Mapping[str, Reals]) -> Reals:
+    """Return values of elements as those of their branches, 1 where there are none.
+
+    Args:
+        admittances: the equations.
+        values: element -> value of each, shape (elements,).
+
+    Returns:
+        Shape (branches,).
+    """
+    found = np.ones(len(admittances.ends))
+    for element, own in values.items():
+        for places in branches_of(admittances, element).T:
+            found[places] = own
+    return found
 
 
 def branches_of(admittances: AdmittanceModel, element: str) -> NDArray[np.int64]:

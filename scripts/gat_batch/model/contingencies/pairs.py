@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class Listed(Sequence[Contingency]):
     """Contingencies that are made when they are asked for."""
 
+    @abstractmethod
     def _made(self, number: int) -> Contingency:
-        raise NotImplementedError
+        """Return the contingency of a number, from 0."""
 
     @overload
     def __getitem__(self, number: int) -> Contingency: ...

@@ -225,3 +225,29 @@ def with_rows(program: Program, rows: Any, low: Reals, high: Reals) -> Program:
         row_low=np.concatenate([program.row_low, low]),
         row_high=np.concatenate([program.row_high, high]),
     )
+
+
+def elastic(program: Program, first: int, count: int) -> Program:
+    """Return the program that finds by how much some rows of another one give way at the least.
+
+    Args:
+        program: the other one.
+        first: its first row that may give way.
+        count: number of such rows.
+
+    Returns:
+        A linear program with two variables more for each row: what is added to it, for all of
+        them, and then what is taken from it. Their sum is the least.
+    """
+    rows, columns = program.matrix.shape
+    places = (first + np.arange(count), np.arange(count))
+    slack = sparse.csc_matrix((np.ones(count), places), (rows, count))
+    return Program(
+        linear=np.concatenate([np.zeros(columns), np.ones(2 * count)]),
+        quadratic=np.zeros(columns + 2 * count),
+        low=np.concatenate([program.low, np.zeros(2 * count)]),
+        high=np.concatenate([program.high, np.full(2 * count, np.inf)]),
+        matrix=sparse.hstack([program.matrix, slack, -slack], format="csc"),
+        row_low=program.row_low,
+        row_high=program.row_high,
+    )
