@@ -27,6 +27,7 @@ def main() -> int:
             contingencies=plan.summary("contingencies.parquet"),
             overloads=plan.summary("overloads.parquet"),
             categories=plan.summary("categories.parquet"),
+            remedies=plan.summary("remedies.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
         results = [

@@ -30,8 +30,8 @@ def json_text(content):
 
 def files_in(folder):
     kinds = ("aggregated", "scenarios", "scenarios", "elements", "contingencies", "overloads")
-    ends = ("parquet", "parquet", "csv", "parquet", "parquet", "parquet", "parquet")
-    kinds = (*kinds, "categories")
+    kinds = (*kinds, "categories", "remedies")
+    ends = ("parquet", "parquet", "csv", *["parquet"] * 5)
     return SummaryFiles(
         *(folder / "summary" / f"{kind}.{end}" for kind, end in zip(kinds, ends, strict=True))
     )

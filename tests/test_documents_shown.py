@@ -19,6 +19,7 @@ from gat_batch.summary.categories import CATEGORY_COLUMNS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
+from gat_batch.summary.remedies import REMEDY_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
 # One worker makes the batch for all of them.
@@ -94,7 +95,7 @@ def test_reference_shows_every_option_and_column(tmp_path):
     for name in {name for known in OPTIONS.values() for name in known}:
         assert f">{name}<" in options, name
     results = (tmp_path / "reference" / "results.html").read_text()
-    contingencies = CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS, CATEGORY_COLUMNS
+    contingencies = CONTINGENCY_COLUMNS, OVERLOAD_COLUMNS, CATEGORY_COLUMNS, REMEDY_COLUMNS
     for table in (SCENARIO_COLUMNS, ELEMENT_COLUMNS, *contingencies):
         for name in table:
             assert f">{name}<" in results, name

@@ -13,6 +13,7 @@ from gat_batch.summary.categories import CATEGORY_COLUMNS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
+from gat_batch.summary.remedies import REMEDY_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ SUMMARY_TABLES: Mapping[str, Mapping[str, tuple[pa.DataType, str]]] = {
     "contingencies": CONTINGENCY_COLUMNS,
     "overloads": OVERLOAD_COLUMNS,
     "categories": CATEGORY_COLUMNS,
+    "remedies": REMEDY_COLUMNS,
 }
 """Table under ``summary`` -> its columns, with type and meaning."""
 

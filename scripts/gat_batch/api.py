@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .plan.plan import Plan
 
-Kind = Literal["scenarios", "elements", "contingencies", "overloads", "categories"]
+Kind = Literal["scenarios", "elements", "contingencies", "overloads", "categories", "remedies"]
 Table = Literal["aggregated_results", Kind]
 
 

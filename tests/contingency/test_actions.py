@@ -258,8 +258,43 @@ def test_a_study_with_actions(workspace):
     assert each.loc["one", "contingencies"] == sum("|" not in name for name in names)
     cleared = rows.loc[rows["contingency"] == f"line:{lost}|drop", "limit"].isna().all()
     assert each.loc["one", "relieved"] == int(cleared)
+    assert_remedies_are_told(workspace)
     workspace.write("actions.csv", text.replace("loading", "sometimes"))
     refused = workspace.run()
     assert refused.returncode == 1
     assert "actions.csv" in refused.stderr
     assert "row 2: 'sometimes' is no condition" in refused.stderr
+
+
+def assert_remedies_are_told(workspace):
+    """What actions did, by hand from the rows; what follows isn't counted as an overload."""
+    summary = workspace.batch / "summary"
+    rows = pd.read_parquet(summary / "aggregated_results.parquet")
+    rows = rows[rows["contingency"].notna()]
+    first, _, action = zip(*rows["contingency"].str.partition("|").to_numpy(), strict=True)
+    rows = rows.assign(first=first, action=action)
+    keys = ["scenario", "first", "action"]
+    state = rows.groupby(keys).agg(broken=("limit", "count"), status=("status", "first"))
+    state["failing"] = (state["broken"] > 0) | ~state["status"].isin(["ok", "islanded"])
+    state = state.reset_index()
+    remedies = pd.read_parquet(summary / "remedies.parquet")
+    (drop,) = remedies[remedies["action"] == "drop"].itertuples()
+    taken = state[state["action"] == "drop"]
+    assert (drop.category, drop.contingencies) == ("P1", len(taken))
+    assert drop.relieved == (~taken["failing"]).sum()
+    assert drop.violations == taken["broken"].sum()
+    helped = set(zip(taken["scenario"], taken["first"], ~taken["failing"], strict=True))
+    alone = state[(state["action"] == "") & state["failing"]]
+    left = [
+        (row.scenario, row.first) for row in alone.itertuples()
+        if (row.scenario, row.first, True) not in helped
+    ]  # fmt: skip
+    none = remedies[remedies["action"].isna()]
+    assert none["contingencies"].sum() == len(left)
+    overloads = pd.read_parquet(summary / "overloads.parquet")
+    own = rows[(rows["action"] == "") & rows["limit"].notna() & (rows["element"] != "bus")]
+    assert set(overloads["category"]) == {"P1"}
+    assert overloads["overloads"].sum() == len(own)
+    page = (summary / "report.html").read_text()
+    assert "what helps:" in page
+    assert f"none of the actions after {len(left)}" in page

@@ -205,6 +205,7 @@ def test_overloads_are_those_that_pandas_counts(monkeypatch, most):
             "name": [
                 f"{kind} at {n}" if n % 2 else None for kind, n in zip(kinds, ids, strict=True)
             ],
+            "category": rng.choice(["P1", "P6", None], count),
             "contingency": [f"line:{n}" for n in rng.integers(0, 30, count)],
             "scenario": rng.choice(["a", "b"], count),
             "snapshot": rng.choice(["h1", "h2"], count),
@@ -216,10 +217,10 @@ def test_overloads_are_those_that_pandas_counts(monkeypatch, most):
         found.add(pa.Table.from_pandas(rows[start : start + 37], preserve_index=False))
     table = found.table().to_pandas()
     assert (np.diff(table["overloads"]) <= 0).all()
-    groups = rows.groupby(["element", "id"])
+    groups = rows.fillna({"category": ""}).groupby(["element", "id", "category"])
     assert len(table) == len(groups)
     for row in table.itertuples():
-        own = groups.get_group((row.element, row.id))
+        own = groups.get_group((row.element, row.id, row.category or ""))
         worst = own.loc[own["loading_percent"].idxmax()]
         told = ["name", "scenario", "snapshot", "contingency"]
         assert [getattr(row, name) for name in told] == worst[told].tolist()

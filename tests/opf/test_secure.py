@@ -221,7 +221,7 @@ def test_a_category_keeps_its_own_ratings():
     costs = []
     for percent in (100.0, 1000.0):
         category = Category("P1", rating_percent=percent)
-        criteria = {"": common, "P1": common.for_category(model.net, category)}
+        criteria = {"": common, "P1": common.for_category(ElementIndex(model.net), category)}
         study = Study("dc_opf", {"secure": True}, contingencies=found, criteria=criteria)
         solver = ContingencySolver(model, AS_GIVEN, study, criteria)
         if percent == 100.0 and solver.base.status == "infeasible":

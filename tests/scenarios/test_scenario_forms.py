@@ -43,6 +43,56 @@ def study(*scenarios, **top):
     return {"version": 1, "grid": "pandapower:case9", **top, "scenarios": list(scenarios)}
 
 
+CARRIED = {
+    "solver": "ac",
+    "timeout_secs": 7,
+    "options": {"tolerance_mva": 1e-6},
+    "contingencies": [{"rules": ["P1"]}, {"sets": "t.csv"}, "t.csv", "n-1"],
+    "categories": {"P1": {"rating": {"table": "t.csv"}}, "P2": {"rating": {"line": "grid"}}},
+    "cascade": {"trip_above_percent": 120, "max_rounds": 4},
+    "actions": {"table": "t.csv", "choose": "best"},
+    "keep": "system",
+    "loads": "t.csv",
+    "gens": "t.csv",
+    "load_scale": 1.5,
+    "gen_scale": 0.5,
+    "outages": [{"type": "line", "id": 1}],
+    "weight": 2,
+    "tags": ["a"],
+    "description": "b",
+    "metadata": {"table": "as it is"},
+}
+
+
+def test_what_a_manifest_knows_too_reaches_it_with_paths_seen_from_there(tmp_path):
+    known = json.loads((SCHEMAS / "scenario_specification.schema.json").read_text())
+    both = known["$defs"]["scenario"]["properties"].keys()
+    both &= SCHEMA["$defs"]["scenario"]["properties"].keys()
+    assert both - {"id", "grid", "time_slices"} == CARRIED.keys()
+    (tmp_path / "t.csv").write_text("id,p_mw\n4,1\n")
+    for place in ("scenario", "defaults", "top"):
+        top = known["properties" if place == "top" else "$defs"]
+        if place == "defaults":
+            top = known["properties"]["defaults"]["properties"]
+        given = CARRIED
+        if place != "scenario":
+            given = {key: value for key, value in CARRIED.items() if key in top}
+        if place == "top":
+            content = study({"id": "a"}, **given)
+        elif place == "defaults":
+            content = study({"id": "a"}, defaults=given)
+        else:
+            content = study({"id": "a", **given})
+        file = tmp_path / "study.json"
+        file.write_text(json.dumps(content))
+        make(file, tmp_path / "out")
+        manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        entry = manifest if place == "top" else manifest["scenarios"][0]
+        text = json.dumps({key: given[key] for key in given})
+        seen = json.loads(text.replace('"t.csv"', '"../t.csv"'))
+        assert {key: entry.get(key) for key in seen} == seen, place
+
+
 HOURS = "time,H0\n2030-01-01 00:00:00,0.5\n2030-01-01 01:00:00,0.75\n2030-01-01 02:00:00,1.25\n"
 
 

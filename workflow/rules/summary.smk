@@ -17,6 +17,7 @@ rule summarise:
         contingencies=PLAN.summary("contingencies.parquet"),
         overloads=PLAN.summary("overloads.parquet"),
         categories=PLAN.summary("categories.parquet"),
+        remedies=PLAN.summary("remedies.parquet"),
     log:
         PLAN.log("summarise"),
     retries: RETRIES

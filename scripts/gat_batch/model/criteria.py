@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.scenario import BRANCHES
+from ..errors import GatBatchError, GridError, TableError
+from ..files.columns import raise_faults
+from ..study.rating_tables import read_ratings
 from .violations import HAIR_PU, Limits, voltage_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
+    from ..grids.elements import ElementIndex
     from ..study.scenario import Category
 
     Reals = NDArray[np.float64]
@@ -41,7 +45,7 @@ class Criteria:
     Attributes:
         limits: loading limit, and the voltage band where a bus has none.
         bands: lowest and highest voltage of each bus in p.u.
-        rating: the set of ratings that loadings refer to.
+        rating: the ratings that loadings refer to.
         share: element -> percent of that set for one percent of the normal rating, by position;
             nothing where both are the same.
     """
@@ -56,23 +60,25 @@ class Criteria:
         """Return those of a grid where no category says otherwise."""
         return cls(limits, voltage_bands(net, limits))
 
-    def for_category(self, net: pandapowerNet, category: Category) -> Criteria:
+    def for_category(self, index: ElementIndex, category: Category) -> Criteria:
         """Return those of a category.
 
         Args:
-            net: the grid.
+            index: the grid's elements.
             category: the category.
+
+        Raises:
+            GridError: if the grid hasn't got a column of ratings that is named.
+            InputErrors, TableError: if a table of ratings is at fault.
         """
         band = category.voltage_band_pu
-        count = len(net.bus)
+        count = len(index.net.bus)
         bands = self.bands if band is None else tuple(np.full(count, edge) for edge in band)
         limits = self.limits if band is None else replace(self.limits, voltage_band_pu=band)
         percent = 100 / category.rating_percent
-        columns = COLUMNS.get(category.rating, {})
         share = {
-            element: percent * _ratio(net, element, columns.get(element))
-            for element in BRANCHES
-            if len(net[element])
+            element: percent * normal / np.where(rating > 0, rating, normal)
+            for element, (normal, rating) in _ratings(index, category).items()
         }
         share = {element: values for element, values in share.items() if (values != 1).any()}
         return Criteria(limits, bands, category.rating, share)
@@ -95,13 +101,49 @@ class Criteria:
         return limit
 
 
-def _ratio(net: pandapowerNet, element: str, column: str | None) -> Reals:
-    """Return normal rating over that of a set, 1 where the set has none."""
-    table = net[element]
-    ratio = np.ones(len(table))
-    if column is None or column not in table:
-        return ratio
-    normal, other = (table[name].to_numpy(float) for name in (NORMAL[element], column))
-    known = np.isfinite(other) & (other > 0)
-    ratio[known] = normal[known] / other[known]
-    return ratio
+def _ratings(index: ElementIndex, category: Category) -> dict[str, tuple[Reals, Reals]]:
+    """Return normal ratings and those of a category, which are no number where it has none.
+
+    Returns:
+        Element -> both, in kA of lines and MVA of transformers, shape (elements,).
+    """
+    net = index.net
+    named = dict(category.columns)
+    table = _of_table(index, category.table) if category.table else {}
+    found = {}
+    for element in ("line", "trafo", "trafo3w"):
+        ones = np.ones(len(net[element]))
+        if element not in NORMAL or not len(ones):
+            found[element] = ones, ones
+            continue
+        normal = net[element][NORMAL[element]].to_numpy(float)
+        column = named.get(element) or COLUMNS.get(category.rating, {}).get(element)
+        if element in named and column not in net[element]:
+            what = f"{element} has no column {column!r} with ratings"
+            hint = "name a column of the grid, or a table"
+            raise GridError(what, field=f"categories.{category.name}.rating", hint=hint)
+        if column in net[element]:
+            found[element] = normal, net[element][column].to_numpy(float)
+        else:
+            found[element] = normal, table.get(element, np.full(len(normal), np.nan))
+    return {element: both for element, both in found.items() if len(both[0])}
+
+
+def _of_table(index: ElementIndex, path: Path) -> dict[str, Reals]:
+    """Return the ratings of a table; a branch that it doesn't name has none."""
+    net, faults = index.net, list[GatBatchError]()
+    found = {element: np.full(len(net[element]), np.nan) for element in NORMAL}
+    for row in read_ratings(path):
+        try:
+            position = index.position(row.element, row.id)
+        except GatBatchError as error:
+            what = f"row {row.row}: {error.what}"
+            faults.append(TableError(what, file=path, hint=error.hint))
+            continue
+        rating = row.rating
+        if row.element == "line" and row.unit == "rating_mva":
+            bus = net.line["from_bus"].iat[position]
+            rating /= np.sqrt(3) * float(net.bus.at[bus, "vn_kv"])
+        found[row.element][position] = rating
+    raise_faults(faults, path)
+    return found

@@ -10,6 +10,8 @@ from ..errors import GridError
 from ..model.contingencies.actions import actions_of
 from ..model.contingencies.contingency import TYPES
 from ..model.contingencies.every import SIDE, contingencies_of
+from ..model.criteria import Criteria
+from ..model.violations import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,8 @@ def check_contingencies(index: ElementIndex, asked: Contingencies) -> None:
     """
     if asked.actions is not None:
         actions_of(index, asked.actions)
+    for category in asked.categories:
+        Criteria.of(index.net, Limits()).for_category(index, category)
     if len(contingencies_of(index, asked)):
         return
     if asked.rules or asked.sequence or asked.parts or asked.sets:

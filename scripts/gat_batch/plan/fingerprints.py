@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..grids import GridRef
     from ..study.configuration import Config
     from ..study.injections import Kind
-    from ..study.scenario import Contingencies, Scenario
+    from ..study.scenario import Category, Contingencies, Scenario
 
 RESULT_FORMAT = 6
 """To be raised when the same study would be written differently: old results are solved again."""
@@ -151,7 +151,18 @@ def _contingency_facts(asked: Contingencies | None, config: Config) -> object:
     kept = [config.contingency_rows, config.loading_limit_percent, config.voltage_band_pu]
     cascade = asked.cascade and astuple(asked.cascade)
     follows = [cascade, _table_hash(asked.actions), asked.choose]
-    return [_asked_facts(asked), [astuple(one) for one in asked.categories], follows, kept]
+    return [_asked_facts(asked), [_category_facts(one) for one in asked.categories], follows, kept]
+
+
+def _category_facts(category: Category) -> list[object]:
+    facts: list[object] = [
+        category.name,
+        category.rating,
+        category.rating_percent,
+        category.voltage_band_pu,
+    ]
+    # Nothing is added where neither is given, as before there was a choice.
+    return facts + [given for given in (_table_hash(category.table), category.columns) if given]
 
 
 def _asked_facts(asked: Contingencies) -> object:

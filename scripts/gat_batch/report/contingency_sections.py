@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.words import numbered
 from . import figures
-from .section import Figure, Section
-from .tables import CATEGORIES, CONTINGENCIES, listing
+from .section import Figure, Section, Verdict
+from .tables import CATEGORIES, CONTINGENCIES, REMEDIES, listing
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .summary_tables import Summary
     from .tables import Listing
 
@@ -19,9 +21,73 @@ def categories(summary: Summary) -> Section | None:
     every = summary.categories[summary.categories["scenario"].isna()]
     if every.empty:
         return None
-    names = every["category"].fillna("none")
-    facts = {name: _verdict(row) for name, row in zip(names, every.itertuples(), strict=True)}
-    return Section("categories", "Categories", facts=facts)
+    verdicts = {}
+    for row in every.itertuples():
+        category: Any = row.category
+        reasons = {
+            "where:": _where(row),
+            "overloaded most often:": _most_often(summary, category),
+            "what helps:": _what_helps(summary, category),
+        }
+        told = {lead: reason for lead, reason in reasons.items() if reason}
+        verdict = Verdict(_verdict(row, summary), row.verdict == "pass", told)
+        verdicts[str(category or "none")] = verdict
+    each = summary.categories[summary.categories["scenario"].notna()]
+    order = {name: place for place, name in enumerate(summary.scenarios["scenario"])}
+    each = each.sort_values("scenario", key=lambda names: names.map(order), kind="stable")
+    drawn = (_over_scenarios(each),) if 1 < each["scenario"].nunique() <= MOST_COLUMNS else ()
+    return Section("categories", "Categories", verdicts=verdicts, figures=drawn)
+
+
+MOST_COLUMNS = 60
+"""Most scenarios that categories are drawn over, beside each other."""
+
+
+def _over_scenarios(each: pd.DataFrame) -> Figure:
+    """Draw how many contingencies of each category fail in each scenario."""
+    columns = ["scenario", "category", "verdict", "failing", "relieved", "contingencies"]
+    values = figures.records(each[columns].fillna({"category": "none"}))
+    for row in values:
+        row["left"] = row["failing"] - row["relieved"]
+        row["share"] = row["left"] / row["contingencies"]
+        row["href"] = figures.anchor(row["scenario"])
+    tips = [{"field": name} for name in (*columns, "left")]
+    encoding = {
+        "x": {
+            "field": "scenario",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
+            "axis": {"labelAngle": -90, "labelLimit": 120, "labelSeparation": 1},
+        },
+        "y": {"field": "category", "type": "nominal", "title": None},
+        "href": {"field": "href"},
+        "tooltip": tips,
+    }
+    count = figures.axis("left", "left")
+    layer = [
+        {
+            "mark": {"type": "rect", "stroke": figures.GREY, "strokeWidth": 0.3},
+            "encoding": {
+                "color": {
+                    **figures.axis("share", "share"),
+                    "scale": {"range": [figures.PALE, figures.RED], "domainMin": 0},
+                    "legend": None,
+                }
+            },
+        },
+        {
+            "mark": {"type": "text", "fontSize": 10, "color": "#1b2430"},
+            "encoding": {"text": {**count, "format": "d"}},
+        },
+    ]
+    height = 26 * each["category"].fillna("none").nunique()
+    return Figure(
+        "categories",
+        figures.figure(values, height, layer=layer, encoding=encoding),
+        "Contingencies that fail in each scenario, and that no action relieves; the darker, the "
+        "larger their share.",
+    )
 
 
 def _by_scenario(summary: Summary) -> tuple[Listing, ...]:
@@ -37,25 +103,66 @@ MOST_FAILING = 500
 """Most rows of scenario and category that the page lists."""
 
 
-def _verdict(row: Any) -> str:
+def _verdict(row: Any, summary: Summary) -> str:
+    """Return in a few words how a category stands."""
     if row.verdict == "pass" and row.relieved:
         return f"passes: remedial actions relieve all {row.failing:,} that fail without"
     if row.verdict == "pass":
         return f"passes: {row.contingencies:,} contingencies, none fails"
-    parts = [f"{row.failing:,} of {row.contingencies:,} contingencies fail"]
+    of = numbered(len(summary.scenarios), "scenario")
+    text = f"fails in {row.scenarios_failing:,} of {of}: "
+    text += f"{row.failing:,} of {row.contingencies:,} contingencies fail"
+    parts = []
     if row.new:
-        parts[0] += f", {row.new:,} break limits that hold before them"
-    if row.relieved:
-        parts.append(f"remedial actions relieve {row.relieved:,} of them")
+        count = "all" if row.new == row.failing else f"{row.new:,}"
+        parts.append(f"{count} break limits that hold before them")
     if row.not_converged:
         parts.append(f"{row.not_converged:,} have no solution")
+    if row.relieved:
+        parts.append(f"actions relieve {row.relieved:,}")
+    return f"{text} ({', '.join(parts)})" if parts else text
+
+
+MOST_NAMED = 3
+"""Most branches and actions that a sentence on a category names."""
+
+
+def _where(row: Any) -> str:
+    """Return where a category is at its worst."""
+    parts = []
     if row.loading_violations:
         worst = f"{row.max_loading_element} reaches {row.max_loading_percent:.1f} %"
         parts.append(f"{worst} after {row.max_loading_contingency}")
     if row.voltage_violations and row.min_vm_contingency:
         lowest = f"bus {row.min_vm_bus:.0f} falls to {row.min_vm_pu:.3f} p.u."
         parts.append(f"{lowest} after {row.min_vm_contingency}")
-    return f"fails in {numbered(row.scenarios_failing, 'scenario')}: {'; '.join(parts)}"
+    return "; ".join(parts)
+
+
+def _most_often(summary: Summary, category: str | None) -> str:
+    """Return which branches the contingencies of a category overload most often."""
+    table = _of_category(summary.overloads, category).head(MOST_NAMED)
+    if len(table) < 2:
+        return ""
+    return ", ".join(
+        f"{row.element}:{row.id} after {row.overloads:,}" for row in table.itertuples(index=False)
+    )
+
+
+def _what_helps(summary: Summary, category: str | None) -> str:
+    """Return which actions help after contingencies of a category, and after how many none does."""
+    table = _of_category(summary.remedies, category)
+    helpful = table[table["action"].notna() & (table["relieved"] > 0)].head(MOST_NAMED)
+    hopeless = table.loc[table["action"].isna(), "contingencies"].sum()
+    named = [f"{row.action} after {row.relieved:,}" for row in helpful.itertuples()]
+    if hopeless:
+        named.append(f"none of the actions after {hopeless:,}")
+    return ", ".join(named)
+
+
+def _of_category(table: pd.DataFrame, category: str | None) -> pd.DataFrame:
+    own = table["category"].isna() if category is None else table["category"] == category
+    return table[own]
 
 
 def contingencies(summary: Summary) -> Section | None:
@@ -81,4 +188,14 @@ def contingencies(summary: Summary) -> Section | None:
     total = int(summary.scenarios["contingencies"].sum())
     text = f"The {len(table):,} worst of {total:,}." if len(table) < total else ""
     made = listing("contingencies", table, CONTINGENCIES, "Ranked", text)
-    return Section("contingencies", "Contingencies", "", (drawn,), (*_by_scenario(summary), made))
+    tables = (*_by_scenario(summary), *_actions(summary), made)
+    return Section("contingencies", "Contingencies", "", (drawn,), tables)
+
+
+def _actions(summary: Summary) -> tuple[Listing, ...]:
+    """Return the table of remedial actions."""
+    table = summary.remedies.fillna({"action": "none helps"})
+    if table.empty:
+        return ()
+    text = "What is left after each action; last what is left where none helps."
+    return (listing("remedies", table, REMEDIES, "Remedial actions", text),)

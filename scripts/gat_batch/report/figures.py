@@ -23,6 +23,7 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 BLUE, ORANGE, RED, GREY = "#3d85c6", "#e08a00", "#d1432b", "#8795a8"
+PALE = "#fbeee6"
 KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": "#7a6fc0", "bus": BLUE}
 STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": "#7a6fc0", "not_converged": RED}
 SERIES = (BLUE, ORANGE, "#2a9d8f", RED, "#7a6fc0", GREY)

@@ -29,6 +29,21 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """How something stands.
+
+    Attributes:
+        text: in a few words.
+        good: whether that is as it should be.
+        reasons: what there is to say: ``where``, say, and the sentence.
+    """
+
+    text: str
+    good: bool
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Section:
     """A section of the page.
 
@@ -39,6 +54,7 @@ class Section:
         figures: its figures, in order.
         tables: its tables, in order.
         facts: name -> fact.
+        verdicts: name -> verdict; they come first.
     """
 
     id: str
@@ -47,3 +63,4 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Listing, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)

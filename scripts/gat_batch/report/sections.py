@@ -44,7 +44,9 @@ def sections_of(
         grids: grid -> hash of its content.
     """
     for section in _made(summary, status, maps, grids):
-        if section is not None and (section.figures or section.tables or section.facts):
+        if section is not None and (
+            section.figures or section.tables or section.facts or section.verdicts
+        ):
             yield section
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..summary.categories import CATEGORY_COLUMNS
 from ..summary.contingency_ranking import CONTINGENCY_COLUMNS
 from ..summary.element_statistics import ELEMENT_COLUMNS
+from ..summary.remedies import REMEDY_COLUMNS
 from ..summary.scenario_rows import SCENARIO_COLUMNS
 from .figures import records
 
@@ -22,7 +23,13 @@ MOST_CONTINGENCIES = 500
 
 MEANINGS = {
     name: meaning
-    for columns in (CATEGORY_COLUMNS, CONTINGENCY_COLUMNS, ELEMENT_COLUMNS, SCENARIO_COLUMNS)
+    for columns in (
+        REMEDY_COLUMNS,
+        CATEGORY_COLUMNS,
+        CONTINGENCY_COLUMNS,
+        ELEMENT_COLUMNS,
+        SCENARIO_COLUMNS,
+    )
     for name, (_, meaning) in columns.items()
 }
 
@@ -94,6 +101,17 @@ CATEGORIES = {
     "min_vm_pu": "lowest voltage (p.u.)",
     "min_vm_bus": "at bus",
     "min_vm_contingency": "after",
+}
+REMEDIES = {
+    "category": "category",
+    "action": "action",
+    "contingencies": "taken after",
+    "relieved": "relieved",
+    "violations": "violations left",
+    "max_loading_percent": "worst loading left (%)",
+    "max_loading_element": "at branch",
+    "scenario": "scenario",
+    "contingency": "after",
 }
 PRICES = {
     "id": "bus",

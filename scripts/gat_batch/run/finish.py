@@ -149,4 +149,5 @@ def _contingency_lines(plan: Plan) -> list[str]:
         f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first",
         f"  {plan.summary('overloads.parquet')}  one row a branch that contingencies overload",
         f"  {plan.summary('categories.parquet')}  which categories of contingencies fail",
+        f"  {plan.summary('remedies.parquet')}  what remedial actions do for them",
     ]

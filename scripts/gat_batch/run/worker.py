@@ -151,10 +151,11 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         metadata["keep"] = keep
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
-    common, net = _worker.criteria, model.net
+    common = _worker.criteria
     criteria = {"": common}
     if asked is not None:
-        criteria |= {one.name: common.for_category(net, one) for one in asked.categories}
+        judged = {one.name: common.for_category(_worker.index, one) for one in asked.categories}
+        criteria |= judged
     run = Run(
         scenario=scenario_id,
         model=model,

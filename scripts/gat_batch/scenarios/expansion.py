@@ -42,6 +42,8 @@ CARRIED = (
     "load_scale",
     "gen_scale",
     "outages",
+    "cascade",
+    "keep",
     "weight",
     "tags",
     "description",
@@ -49,8 +51,11 @@ CARRIED = (
 )
 """Keys of a scenario that the manifest takes as they are."""
 
-PATHS = ("grid", "loads", "gens", "contingencies", "actions")
-"""Keys that may name a file."""
+PATHS = ("grid", "loads", "gens", "contingencies", "actions", "categories")
+"""Keys whose values may name files."""
+
+FILES = ("grid", "loads", "gens", "actions", "sets", "table")
+"""Keys, of values within those too, whose text is a path."""
 
 
 def expand(
@@ -269,21 +274,21 @@ def _common(variant: Variant, out: Path) -> dict[str, Any]:
     return common
 
 
-def _seen_from(out: Path, specification: Specification, key: str, name: Any) -> Any:
-    """Return a path of the specification as seen from the folder ``out``; other values as is."""
-    if key == "contingencies" and isinstance(name, list):
-        return [_seen_from(out, specification, key, one) for one in name]
-    if key == "contingencies" and isinstance(name, dict) and "sets" in name:
-        return name | {"sets": _seen_from(out, specification, key, name["sets"])}
-    if key == "actions" and isinstance(name, dict):
-        return name | {"table": _seen_from(out, specification, key, name["table"])}
-    if key not in PATHS or not isinstance(name, str):
-        return name
-    if name.startswith("pandapower:") or (
-        key == "contingencies" and not name.lower().endswith(SETS)
-    ):
-        return name
-    path = specification.path(name)
+def _seen_from(out: Path, specification: Specification, key: str, value: Any) -> Any:
+    """Return a value whose paths, the specification's, are seen from the folder ``out``."""
+    if isinstance(value, list):
+        return [_seen_from(out, specification, key, one) for one in value]
+    if isinstance(value, dict):
+        return {name: _seen_from(out, specification, name, one) for name, one in value.items()}
+    if not isinstance(value, str) or not _is_path(key, value):
+        return value
+    path = specification.path(value)
     # Links are followed, since .. behind a link leads elsewhere.
     here, there = os.path.realpath(path.parent), os.path.realpath(out)
     return os.path.join(os.path.relpath(here, there), path.name)  # noqa: PTH118 - keeps the dots
+
+
+def _is_path(key: str, value: str) -> bool:
+    if key == "contingencies":
+        return value.lower().endswith(SETS)
+    return key in FILES and not value.startswith("pandapower:")

@@ -104,20 +104,28 @@ def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, 
 def _contingencies(entry: Any, folder: Path, categories: Mapping[str, Any]) -> Contingencies | None:
     if entry is None:
         return None
-    judged = tuple(
-        Category(
-            name,
-            by.get("rating", "normal"),
-            float(by.get("rating_percent", 100.0)),
-            tuple(by["voltage_band_pu"]) if "voltage_band_pu" in by else None,
-        )
-        for name, by in categories.items()
-    )
+    judged = tuple(_category(name, by, folder) for name, by in categories.items())
     if isinstance(entry, list):
         parts = tuple(_some_contingencies(part, folder, judged) for part in entry)
         screens = {part.screen for part in parts}
         return Contingencies(parts=parts, screen=next(iter(screens)), categories=judged)
     return _some_contingencies(entry, folder, judged)
+
+
+def _category(name: str, by: Mapping[str, Any], folder: Path) -> Category:
+    found = Category(
+        name,
+        rating_percent=float(by.get("rating_percent", 100.0)),
+        voltage_band_pu=tuple(by["voltage_band_pu"]) if "voltage_band_pu" in by else None,
+    )
+    rating = by.get("rating", "normal")
+    if isinstance(rating, str):
+        return replace(found, rating=rating)
+    if "table" in rating:
+        table = named_file(folder, rating["table"])
+        return replace(found, rating=table.name, table=table)
+    columns = tuple(sorted(rating.items()))
+    return replace(found, rating=", ".join(column for _, column in columns), columns=columns)
 
 
 def _with_consequences(

@@ -52,16 +52,21 @@ class Category:
 
     Attributes:
         name: its name, ``P1`` say.
-        rating: set of ratings: ``normal``, ``long_term`` or ``short_term``.
+        rating: set of ratings: ``normal``, ``long_term`` or ``short_term``; or what tells the
+            category's own ones, the name of their table or columns.
         rating_percent: share of these ratings that may be used, in percent.
         voltage_band_pu: lowest and highest voltage of all buses in p.u., or None for each bus's
             own, or else the common one.
+        table: table of the category's own ratings, or None.
+        columns: kind of branch and the column of the grid that has its ratings, in place of a set.
     """
 
     name: str
-    rating: Literal["normal", "long_term", "short_term"] = "normal"
+    rating: str = "normal"
     rating_percent: float = 100.0
     voltage_band_pu: tuple[float, float] | None = None
+    table: Path | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,10 @@ class Contingencies:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Tables of outage sets and actions, those of parts included."""
-        own = tuple(file for file in (self.sets, self.actions) if file is not None)
-        return own + tuple(file for part in self.parts for file in part.files)
+        """Tables of outage sets, actions and ratings, those of parts included."""
+        named = (self.sets, self.actions, *(category.table for category in self.categories))
+        within = (file for part in self.parts for file in part.files)
+        return tuple(dict.fromkeys((*(file for file in named if file is not None), *within)))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .base_states import Gathering
 from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
+from .remedies import by_action
 from .scenario_rows import ScenarioTable
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class SummaryFiles:
         contingencies: one row per contingency, the worst first.
         overloads: one row per branch that contingencies overload.
         categories: one row per category of contingencies, in all scenarios and in each.
+        remedies: one row per remedial action and category.
     """
 
     aggregated: Path
@@ -68,6 +70,7 @@ class SummaryFiles:
     contingencies: Path
     overloads: Path
     categories: Path
+    remedies: Path
 
 
 def summarise(
@@ -91,6 +94,7 @@ def summarise(
         files.contingencies,
         files.overloads,
         files.categories,
+        files.remedies,
     )
     temporary = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in wanted]
     try:
@@ -106,6 +110,7 @@ def summarise(
             pq.write_table(contingencies, temporary[4], compression="zstd")
             pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")
             pq.write_table(by_category(contingencies), temporary[6], compression="zstd")
+            pq.write_table(by_action(contingencies), temporary[7], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
     except OSError as error:

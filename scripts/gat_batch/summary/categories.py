@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from .remedies import with_relief
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,35 +49,14 @@ def by_category(contingencies: pa.Table) -> pa.Table:
         For each category a row for all scenarios together, then one for each scenario, in the
         order of the table; no row if no contingency has a category.
     """
-    names = ["scenario", "snapshot", "contingency", "category", "status", "new", *_COUNTED, *_WORST]
     if contingencies["category"].null_count == len(contingencies):
         return _SCHEMA.empty_table()
-    table = contingencies.select(names).to_pandas()
-    table["failing"] = (
-        ~table["status"].isin(["ok", "islanded"])
-        | (table["loading_violations"] > 0)
-        | (table["voltage_violations"] > 0)
-    )
-    rows = list(_rows(_with_relief(table)))
+    table = with_relief(contingencies)
+    rows = list(_rows(table[table["action"] == ""]))
     return pa.Table.from_pylist(rows, _SCHEMA)
 
 
-def _with_relief(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the contingencies alone, and whether what follows them relieves them.
-
-    Rounds of cascades, which have numbers for names, relieve nothing.
-    """
-    parts = table["contingency"].str.partition("|")
-    follows = parts[2] != ""
-    better = follows & ~table["failing"] & ~parts[2].str.isdecimal()
-    places = list(zip(table["scenario"], table["snapshot"].fillna(""), parts[0], strict=True))
-    helped = {place for place, well in zip(places, better, strict=True) if well}
-    relieved = np.array([place in helped for place in places], bool) & table["failing"]
-    return table.assign(relieved=relieved)[~follows]
-
-
 _COUNTED = ("loading_violations", "voltage_violations")
-_WORST = ("max_loading_percent", "max_loading_element", "min_vm_pu", "min_vm_bus")
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

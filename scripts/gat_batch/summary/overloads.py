@@ -1,4 +1,4 @@
-"""Branches that contingencies overload, the most often overloaded first.
+"""Branches that contingencies overload, by category, the most often overloaded first.
 
 A large grid has millions of pairs of a contingency and a branch that it overloads. They are kept as
 numbers, 20 bytes each; names are kept once.
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
 
     from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ OVERLOAD_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "element": (pa.string(), "kind of branch"),
     "id": (pa.int64(), "its index"),
     "name": (pa.string(), "its name"),
+    "category": (pa.string(), "category of these contingencies; null if they have none"),
     "overloads": (pa.int64(), "contingencies on top of any state that overload it"),
     "max_loading_percent": (pa.float64(), "its worst loading in any of them, percent"),
     "scenario": (pa.string(), "where that was"),
@@ -53,7 +55,11 @@ class Overloads:
         self._waiting = 0
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows of overloaded branches, with their contingency and its state."""
+        """Add rows of overloaded branches, with their contingency and its state.
+
+        What follows after a contingency, a round of a cascade or an action, isn't counted.
+        """
+        rows = rows.filter(pc.invert(pc.match_substring(rows["contingency"], "|")))
         if not len(rows):
             return
         branch = self._branch_codes(rows)
@@ -83,9 +89,10 @@ class Overloads:
         ]
         branches: list[Any] = list(self._branches)
         columns = {
-            "element": [element for element, _ in branches],
-            "id": [index for _, index in branches],
+            "element": [element for element, _, _ in branches],
+            "id": [index for _, _, index in branches],
             "name": self._names,
+            "category": [category for _, category, _ in branches],
             "overloads": overloads,
             "max_loading_percent": [worst[0] for worst in self._worst],
             "scenario": [worst[1] for worst in self._worst],
@@ -97,14 +104,14 @@ class Overloads:
         return pa.table(columns, _SCHEMA).sort_by(most)
 
     def _branch_codes(self, rows: pa.Table) -> Codes:
-        kinds = rows["element"].combine_chunks().dictionary_encode()
-        elements = kinds.dictionary.to_pylist()
+        kind, kinds = _encoded(rows["element"])
+        category, categories = _encoded(rows["category"])
         index: Codes = rows["id"].to_numpy()
-        key = kinds.indices.to_numpy().astype(np.int64) * (int(index.max()) + 1) + index
+        key = (kind * len(categories) + category) * (int(index.max()) + 1) + index
         found, first, place = np.unique(key, return_index=True, return_inverse=True)
         codes = np.empty(len(found), np.int64)
         for n, row in enumerate(first.tolist()):
-            branch = elements[kinds.indices[row].as_py()], int(index[row])
+            branch = kinds[kind[row]], categories[category[row]], int(index[row])
             codes[n] = self._branches.setdefault(branch, len(self._branches))
             if codes[n] == len(self._names):
                 self._names.append(rows["name"][row].as_py())
@@ -127,12 +134,17 @@ class Overloads:
         self._waiting = 0
 
 
+def _encoded(column: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
+    """Return a number for each text, and the texts."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
 def _codes(column: pa.ChunkedArray, known: dict[Hashable, int]) -> Codes:
     """Return a number for each text, always the same for the same text; ``known`` grows."""
-    encoded = column.combine_chunks().dictionary_encode()
-    texts: Iterable[str] = encoded.dictionary.to_pylist()
+    code, texts = _encoded(column)
     numbers = np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
-    codes: Codes = numbers[encoded.indices.to_numpy()]
+    codes: Codes = numbers[code]
     return codes
 
 

@@ -13,7 +13,7 @@ from ..files.workbooks import write_workbook
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHEETS = ("scenarios", "elements", "contingencies", "overloads", "categories")
+SHEETS = ("scenarios", "elements", "contingencies", "overloads", "categories", "remedies")
 """Tables of the summary that the workbook has, unless they are empty; single rows are too many."""
 
 
