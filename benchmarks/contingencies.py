@@ -40,8 +40,8 @@ from gat_batch.model.grid_model import GridModel, prepare
 from gat_batch.model.state import State
 from gat_batch.model.violations import Limits
 from gat_batch.results.kept import KeptRows
-from gat_batch.run.contingencies import solved_in_parts
-from gat_batch.run.state import Run
+from gat_batch.run.solving.contingencies import solved_in_parts
+from gat_batch.run.solving.state import Run
 from gat_batch.solvers.study import Study
 from gat_batch.study.scenario import Contingencies
 

@@ -69,6 +69,11 @@ def is_in_state_b(arguments):
     return arguments[2].snapshot == "b"
 
 
+def has_state_b(arguments):
+    """Whether snapshot b is among states that are solved together."""
+    return any(state.snapshot == "b" for state in arguments[2])
+
+
 def is_first_in_state_b(arguments):
     """The same, but no more than once in a process."""
     return is_in_state_b(arguments) and not struck and not struck.append(True)
@@ -89,16 +94,20 @@ def is_reduced_with_line_3(arguments):
 struck = []
 
 STEPS = {
-    "state": [("solvers.study:Study.solve", is_in_state_b)],
+    "state": [
+        ("solvers.study:Study.solve", is_in_state_b),
+        ("solvers.study:Study.solve_block", has_state_b),
+    ],
     "state's rows": [
+        ("results.kept:rows_of_block", lambda arguments: "b" in arguments[2]),
         (
             "results.kept:rows_of",
             lambda arguments: arguments[1][1:] == ("b", None) and arguments[2].status == "ok",
-        )
+        ),
     ],
     "ramps": [
         (
-            "run.worker:solve_together",
+            "run.solving.base_cases:solve_together",
             lambda arguments: any(state.snapshot == "b" for state in arguments[1]),
         )
     ],

@@ -203,6 +203,7 @@ def test_where_dc_has_no_solution_all_contingencies_are_solved_by_ac(workspace):
     ("name", "step"),
     [
         ("hours", "state"),
+        ("hours", "state's rows"),
         ("hours-n-1", "state"),
         ("hours-ac_opf", "state"),
         ("hours-dc_opf", "state's rows"),

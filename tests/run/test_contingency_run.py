@@ -25,9 +25,9 @@ from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import Change, State, scenario_states
 from gat_batch.model.violations import Limits
 from gat_batch.results.kept import KeptRows
-from gat_batch.run import contingencies as contingency_run
-from gat_batch.run.contingencies import solved_in_parts
-from gat_batch.run.state import Run
+from gat_batch.run.solving import contingencies as contingency_run
+from gat_batch.run.solving.contingencies import solved_in_parts
+from gat_batch.run.solving.state import Run
 from gat_batch.solvers import study
 from gat_batch.solvers.study import Study
 from gat_batch.solvers.verification import Deviation

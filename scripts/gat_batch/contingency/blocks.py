@@ -8,13 +8,13 @@ import numpy as np
 
 from ..model.contingencies.contingency import after, service_of
 from ..powerflow.admittances import admittances_of_state
+from ..powerflow.block import ac_powers, dc_powers, reactive_limits_of
 from ..powerflow.element_results import solution_of
 from ..powerflow.injections.demand import demand_of, injection_of
 from ..powerflow.injections.state_columns import Columns
 from ..powerflow.newton import newton
 from ..powerflow.outages import without
 from ..powerflow.settled import follows_solution
-from ..powerflow.solve import ac_powers, dc_powers, reactive_limits_of
 from ..powerflow.topology import Topology
 from ..study.scenario import OPTIMAL
 from .ac import MOST_STEPS, AcContingencies

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..model.nodal_power import UNSERVED
 from ..powerflow.branch_flows import at_branches, branches_of
+from ..powerflow.extremes import DIGITS
 from ..powerflow.nodal_results import shunt_powers
-from ..powerflow.plain.results import CONSUMPTION, DIGITS, cut_off
+from ..powerflow.plain.results import CONSUMPTION, cut_off
 from ..powerflow.ratings import SQRT3, WINDINGS, by_power, ratings
 from ..study.scenario import BRANCHES
 from .outage_effect import failing_power

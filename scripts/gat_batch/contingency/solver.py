@@ -12,7 +12,7 @@ from ..errors import GatBatchError
 from ..model.contingencies.contingency import Contingency, after, is_possible, service_of
 from ..model.solution import Solution
 from ..opf.secured import ac_check, dispatched
-from ..powerflow.plain.results import worst_loading
+from ..powerflow.extremes import worst_loading
 from ..study.solver_options import DC
 from .adjustment import redispatched
 from .blocks import Blocks

@@ -5,14 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Status = Literal["ok", "not_converged", "infeasible", "islanded"]
 
 SEVERITY: tuple[Status, ...] = ("ok", "islanded", "infeasible", "not_converged")
 """Statuses from best to worst: a scenario has the worst of its snapshots."""
+
+
+@dataclass(frozen=True)
+class BlockSolution:
+    """States of one topology, solved together.
+
+    Attributes:
+        status: of all of them, ``ok`` or ``islanded``.
+        engine: what solved them.
+        iterations: iterations of each state, shape (states,), or None where it doesn't iterate.
+        elements: element -> quantity -> values, shape (states, elements).
+        system: column of the system row -> a value for each state.
+        detail: why they aren't ``ok``; empty if they are.
+    """
+
+    status: Status
+    engine: str
+    iterations: NDArray[np.int64] | None
+    elements: dict[str, dict[str, NDArray[np.float64]]]
+    system: dict[str, NDArray[Any]]
+    detail: str
+
+    def solution(self, number: int) -> Solution:
+        """Return the solution of one of the states."""
+        return Solution(
+            status=self.status,
+            engine=self.engine,
+            iterations=None if self.iterations is None else int(self.iterations[number]),
+            elements={
+                element: {name: values[number] for name, values in quantities.items()}
+                for element, quantities in self.elements.items()
+            },
+            system={name: _plain(values[number]) for name, values in self.system.items()},
+            detail=self.detail,
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)

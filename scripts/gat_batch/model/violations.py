@@ -10,6 +10,8 @@ import numpy as np
 from ..study.scenario import BRANCHES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
@@ -68,11 +70,34 @@ def violations(
     Returns:
         Element -> positions in its table; elements without any are left out.
     """
-    found = {}
-    vm = solution.elements.get("bus", {}).get("vm_pu")
-    if vm is not None:
-        found["bus"] = np.flatnonzero((vm < bands[0] - HAIR_PU) | (vm > bands[1] + HAIR_PU))
-    for branch in BRANCHES:
-        loading = solution.elements.get(branch, {}).get("loading_percent", np.empty(0))
-        found[branch] = np.flatnonzero(loading > limits.most_percent)
+    found = {
+        element: np.flatnonzero(broken)
+        for element, broken in in_violation(solution.elements, limits, bands).items()
+    }
     return {element: positions for element, positions in found.items() if len(positions)}
+
+
+def in_violation(
+    elements: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    limits: Limits,
+    bands: tuple[NDArray[np.float64], ...],
+) -> dict[str, NDArray[np.bool_]]:
+    """Tell which elements are in violation, in one state or in each state of a block.
+
+    Args:
+        elements: element -> quantity -> values, shape (..., elements).
+        limits: what counts as a violation.
+        bands: as from :func:`voltage_bands`.
+
+    Returns:
+        Element -> whether each is, shape (..., elements); only those that have what is judged.
+    """
+    found = {}
+    vm = elements.get("bus", {}).get("vm_pu")
+    if vm is not None:
+        found["bus"] = (vm < bands[0] - HAIR_PU) | (vm > bands[1] + HAIR_PU)
+    for branch in BRANCHES:
+        loading = elements.get(branch, {}).get("loading_percent")
+        if loading is not None:
+            found[branch] = loading > limits.most_percent
+    return found

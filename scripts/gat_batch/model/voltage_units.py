@@ -104,8 +104,8 @@ class UnitState:
 
     Attributes:
         in_service: shape (units,).
-        p_mw: active power in MW, of slack units what they are given, shape (units,).
-        vm_pu: voltage held in p.u., shape (units,).
+        p_mw: active power in MW, of slack units what they are given, shape (..., units).
+        vm_pu: voltage held in p.u., shape (..., units).
     """
 
     in_service: Flags
@@ -124,8 +124,17 @@ def unit_state(units: VoltageUnits, read: Read, options: Mapping[str, object]) -
     parts = [_given(kind, read, options) for kind in units.kinds]
     if not parts:
         return UnitState(np.empty(0, bool), np.empty(0), np.empty(0))
-    in_service, p_mw, vm_pu = (np.concatenate(values) for values in zip(*parts, strict=True))
+    in_service, p_mw, vm_pu = (_side_by_side(values) for values in zip(*parts, strict=True))
     return UnitState(in_service.astype(bool), p_mw, vm_pu)
+
+
+def _side_by_side(parts: tuple[Reals, ...]) -> Reals:
+    """Return values of units of all kinds, of one state or of each state of a block."""
+    if all(part.ndim == 1 for part in parts):
+        return np.concatenate(parts)
+    states = max(len(part) for part in parts if part.ndim > 1)
+    wide = [np.broadcast_to(part, (states, part.shape[-1])) for part in parts]
+    return np.concatenate(wide, axis=-1)
 
 
 def _given(kind: str, read: Read, options: Mapping[str, object]) -> tuple[Reals, Reals, Reals]:
@@ -134,10 +143,10 @@ def _given(kind: str, read: Read, options: Mapping[str, object]) -> tuple[Reals,
     if kind == "dcline":
         first, second = _dc_line_power(read)
         setpoints = read(kind, "vm_to_pu"), read(kind, "vm_from_pu")
-        return np.repeat(live, 2), _interleaved(second, first), _interleaved(*setpoints)
+        return np.repeat(live, 2, axis=-1), _interleaved(second, first), _interleaved(*setpoints)
     setpoint = read(kind, "vm_pu").astype(float)
     if kind != "gen":
-        return live, np.zeros(len(live)), setpoint
+        return live, np.zeros(live.shape), setpoint
     power = read(kind, "p_mw").astype(float)
     if options.get("enforce_p_lims"):
         power = within(power, read(kind, "min_p_mw"), read(kind, "max_p_mw"))
@@ -157,7 +166,8 @@ def _dc_line_power(read: Read) -> tuple[Reals, Reals]:
 
 
 def _interleaved(first: Reals, second: Reals) -> Reals:
-    return np.column_stack([first, second]).astype(np.float64).ravel()
+    pairs = np.stack(np.broadcast_arrays(first, second), axis=-1).astype(np.float64)
+    return pairs.reshape(*pairs.shape[:-2], -1)
 
 
 def reactive_limits(units: VoltageUnits, read: Read, delta_mvar: float) -> Reals:

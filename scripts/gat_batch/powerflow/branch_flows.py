@@ -5,7 +5,7 @@ Compare ``pandapower.results_branch``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,16 +70,17 @@ def branch_quantities(
 
     Args:
         element: their kind.
-        flow: power into either end of the branches of each in MVA, shape (elements, branches, 2).
+        flow: power into either end of the branches of each in MVA, shape
+            (..., elements, branches, 2).
         current: current there in kA.
-        loading: loading of the branches in percent, shape (elements, branches).
+        loading: loading of the branches in percent, shape (..., elements, branches).
     """
     if element == "trafo3w":
         sides = [end for _, end in WINDINGS]
-        outer = flow[:, range(len(sides)), sides]
-        first, second, loss = outer[:, 0], outer[:, 1], outer.sum(axis=1).real
+        outer = flow[..., range(len(sides)), sides]
+        first, second, loss = outer[..., 0], outer[..., 1], outer.sum(axis=-1).real
     else:
-        first, second = flow[:, 0].T
+        first, second = flow[..., 0, 0], flow[..., 0, 1]
         loss = first.real + second.real
     return {
         "p_from_mw": first.real,
@@ -88,7 +89,7 @@ def branch_quantities(
         "q_to_mvar": second.imag,
         "pl_mw": loss,
         "i_ka": strongest(element, current),
-        "loading_percent": loading.max(axis=1) if loading.shape[1] > 1 else loading[:, 0],
+        "loading_percent": loading.max(axis=-1) if loading.shape[-1] > 1 else loading[..., 0],
     }
 
 
@@ -97,29 +98,44 @@ def strongest(element: str, current: Reals) -> Reals:
 
     Args:
         element: their kind.
-        current: current at both ends in kA, shape (elements, branches, 2).
+        current: current at both ends in kA, shape (..., elements, branches, 2).
     """
-    first, second = current[:, 0].T
+    first, second = current[..., 0, 0], current[..., 0, 1]
     stands: Reals = np.maximum(first, second) if element == "line" else first
     return stands
 
 
 def ac_flows(admittances: AdmittanceModel, voltage: Complexes) -> Complexes:
-    """Return power into either end of each branch in MVA, shape (branches, 2)."""
+    """Return power into either end of each branch in MVA, shape (..., branches, 2).
+
+    Args:
+        admittances: the equations.
+        voltage: complex voltages in p.u., shape (..., buses).
+    """
     ends = admittances.ends[admittances.live]
-    flows = np.zeros((len(admittances.ends), 2), complex)
+    flows = np.zeros((*voltage.shape[:-1], len(admittances.ends), 2), complex)
     for side, matrix in enumerate((admittances.at_from, admittances.at_to)):
-        power = voltage[ends[:, side]] * np.conj(matrix @ voltage) * admittances.base_mva
-        flows[admittances.live, side] = np.where(admittances.open, 0.0, power)
+        current = product(matrix, voltage)
+        power = voltage[..., ends[:, side]] * np.conj(current) * admittances.base_mva
+        flows[..., admittances.live, side] = np.where(admittances.open, 0.0, power)
     return flows
 
 
+def product(matrix: Any, vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return the product of a sparse matrix with each vector, shape (..., rows)."""
+    if vectors.ndim == 1:
+        found: NDArray[Any] = matrix @ vectors
+        return found
+    return np.ascontiguousarray((matrix @ np.ascontiguousarray(vectors.T)).T)
+
+
 def dc_flows(admittances: AdmittanceModel, angle: Complexes) -> Complexes:
-    """Return active power into either end of each branch in MW, shape (branches, 2)."""
-    power = (admittances.at_from @ angle.real + admittances.branch_shift) * admittances.base_mva
-    flows = np.zeros((len(admittances.ends), 2), complex)
-    flows[admittances.live, 0] = np.where(admittances.open, 0.0, power)
-    flows[admittances.live, 1] = -flows[admittances.live, 0]
+    """Return active power into either end of each branch in MW, shape (..., branches, 2)."""
+    across = product(admittances.at_from, angle.real)
+    power = (across + admittances.branch_shift) * admittances.base_mva
+    flows = np.zeros((*angle.shape[:-1], len(admittances.ends), 2), complex)
+    flows[..., admittances.live, 0] = np.where(admittances.open, 0.0, power)
+    flows[..., admittances.live, 1] = -flows[..., admittances.live, 0]
     return flows
 
 
@@ -134,14 +150,15 @@ def branch_results(
     apparent = np.abs(flows)
     elements: dict[str, Quantities] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        current = apparent / (vm[admittances.ends] * admittances.kv[admittances.ends]) / SQRT3
-        current[admittances.hanging[:, 0], 1 - admittances.hanging[:, 1]] = 0.0
+        at_ends = vm[..., admittances.ends] * admittances.kv[admittances.ends]
+        current = apparent / at_ends / SQRT3
+        current[..., admittances.hanging[:, 0], 1 - admittances.hanging[:, 1]] = 0.0
         strength = np.where(by_power(admittances, trafo_loading)[:, None], apparent, current)
         loading = loading_of(strength, ratings(model.net, admittances, trafo_loading))
     for element in BRANCHES:
         places = branches_of(admittances, element)
         if len(places):
             elements[element] = branch_quantities(
-                element, flows[places], current[places], loading[places]
+                element, flows[..., places, :], current[..., places, :], loading[..., places]
             )
     return elements

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .at_buses import add_at
 from .plain.results import GENERATION
 from .ratings import SQRT3
 
@@ -39,10 +40,10 @@ def voltage_dependent_powers(
             continue
         rows = admittances.row[element]
         fixed = shunt_powers(model, admittances, element)
-        drawn = np.where(admittances.supplied[rows], fixed * np.nan_to_num(vm[rows]) ** 2, 0.0)
+        drawn = np.where(admittances.supplied[rows], fixed * np.nan_to_num(vm[..., rows]) ** 2, 0.0)
         found[element] = drawn + power.get(element, 0.0)
         if element == "xward":
-            found[element] += flows[slice(*admittances.span["xward"]), 0]
+            found[element] += flows[..., slice(*admittances.span["xward"]), 0]
     return found
 
 
@@ -91,11 +92,11 @@ def nodal_results(
 ) -> dict[str, Quantities]:
     """Elements at one bus."""
     found = {element: _power(own) for element, own in power.items()}
-    vm, va = (np.where(running, values[admittances.row["gen"]], 0.0) for values in voltage)
+    vm, va = (np.where(running, values[..., admittances.row["gen"]], 0.0) for values in voltage)
     found["gen"] |= {"vm_pu": vm, "va_degree": va}
     for element in ("shunt", "ward", "xward"):
         if element in found:
-            found[element]["vm_pu"] = np.nan_to_num(voltage[0][admittances.row[element]])
+            found[element]["vm_pu"] = np.nan_to_num(voltage[0][..., admittances.row[element]])
     return found
 
 
@@ -106,11 +107,11 @@ def through_results(
     found = {}
     first, last = admittances.span.get("impedance", (0, 0))
     if last > first:
-        ends = flows[first:last].T
+        ends = flows[..., first:last, 0], flows[..., first:last, 1]
         current = np.abs(ends[0]) / SQRT3
         with np.errstate(invalid="ignore"):
             at = admittances.ends[first:last, 0]
-            current = current / (vm[at] * admittances.kv[at])
+            current = current / (vm[..., at] * admittances.kv[at])
         found["impedance"] = {**_between(*ends), "i_ka": current}
     if "dcline_from" in power:
         found["dcline"] = _between(power["dcline_from"], power["dcline_to"])
@@ -135,14 +136,14 @@ def bus_results(
     power: dict[str, Complexes],
 ) -> dict[str, Quantities]:
     """Buses draw what their elements draw, in pandapower's convention."""
-    total = np.zeros(len(bus_in), complex)
+    total = np.zeros((*voltage[0].shape[:-1], len(bus_in)), complex)
     for element, own in power.items():
         # pandapower counts DC lines at their buses twice, with both signs.
         if not element.startswith("dcline"):
             sign = -1.0 if element in GENERATION else 1.0
-            np.add.at(total, model.position[element], sign * own)
-    total[~bus_in] = np.nan
-    vm, va = (values[admittances.row["bus"]] for values in voltage)
+            add_at(total, model.position[element], sign * own)
+    total[..., ~bus_in] = np.nan
+    vm, va = (values[..., admittances.row["bus"]] for values in voltage)
     return {"bus": {"vm_pu": vm, "va_degree": va, **_power(total)}}
 
 

@@ -6,36 +6,33 @@ the equations can't represent is left to pandapower.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import linalg
 
 from ..model.solution import Solution
-from ..model.voltage_units import reactive_limits
-from .element_results import bus_power, solution_of
-from .injections.demand import demand_of, injection_of
+from ..model.state import State
+from .block import ENGINE, no_block, reactive_limits_of, solved_together
+from .element_results import solution_of
+from .injections.demand import demand_of
 from .injections.state_columns import Columns
-from .injections.unit_powers import active_powers, reactive_shares
 from .outages import without
-from .settled import settled
+from .settled import follows_solution, settled
 from .tap_control.controllers import has_controllers
 from .tap_control.hold import held
 from .tap_control.taps import tap_model_of
 from .topology import Topology
 
-ENGINE = "lightsim2grid"
-"""What solves AC states."""
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
     from ..model.grid_model import GridModel
-    from ..model.state import State
+    from ..model.solution import BlockSolution
     from .injections.demand import Demand
 
 
@@ -63,19 +60,75 @@ def solve_power_flow(
     own = topology_of(admittances, column)
     if own is None:
         return None
-    demand = demand_of(model, own, column, options)
-    if demand.contradictory:
-        return None
-    loading = str(options.get("trafo_loading", "current"))
-    if not dc:
+    if not dc and follows_solution(own, column, options):
+        demand = demand_of(model, own, column, options)
+        if demand.contradictory:
+            return None
+        loading = str(options.get("trafo_loading", "current"))
         return _ac_solution(own, demand, column, options, loading)
-    angle = _angles(own, injection_of(own, demand))
-    if angle is None:
+    # A single state is a block of one, so that its numbers are the same.
+    numbers, block = solved_together(own, Columns(model, state, (1,)), options)
+    return block.solution(0) if block is not None and len(numbers) else None
+
+
+def solve_block(
+    model: GridModel,
+    states: Sequence[State],
+    admittances: AdmittanceModel,
+    options: Mapping[str, Any],
+    *,
+    dc: bool,
+) -> tuple[NDArray[np.int64], BlockSolution | None]:
+    """Solve states that have one topology, all together.
+
+    Newton's method runs state by state, everything else for all of them at once. What a state's
+    solution is doesn't depend on the others.
+
+    Args:
+        model: the model; its network isn't touched.
+        states: the states.
+        admittances: the equations of the grid as given.
+        options: solver options, as for :func:`solve_power_flow`.
+        dc: whether the equations are those of a DC power flow.
+
+    Returns:
+        Numbers of the states that were solved, ascending, and their solutions; the others have to
+        be solved one by one.
+    """
+    state = stacked(states)
+    if state is None:
+        return no_block()
+    column = Columns(model, state, (len(states),))
+    own = topology_of(admittances, column)
+    if own is None or (not dc and follows_solution(own, column, options)):
+        return no_block()
+    return solved_together(own, column, options)
+
+
+def stacked(states: Sequence[State]) -> State | None:
+    """Return states as one with values of shape (states, elements), None if they are of two kinds.
+
+    What they share, outages above all, stays as it is.
+    """
+    first = states[0]
+    places = [(change.element, change.column) for change in first.changes]
+    if any(
+        [(change.element, change.column) for change in state.changes] != places for state in states
+    ):
         return None
-    injected = dc_powers(own, demand, angle)
-    return solution_of(
-        model, own, demand, angle, injected, engine="scipy", iterations=None, trafo_loading=loading
-    )
+    changes = []
+    for alike in zip(*(state.changes for state in states), strict=True):
+        values = alike[0].values
+        if not all(change.values is values for change in alike):
+            if alike[0].column not in VARYING:
+                return None
+            values = np.array([change.values for change in alike])
+        changes.append(replace(alike[0], values=values))
+    return State(None, tuple(changes))
+
+
+VARYING = ("p_mw", "q_mvar", "vm_pu", "scaling")
+"""Columns that may differ between states of a block: they don't touch the equations."""
 
 
 def _ac_solution(
@@ -115,47 +168,6 @@ def _ac_solution(
     for element, positions in taps.items():
         solution.elements[element]["tap_pos"] = positions
     return solution
-
-
-def dc_powers(
-    admittances: AdmittanceModel, demand: Demand, angle: NDArray[np.complex128]
-) -> NDArray[np.complex128]:
-    """Return power of units in MW by the angles of a DC power flow, shape (units,)."""
-    given = demand.running, demand.unit_mw
-    needed = bus_power(admittances, angle).real + demand.bus.real
-    power = active_powers(admittances.units, given, needed, admittances.ref, dc=True)
-    return power.astype(np.complex128)
-
-
-def ac_powers(
-    admittances: AdmittanceModel,
-    demand: Demand,
-    voltage: NDArray[np.complex128],
-    limits: NDArray[np.float64] | None,
-) -> NDArray[np.complex128]:
-    """Return power of units in MVA by the voltages of an AC power flow, shape (units,)."""
-    needed = bus_power(admittances, voltage) + demand.bus
-    units, on = admittances.units, np.flatnonzero(demand.running)
-    power = active_powers(
-        units, (demand.running, demand.unit_mw), needed.real, admittances.ref
-    ).astype(np.complex128)
-    power[on] += 1j * reactive_shares(units.row[on], limits, on, needed.imag)
-    return power
-
-
-def reactive_limits_of(
-    admittances: AdmittanceModel, columns: Columns, options: Mapping[str, Any]
-) -> NDArray[np.float64] | None:
-    """Return limits of reactive power in MVAr, None if none share a bus and none is enforced."""
-    units = admittances.units
-    if not units.shared and not options.get("enforce_q_lims"):
-        return None
-    delta = float(options.get("delta_q", 0.0))
-    if columns.changes("gen") or columns.changes("dcline"):
-        return reactive_limits(units, columns.numbers, delta)
-    return columns.once(
-        ("reactive limits", delta), lambda: reactive_limits(units, columns.numbers, delta)
-    )
 
 
 def topology_of(
@@ -209,23 +221,3 @@ def _outages_of(columns: Columns) -> dict[str, tuple[int, ...]]:
         for (element, column), values in columns.changed.items()
         if column == "in_service" and element not in ("load", "sgen")
     }
-
-
-def _angles(
-    admittances: AdmittanceModel, injection: NDArray[np.complex128]
-) -> NDArray[np.complex128] | None:
-    free = np.concatenate([admittances.pv, admittances.pq])
-    angle = np.angle(admittances.start)
-    kept = admittances.solvers
-    if "lu" not in kept:
-        try:
-            kept["lu"] = linalg.splu(admittances.bus[free][:, free].tocsc())
-        except RuntimeError:  # singular: pandapower says how it takes that
-            return None
-        kept["fixed"] = admittances.bus[free][:, admittances.ref] @ angle[admittances.ref]
-    power = injection.real - admittances.bus_shift
-    angle[free] = kept["lu"].solve(power[free] - kept["fixed"])
-    if not np.isfinite(angle).all():
-        return None
-    # An angle may turn more than once: magnitudes carry the setpoints, angles stay as they are.
-    return angle.astype(complex)

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..model.violations import violations
-from .rows import VOLTAGES, Judged, rows_of
+from ..model.violations import in_violation, violations
+from .rows import VOLTAGES, Judged, rows_of, rows_of_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
-    from ..model.solution import Solution
+    from ..model.solution import BlockSolution, Solution
 
 Keys = tuple[str | None, str | None, str | None]
 """Scenario, snapshot and contingency."""
@@ -48,27 +49,65 @@ class KeptRows:
             keys: its keys.
             solution: its solution.
         """
+        elements = {
+            element: {name: values[None] for name, values in known.items()}
+            for element, known in solution.elements.items()
+        }
+        chosen = self._chosen(model, elements, 1)
+        kept = None
+        if chosen is not None:
+            kept = {element: np.flatnonzero(rows[0]) for element, rows in chosen.items()}
+        return rows_of(model, keys, solution, kept, self._quantities)
+
+    def of_block(
+        self,
+        model: GridModel,
+        scenario: str,
+        snapshots: Sequence[str | None],
+        block: BlockSolution,
+    ) -> pa.Table:
+        """Return the rows of states of a block without contingency, one after the other.
+
+        Args:
+            model: the grid that they are of.
+            scenario: their scenario.
+            snapshots: name of each.
+            block: their solutions.
+        """
+        chosen = self._chosen(model, block.elements, len(snapshots))
+        return rows_of_block(
+            model, scenario, snapshots, block, chosen=chosen, quantities=self._quantities
+        )
+
+    @property
+    def _quantities(self) -> Mapping[str, Sequence[str]]:
+        if isinstance(self.states, str):
+            return OF_VIOLATIONS if self.states == "violations" else {}
+        return dict(self.states)
+
+    def _chosen(
+        self,
+        model: GridModel,
+        elements: Mapping[str, Mapping[str, NDArray[np.float64]]],
+        states: int,
+    ) -> dict[str, NDArray[np.bool_]] | None:
+        """Tell which rows of elements are kept, shape (states, elements); None for all."""
         match self.states:
             case "all":
-                return rows_of(model, keys, solution)
+                return None
             case "system":
-                return rows_of(model, keys, solution, {})
+                return {}
             case "violations":
                 # By each bus's own band and by the common one, which the summary counts by.
                 own = self.criteria[""]
                 common = own.limits.voltage_band_pu
-                low, high = (
-                    np.maximum(own.bands[0], common[0]),
-                    np.minimum(own.bands[1], common[1]),
-                )
-                found = violations(solution, own.limits, (low, high))
-                return rows_of(model, keys, solution, found, OF_VIOLATIONS)
-        positions = {
-            element: np.arange(len(ids))
+                bands = np.maximum(own.bands[0], common[0]), np.minimum(own.bands[1], common[1])
+                return in_violation(elements, own.limits, bands)
+        return {
+            element: np.ones((states, len(ids)), bool)
             for element, ids in model.ids.items()
-            if element in self.states and element in solution.elements
+            if element in self.states and element in elements
         }
-        return rows_of(model, keys, solution, positions, self.states)
 
     def of_contingency(
         self, model: GridModel, keys: Keys, solution: Solution, category: str = ""

@@ -1,15 +1,18 @@
-"""Rows of results: what a solution says of the system and of every element."""
+"""Rows of results: what solutions say of the system and of every element.
+
+One state is a block of one: rows of many states are made at once, in the order of the states.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..model.quantities import QUANTITIES
-from ..model.violations import violations
+from ..model.violations import in_violation
 from .schema import JUDGED, RESULT_SCHEMA, SYSTEM
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
-    from ..model.solution import Solution
+    from ..model.solution import BlockSolution, Solution
+
+    Elements = Mapping[str, Mapping[str, NDArray[np.float64]]]
+    Chosen = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -67,92 +73,6 @@ def rows_of(
         quantities: element -> quantities to keep of those; all of an element that isn't named.
         judged: by what a contingency is judged; rows that are kept are then violations.
     """
-    if kept is None:
-        return _all(model, keys, solution, judged)
-    return _part(model, keys, solution, kept, quantities or {}, judged=judged)
-
-
-def _all(
-    model: GridModel,
-    keys: tuple[str | None, str | None, str | None],
-    solution: Solution,
-    judged: Judged | None,
-) -> pa.Table:
-    """Return the system row, followed by the rows of the elements."""
-    rows = len(model.element) if solution.elements else 1
-    labels = [column.slice(0, rows) for column in (model.element, model.id, model.name)]
-    if judged is None:
-        marks = [pa.nulls(rows, kind) for kind in JUDGED.values()]
-    else:
-        marks = judged.columns(rows, _limits(model, solution, judged.criteria, rows))
-    return _assembled(keys, labels + marks, _quantities(model, solution, rows), solution)
-
-
-def _limits(model: GridModel, solution: Solution, criteria: Criteria, rows: int) -> pa.Array:
-    """Return the limit of each row that breaks one, null for the others."""
-    limits = np.full(rows, np.nan)
-    broken = violations(solution, criteria.limits, criteria.bands)
-    first = 1
-    for element, ids in model.ids.items():
-        if element in broken:
-            positions = broken[element]
-            values = {name: own[positions] for name, own in solution.elements[element].items()}
-            limits[first + positions] = criteria.limit_of(element, values, positions)
-        first += len(ids)
-    return pa.array(limits, from_pandas=True)
-
-
-def _part(
-    model: GridModel,
-    keys: tuple[str | None, str | None, str | None],
-    solution: Solution,
-    kept: Mapping[str, NDArray[np.int64]],
-    quantities: Mapping[str, Sequence[str]],
-    *,
-    judged: Judged | None,
-) -> pa.Table:
-    """Return the system row, followed by some rows of the elements."""
-    places, first = [np.zeros(1, np.int64)], 1
-    limits = [np.array([np.nan])]
-    values = {name: [np.array([np.nan])] for name in QUANTITIES}
-    for element, ids in model.ids.items():
-        positions = kept.get(element)
-        if positions is not None:
-            places.append(first + positions)
-            known = solution.elements[element]
-            if judged is not None:
-                own = {name: values[positions] for name, values in known.items()}
-                limits.append(judged.criteria.limit_of(element, own, positions))
-            if element in quantities:
-                known = {name: known[name] for name in quantities[element] if name in known}
-            for name, column in values.items():
-                missing = np.full(len(positions), np.nan)
-                column.append(known[name][positions] if name in known else missing)
-        first += len(ids)
-    rows = pa.array(np.concatenate(places))
-    labels = [column.take(rows) for column in (model.element, model.id, model.name)]
-    columns = [pa.array(np.concatenate(column), from_pandas=True) for column in values.values()]
-    if judged is None:
-        labels += [pa.nulls(len(rows), kind) for kind in JUDGED.values()]
-    else:
-        labels += judged.columns(len(rows), pa.array(np.concatenate(limits), from_pandas=True))
-    return _assembled(keys, labels, columns, solution)
-
-
-def _assembled(
-    keys: tuple[str | None, str | None, str | None],
-    labels: list[pa.Array],
-    quantities: list[pa.Array],
-    solution: Solution,
-) -> pa.Table:
-    """Put rows together: a batch for the system row, one for the rest, as either has empty columns.
-
-    Args:
-        keys: scenario, snapshot and contingency.
-        labels: columns of element, id, name and by what they are judged.
-        quantities: a column for each quantity.
-        solution: what fills the system row.
-    """
     system = {
         "status": solution.status,
         "iterations": solution.iterations,
@@ -161,31 +81,152 @@ def _assembled(
         "detail": solution.detail or None,
         **solution.system,
     }
-    top = [pa.array([key], pa.string()) for key in keys]
-    top += [column.slice(0, 1) for column in (*labels, *quantities)]
-    top += [pa.array([system.get(name)], kind) for name, kind in SYSTEM.items()]
-    rows = len(labels[0]) - 1
-    empty = {kind: pa.nulls(rows, kind) for kind in set(SYSTEM.values())}
-    below = [pa.repeat(pa.scalar(key, pa.string()), rows) for key in keys]
-    below += [column.slice(1) for column in (*labels, *quantities)]
-    below += [empty[kind] for kind in SYSTEM.values()]
-    batches = [pa.RecordBatch.from_arrays(rows, schema=RESULT_SCHEMA) for rows in (top, below)]
-    return pa.Table.from_batches(batches)
+    elements = {
+        element: {name: values[None] for name, values in known.items()}
+        for element, known in solution.elements.items()
+    }
+    chosen = None
+    if kept is not None or not elements:
+        chosen = {
+            element: np.isin(np.arange(len(model.ids[element])), positions)[None]
+            for element, positions in (kept or {}).items()
+        }
+    scenario, snapshot, contingency = keys
+    wide = {name: [value] for name, value in system.items()}
+    names = scenario, [snapshot], contingency
+    return _rows(
+        model, names, elements, wide, chosen=chosen, quantities=quantities or {}, judged=judged
+    )
 
 
-def _quantities(model: GridModel, solution: Solution, rows: int) -> list[pa.Array]:
-    """Return a column for each quantity, with null for NaN."""
-    columns: dict[str, NDArray[np.float64] | None] = dict.fromkeys(QUANTITIES)
-    first = 1
-    for element, ids in model.ids.items():
-        for quantity, array in solution.elements.get(element, {}).items():
-            column = columns[quantity]
-            if column is None:
-                column = columns[quantity] = np.full(rows, np.nan)
-            column[first : first + len(ids)] = array
-        first += len(ids)
-    empty = pa.nulls(rows, pa.float64())
-    return [
-        empty if column is None else pa.array(column, from_pandas=True)
-        for column in columns.values()
+def rows_of_block(
+    model: GridModel,
+    scenario: str,
+    snapshots: Sequence[str | None],
+    block: BlockSolution,
+    *,
+    chosen: Chosen | None = None,
+    quantities: Mapping[str, Sequence[str]] | None = None,
+) -> pa.Table:
+    """Return the rows of the states of a block, one state after the other.
+
+    Args:
+        model: the grid that they are of.
+        scenario: their scenario.
+        snapshots: name of each state.
+        block: their solutions.
+        chosen: element -> whether to keep its row, shape (states, elements); all if None.
+        quantities: as for :func:`rows_of`.
+    """
+    states = len(snapshots)
+    system: dict[str, Sequence[Any] | NDArray[Any]] = {
+        "status": [block.status] * states,
+        "engine": [block.engine] * states,
+        **({"detail": [block.detail] * states} if block.detail else {}),
+        **({} if block.iterations is None else {"iterations": block.iterations}),
+        **block.system,
+    }
+    names = scenario, snapshots, None
+    return _rows(model, names, block.elements, system, chosen=chosen, quantities=quantities or {})
+
+
+def _rows(
+    model: GridModel,
+    keys: tuple[str | None, Sequence[str | None], str | None],
+    elements: Elements,
+    system: Mapping[str, Sequence[Any] | NDArray[Any]],
+    *,
+    chosen: Chosen | None,
+    quantities: Mapping[str, Sequence[str]],
+    judged: Judged | None = None,
+) -> pa.Table:
+    """Put rows together: for each state its system row and those of the elements chosen."""
+    scenario, snapshots, contingency = keys
+    states, width = len(snapshots), len(model.element)
+    flat = None if chosen is None else _chosen_places(model, chosen, states)
+    places = np.arange(states * width) if flat is None else flat
+    state, place = np.divmod(places, width)
+    rows = len(places)
+    # What the system row alone fills is taken from the state's value there, and is null elsewhere.
+    at = pa.array(state, mask=place != 0)
+    columns = [
+        pa.repeat(pa.scalar(scenario, pa.string()), rows),
+        pa.array(snapshots, pa.string()).take(pa.array(state)),
+        pa.repeat(pa.scalar(contingency, pa.string()), rows),
+        *(column.take(pa.array(place)) for column in (model.element, model.id, model.name)),
     ]
+    if judged is None:
+        columns += [pa.nulls(rows, kind) for kind in JUDGED.values()]
+    else:
+        limit = _limits(model, elements, chosen, states, judged.criteria)
+        columns += judged.columns(rows, _column(limit, flat))
+    values = _quantities(model, elements, quantities, states)
+    empty = pa.nulls(rows, pa.float64())
+    columns += [_column(values[name], flat) if name in values else empty for name in QUANTITIES]
+    columns += [
+        pa.array(system[name], kind, from_pandas=True).take(at)
+        if name in system
+        else pa.nulls(rows, kind)
+        for name, kind in SYSTEM.items()
+    ]
+    return pa.Table.from_arrays(columns, schema=RESULT_SCHEMA)
+
+
+def _column(values: NDArray[np.float64], flat: NDArray[np.int64] | None) -> pa.Array:
+    """Return values of all rows, shape (states, rows), as a column of those chosen."""
+    own = values.reshape(-1)
+    return pa.array(own if flat is None else own[flat], from_pandas=True)
+
+
+def _first_rows(model: GridModel) -> dict[str, int]:
+    """Return the row of the first element of each kind, behind the system row."""
+    ends = np.cumsum([1, *(len(ids) for ids in model.ids.values())])
+    return dict(zip(model.ids, ends.tolist(), strict=False))
+
+
+def _chosen_places(model: GridModel, chosen: Chosen, states: int) -> NDArray[np.int64]:
+    """Return the places of rows that are kept, where all rows of all states are counted."""
+    mask = np.zeros((states, len(model.element)), bool)
+    mask[:, 0] = True
+    for element, first in _first_rows(model).items():
+        if element in chosen:
+            mask[:, first : first + len(model.ids[element])] = chosen[element]
+    return np.flatnonzero(mask)
+
+
+def _quantities(
+    model: GridModel,
+    elements: Elements,
+    quantities: Mapping[str, Sequence[str]],
+    states: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Return values of all rows for each quantity that there is, shape (states, rows)."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    for element, first in _first_rows(model).items():
+        for name, values in elements.get(element, {}).items():
+            if element in quantities and name not in quantities[element]:
+                continue
+            if name not in columns:
+                columns[name] = np.full((states, len(model.element)), np.nan)
+            columns[name][:, first : first + values.shape[-1]] = values
+    return columns
+
+
+def _limits(
+    model: GridModel,
+    elements: Elements,
+    chosen: Chosen | None,
+    states: int,
+    criteria: Criteria,
+) -> NDArray[np.float64]:
+    """Return the limit that each row breaks, NaN where it breaks none, shape (states, rows)."""
+    limits = np.full((states, len(model.element)), np.nan)
+    broken = chosen
+    if broken is None:
+        broken = in_violation(elements, criteria.limits, criteria.bands)
+    for element, first in _first_rows(model).items():
+        if element in broken and element in elements:
+            state, position = np.nonzero(broken[element])
+            values = {name: own[state, position] for name, own in elements[element].items()}
+            limits[state, first + position] = criteria.limit_of(element, values, position)
+    return limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,7 @@ from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
 
@@ -31,6 +33,8 @@ BUFFER_BYTES = 2**17
 
 class ResultWriter:
     """Writes one result as its solutions come, as a context manager whose clean exit completes it.
+
+    Rows are written by a thread while others are computed: writing leaves Python to them.
 
     An exception leaves nothing behind, and what was there before untouched. An ``OSError``, for
     lack of space say, names the result, and writing may be tried again.
@@ -52,6 +56,8 @@ class ResultWriter:
         self._metadata = metadata
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
+        self._scribe: ThreadPoolExecutor | None = None
+        self._written: Future[None] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -90,18 +96,34 @@ class ResultWriter:
         self._batches += rows.to_batches()
         self._rows += len(rows)
         if self._rows >= ROWS_PER_GROUP:
-            self._flush()
+            if self._scribe is None:
+                self._scribe = ThreadPoolExecutor(1)
+            self._wait()
+            self._written = self._scribe.submit(self._write, self._batches)
+            self._batches, self._rows = [], 0
 
-    def _flush(self) -> None:
-        if self._batches:
-            # Whole states in one row group, so that readers can take one at a time.
-            rows = pa.Table.from_batches(self._batches, RESULT_SCHEMA)
-            self._writer.write_table(rows, row_group_size=len(rows))
-        self._batches, self._rows = [], 0
+    def _write(self, batches: list[pa.RecordBatch]) -> None:
+        # Whole states in one row group, so that readers can take one at a time.
+        rows = pa.Table.from_batches(batches, RESULT_SCHEMA)
+        self._writer.write_table(rows, row_group_size=len(rows))
+
+    def _wait(self) -> None:
+        """Wait until what was handed over is written.
+
+        Raises:
+            OSError: if it couldn't be.
+        """
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._scribe is not None:
+            self._scribe.shutdown()
         if kind is None:
-            self._flush()
+            self._wait()
+            if self._batches:
+                self._write(self._batches)
 
 
 def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:

@@ -7,11 +7,9 @@ worker, on the grid that it inherited. Only names and small records cross betwee
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..breakdown import Breakdown, contained
 from ..grids import read_grid
 from ..grids.approximations import write_approximations
 from ..grids.connections import write_connections
@@ -27,25 +25,20 @@ from ..model.violations import Limits
 from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
-from ..solvers.study import Study, solve_together
-from ..solvers.verification import Deviation
-from ..study.solver_options import TYING
-from .contingencies import solved_in_parts
-from .state import Run, SolvedState, solved_state
+from ..solvers.study import Study
+from .solving.base_cases import Summed, base_cases
+from .solving.contingencies import solved_in_parts
+from .solving.state import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from ..model.solution import Solution
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
     from .journal import Journal
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
-
-MOST_REPORTS = 20
-"""Most bugs of one scenario that the log reports; its result has a row for each."""
 
 
 @dataclass(frozen=True)
@@ -184,18 +177,14 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         threads=_worker.threads,
         memory_mb=_worker.memory_mb,
     )
-    summed = _Summed()
+    summed = Summed()
     with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
         if run.contingencies:
             for rows in solved_in_parts(run, summed.note, summed.verify, summed.report):
                 writer.add_rows(rows)
         else:
-            for snapshot, solved in _base_cases(run):
-                summed.note(solved.solution)
-                summed.verify(solved.deviation)
-                if solved.breakdown is not None:
-                    summed.report(solved.breakdown.line(snapshot))
-                writer.add_rows(solved.rows)
+            for rows in base_cases(run, summed):
+                writer.add_rows(rows)
         metadata |= {
             "verified": asdict(summed.deviation),
             "status": SEVERITY[summed.worst],
@@ -213,62 +202,5 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         asdict(summed.deviation),
         summed.residual,
         summed.left,
-        summed.reports,
+        list(summed.reports),
     )
-
-
-def _base_cases(run: Run) -> Iterator[tuple[str | None, SolvedState]]:
-    """Solve a scenario without contingencies: snapshots one by one, or at once if tied.
-
-    Yields:
-        Name and solution of each snapshot.
-    """
-    study = run.study
-    if any(study.options.get(name) for name in TYING):
-        states = list(run.states())
-        solve = partial(solve_together, run.model, states, study.solver, study.options)
-        found = contained(partial(solve, engine=study.engine))
-        solutions: list[Solution | Breakdown] = (
-            [found] * len(states) if isinstance(found, Breakdown) else [*found]
-        )
-        for state, one in zip(states, solutions, strict=True):
-            yield state.snapshot, solved_state(run, state, partial(_as_it_is, one))
-        return
-    before = None
-    for state in run.states():
-        solved = solved_state(run, state, partial(study.solve, run.model, state, before=before))
-        before = solved.solution
-        yield state.snapshot, solved
-
-
-def _as_it_is(found: Solution | Breakdown) -> Solution | Breakdown:
-    return found
-
-
-@dataclass
-class _Summed:
-    """What is remembered of all states of a scenario."""
-
-    worst: int = 0
-    iterations: int | None = None
-    residual: float | None = None
-    deviation: Deviation = field(default_factory=Deviation)
-    left: dict[str, Any] | None = None
-    reports: list[str] = field(default_factory=list)
-
-    def note(self, solution: Solution) -> None:
-        self.worst = max(self.worst, SEVERITY.index(solution.status))
-        if solution.iterations is not None:
-            self.iterations = max(self.iterations or 0, solution.iterations)
-        if solution.residual is not None:
-            self.residual = max(self.residual or 0.0, solution.residual)
-        if solution.left:
-            before = self.left or {"states": 0, "reason": solution.left}
-            self.left = {**before, "states": before["states"] + 1}
-
-    def verify(self, deviation: Deviation) -> None:
-        self.deviation |= deviation
-
-    def report(self, line: str) -> None:
-        if len(self.reports) < MOST_REPORTS:
-            self.reports.append(line)

@@ -14,10 +14,13 @@ from ..study.scenario import OPTIMAL, Engine
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..model.contingencies.contingency import Contingency
     from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
-    from ..model.solution import Solution
+    from ..model.solution import BlockSolution, Solution
     from ..model.state import State
 
 
@@ -173,6 +176,24 @@ class Study:
     def secure(self) -> bool:
         """Whether a dispatch is secured against the contingencies."""
         return self.solver == "dc_opf" and bool(self.options.get("secure"))
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether states may be solved together."""
+        return self.solver not in OPTIMAL and self.engine != "pandapower"
+
+    def solve_block(
+        self, model: GridModel, states: Sequence[State]
+    ) -> tuple[NDArray[np.int64], BlockSolution | None]:
+        """Solve states together where that can be done; as ``powerflow.solve.solve_block``."""
+        from ..powerflow.admittances import cached_admittances
+        from ..powerflow.block import no_block
+        from ..powerflow.solve import solve_block
+
+        equations = cached_admittances(model, self.solver, self.options)
+        if isinstance(equations, str):
+            return no_block()
+        return solve_block(model, states, equations, self.options, dc=self.solver == "dc")
 
     def solve(self, model: GridModel, state: State, before: Solution | None = None) -> Solution:
         """Solve one state."""

@@ -1,4 +1,4 @@
-"""Columns of a grid's tables as a state has them."""
+"""Columns of a grid's tables as a state has them, or each state of a block."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ class Columns:
 
     Args:
         model: the model, which keeps the columns of the grid as given once they were needed.
-        state: the state.
+        state: the state; or those of a block in one, what varies with shape (states, elements).
+        states: the number of states of a block, in brackets; empty for one state alone.
+
+    Attributes:
+        states: as given.
     """
 
-    def __init__(self, model: GridModel, state: State) -> None:
-        self.model, self.net = model, model.net
+    def __init__(self, model: GridModel, state: State, states: tuple[int, ...] = ()) -> None:
+        self.model, self.net, self.states = model, model.net, states
         self.changed = {(change.element, change.column): change.values for change in state.changes}
         self._elements = {change.element for change in state.changes}
         self._given = model.columns

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..at_buses import add_at
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,31 +30,35 @@ def active_powers(
     *,
     dc: bool = False,
 ) -> Reals:
-    """Return active power of units in MW, 0 of those that take no part, shape (units,).
+    """Return active power of units in MW, 0 of those that take no part, shape (..., units).
 
     Slacks give in equal parts what others at their bus leave; in a DC power flow these parts come
     on top of what the slacks themselves are given.
 
     Args:
         units: the units.
-        given: units that take part, and active power that they are given in MW, shape (units,).
-        needed_mw: what the units of each row have to inject in MW, shape (rows,).
+        given: units that take part, shape (units,), and active power that they are given in MW,
+            shape (..., units).
+        needed_mw: what the units of each row have to inject in MW, shape (..., rows).
         ref: rows whose voltage is given.
         dc: whether it is a DC power flow.
     """
     running, given_mw = given
-    power = np.where(running, given_mw, 0.0)
-    held = np.zeros(len(needed_mw), bool)
+    size = needed_mw.shape[-1]
+    power = np.zeros((*needed_mw.shape[:-1], len(running)))
+    power[...] = np.where(running, given_mw, 0.0)
+    held = np.zeros(size, bool)
     held[ref] = True
     slack = np.flatnonzero(running & units.slack)
     slack = slack[held[units.row[slack]]]
     row = units.row[slack]
     counted = running.copy()
     counted[slack] = dc
-    covered = np.bincount(units.row[counted], given_mw[counted], minlength=len(needed_mw))
-    sharing = np.bincount(row, minlength=len(needed_mw))
-    part = (needed_mw[row] - covered[row]) / sharing[row]
-    power[slack] = power[slack] + part if dc else part
+    covered = np.zeros(needed_mw.shape)
+    add_at(covered, units.row[counted], given_mw[..., counted])
+    sharing = np.bincount(row, minlength=size)
+    part = (needed_mw[..., row] - covered[..., row]) / sharing[row]
+    power[..., slack] = power[..., slack] + part if dc else part
     return power
 
 
@@ -80,24 +86,25 @@ def weighted_powers(units: VoltageUnits, given: tuple[Flags, Reals], needed_mw: 
 
 
 def reactive_shares(row: Rows, limits: Reals | None, on: Rows, needed_mvar: Reals) -> Reals:
-    """Return reactive power of units in MVAr.
+    """Return reactive power of units in MVAr, shape (..., units that take part).
 
     Args:
         row: row of each unit that takes part.
         limits: lowest and highest reactive power in MVAr of all units, or None if no two units
             share a bus.
         on: which of all units these are.
-        needed_mvar: what the units of each row have to inject, in MVAr.
+        needed_mvar: what the units of each row have to inject, in MVAr, shape (..., rows).
     """
-    total: Reals = needed_mvar[row]
+    total: Reals = needed_mvar[..., row]
     if limits is None:
         return total
-    count = np.bincount(row, minlength=len(needed_mvar))[row]
+    size = needed_mvar.shape[-1]
+    count = np.bincount(row, minlength=size)[row]
     low, high = limits[on].T
     middle, reach = (low + high) / 2, high - low
-    middles = np.bincount(row, middle, minlength=len(needed_mvar))[row]
-    reaches = np.bincount(row, reach, minlength=len(needed_mvar))[row]
-    ranged = reaches != 0
+    middles = np.bincount(row, middle, minlength=size)[row]
+    reaches = np.bincount(row, reach, minlength=size)[row]
+    ranged = np.broadcast_to(reaches != 0, total.shape)
     # By the middle of the ranges: with the lower ends, large ranges would cost digits.
     share = np.divide(total - middles, reaches, out=np.zeros_like(total), where=ranged)
     several = np.where(ranged, middle + share * reach, total / count)

@@ -11,18 +11,13 @@ from ...model.nodal_power import UNSERVED, given_power
 from ...model.quantities import COLUMNS, REACTIVE
 from ...model.solution import Solution
 from ...model.unharmed import ENGINE
-from ...study.scenario import BRANCHES
+from ..extremes import voltage_extremes, worst_loading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
     from ...model.grid_model import GridModel
-
-
-DIGITS = 9
-"""Of values that agree so far, the first element's counts as the extreme: many generators hold one
-setpoint, and the last digits are noise."""
 
 
 GENERATION = ("ext_grid", "gen", "sgen", "asymmetric_sgen")
@@ -145,34 +140,3 @@ def _total(net: pandapowerNet, elements: tuple[str, ...], *columns: str) -> floa
     tables = [net[f"res_{element}"] for element in elements if len(net[element])]
     parts = (table[column].to_numpy(np.float64) for table in tables for column in columns)
     return float(sum(np.nansum(part) for part in parts))
-
-
-def worst_loading(
-    model: GridModel, elements: dict[str, dict[str, NDArray[np.float64]]]
-) -> dict[str, float | str]:
-    """Return the highest loading of a branch in percent, and which one it is."""
-    worst: dict[str, float | str] = {}
-    highest = -np.inf
-    for element in BRANCHES:
-        loading = elements.get(element, {}).get("loading_percent", np.empty(0))
-        if np.isnan(loading).all():
-            continue
-        row = int(np.nanargmax(np.round(loading, DIGITS)))
-        if round(float(loading[row]), DIGITS) > round(highest, DIGITS):
-            highest = float(loading[row])
-            name = f"{element}:{model.ids[element][row]}"
-            worst = {"max_loading_percent": highest, "max_loading_element": name}
-    return worst
-
-
-def voltage_extremes(model: GridModel, vm_pu: NDArray[np.float64]) -> dict[str, float | int]:
-    """Return the lowest and the highest voltage of a bus in p.u., and where they are."""
-    rounded = np.round(vm_pu, DIGITS)
-    low, high = int(np.nanargmin(rounded)), int(np.nanargmax(rounded))
-    buses = model.ids["bus"]
-    return {
-        "min_vm_pu": float(vm_pu[low]),
-        "min_vm_bus": int(buses[low]),
-        "max_vm_pu": float(vm_pu[high]),
-        "max_vm_bus": int(buses[high]),
-    }

@@ -13,30 +13,30 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ..breakdown import Breakdown, contained
-from ..contingency.screening import ScreenedSolver
-from ..contingency.solver import ContingencySolver
-from ..errors import DeviationError
-from ..model.contingencies.contingency import is_possible, service_of
-from ..model.solution import Solution
-from ..results.contingency_rows import ContingencyRows
-from ..results.rows import rows_of
-from ..results.schema import RESULT_SCHEMA
-from ..solvers.verification import Deviation, chosen, verified
+from ...breakdown import Breakdown, contained
+from ...contingency.screening import ScreenedSolver
+from ...contingency.solver import ContingencySolver
+from ...errors import DeviationError
+from ...model.contingencies.contingency import is_possible, service_of
+from ...model.solution import Solution
+from ...results.contingency_rows import ContingencyRows
+from ...results.rows import rows_of
+from ...results.schema import RESULT_SCHEMA
+from ...solvers.verification import Deviation, chosen, verified
+from ..memory import keep_freed_memory
+from ..supervision import RetryPolicy, Task, supervise
 from .contingency_parts import Order, Part
-from .memory import keep_freed_memory
 from .state import solved_state
-from .supervision import RetryPolicy, Task, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..contingency.solver import Solved
-    from ..model.contingencies.contingency import Contingency
-    from ..model.grid_model import GridModel
-    from ..model.state import State
+    from ...contingency.solver import Solved
+    from ...model.contingencies.contingency import Contingency
+    from ...model.grid_model import GridModel
+    from ...model.state import State
+    from ..supervision import Outcome
     from .state import Run
-    from .supervision import Outcome
 
 SHARE = 0.1
 """Share of a scenario's time limit after which a part of its contingencies counts as hanging."""

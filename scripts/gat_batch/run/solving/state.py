@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..breakdown import Breakdown, contained
-from ..model.solution import Solution
-from ..solvers.verification import Deviation, chosen, verified
+from ...breakdown import Breakdown, contained
+from ...model.solution import Solution
+from ...solvers.verification import Deviation, chosen, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from ..model.contingencies.actions import Action
-    from ..model.contingencies.contingency import Contingency
-    from ..model.criteria import Criteria
-    from ..model.grid_model import GridModel
-    from ..model.state import State
-    from ..results.kept import KeptRows
-    from ..solvers.study import Study
-    from ..study.scenario import Cascade
+    from ...model.contingencies.actions import Action
+    from ...model.contingencies.contingency import Contingency
+    from ...model.criteria import Criteria
+    from ...model.grid_model import GridModel
+    from ...model.state import State
+    from ...results.kept import KeptRows
+    from ...solvers.study import Study
+    from ...study.scenario import Cascade
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""States of one topology, solved together on its equations.
+
+Newton's method, or the triangular solves of a DC power flow, run state by state; everything else is
+computed for all states at once. No state's numbers depend on the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import linalg
+
+from ..model.voltage_units import reactive_limits
+from .element_results import block_solution_of, bus_power
+from .injections.demand import demand_of, injection_of
+from .injections.unit_powers import active_powers, reactive_shares
+from .newton import newton
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from ..model.admittance_model import AdmittanceModel
+    from ..model.solution import BlockSolution
+    from .injections.demand import Demand
+    from .injections.state_columns import Columns
+
+ENGINE = "lightsim2grid"
+"""What solves AC states."""
+
+
+def no_block() -> tuple[NDArray[np.int64], BlockSolution | None]:
+    """Return what says that no state of a block was solved with the others."""
+    return np.empty(0, np.int64), None
+
+
+def solved_together(
+    own: AdmittanceModel, column: Columns, options: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], BlockSolution | None]:
+    """Solve the states of a block on the equations of their topology."""
+    demand = demand_of(column.model, own, column, options)
+    if demand.contradictory:
+        return no_block()
+    power = injection_of(own, demand)
+    found: list[tuple[int, NDArray[np.complex128], int]] = []
+    for number in range(*column.states):
+        if own.dc:
+            angle = _angles(own, power[number])
+            solved = None if angle is None else (angle, 0)
+        else:
+            solved = newton(own, power[number], demand.vm[number], options)
+        if solved is not None:
+            found.append((number, *solved))
+    if not found:
+        return no_block()
+    numbers = np.array([number for number, _, _ in found])
+    voltage = np.array([one for _, one, _ in found])
+    if len(numbers) < column.states[0]:
+        demand = demand.only(numbers)
+    if own.dc:
+        injected = dc_powers(own, demand, voltage)
+    else:
+        injected = ac_powers(own, demand, voltage, reactive_limits_of(own, column, options))
+    solution = block_solution_of(
+        column.model,
+        own,
+        demand,
+        voltage,
+        injected,
+        engine="scipy" if own.dc else ENGINE,
+        iterations=None if own.dc else np.array([one for _, _, one in found]),
+        trafo_loading=str(options.get("trafo_loading", "current")),
+    )
+    return numbers, solution
+
+
+def dc_powers(
+    admittances: AdmittanceModel, demand: Demand, angle: NDArray[np.complex128]
+) -> NDArray[np.complex128]:
+    """Return power of units in MW by the angles of a DC power flow, shape (..., units)."""
+    given = demand.running, demand.unit_mw
+    needed = bus_power(admittances, angle).real + demand.bus.real
+    power = active_powers(admittances.units, given, needed, admittances.ref, dc=True)
+    return power.astype(np.complex128)
+
+
+def ac_powers(
+    admittances: AdmittanceModel,
+    demand: Demand,
+    voltage: NDArray[np.complex128],
+    limits: NDArray[np.float64] | None,
+) -> NDArray[np.complex128]:
+    """Return power of units in MVA by the voltages of an AC power flow, shape (..., units)."""
+    needed = bus_power(admittances, voltage) + demand.bus
+    units, on = admittances.units, np.flatnonzero(demand.running)
+    power = active_powers(
+        units, (demand.running, demand.unit_mw), needed.real, admittances.ref
+    ).astype(np.complex128)
+    power[..., on] += 1j * reactive_shares(units.row[on], limits, on, needed.imag)
+    return power
+
+
+def reactive_limits_of(
+    admittances: AdmittanceModel, columns: Columns, options: Mapping[str, Any]
+) -> NDArray[np.float64] | None:
+    """Return limits of reactive power in MVAr, None if none share a bus and none is enforced."""
+    units = admittances.units
+    if not units.shared and not options.get("enforce_q_lims"):
+        return None
+    delta = float(options.get("delta_q", 0.0))
+    if columns.changes("gen") or columns.changes("dcline"):
+        return reactive_limits(units, columns.numbers, delta)
+    return columns.once(
+        ("reactive limits", delta), lambda: reactive_limits(units, columns.numbers, delta)
+    )
+
+
+def _angles(
+    admittances: AdmittanceModel, injection: NDArray[np.complex128]
+) -> NDArray[np.complex128] | None:
+    free = np.concatenate([admittances.pv, admittances.pq])
+    angle = np.angle(admittances.start)
+    kept = admittances.solvers
+    if "lu" not in kept:
+        try:
+            kept["lu"] = linalg.splu(admittances.bus[free][:, free].tocsc())
+        except RuntimeError:  # singular: pandapower says how it takes that
+            return None
+        kept["fixed"] = admittances.bus[free][:, admittances.ref] @ angle[admittances.ref]
+    power = injection.real - admittances.bus_shift
+    angle[free] = kept["lu"].solve(power[free] - kept["fixed"])
+    if not np.isfinite(angle).all():
+        return None
+    # An angle may turn more than once: magnitudes carry the setpoints, angles stay as they are.
+    return angle.astype(complex)
