@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from gat_batch.contingency.block_results import Violations
 from gat_batch.contingency.reduction import highest
-from gat_batch.powerflow.plain.results import DIGITS
+from gat_batch.powerflow.extremes import DIGITS
 
 HAIR = 10.0**-DIGITS / 10
 

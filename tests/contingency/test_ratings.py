@@ -130,6 +130,7 @@ def test_ratings_of_a_category_s_own_are_as_if_the_grid_had_them(solver, form, t
         ("line,1,,much", "row 2: 'much' is no number"),
         ("line,1,,-5", "row 2: a rating is above 0"),
         ("line,1,,nan", "row 2: a rating is above 0"),
+        ("line,1,,5\nline,1,,6", "row 3: line 1 has a rating above"),
         ("line,777,,5", "row 2: there is no line '777'"),
     ],
 )
@@ -153,6 +154,7 @@ def test_ratings_from_a_manifest(workspace):
         "solver": "dc",
         "contingencies": [
             {"depth": 1, "types": ["line"], "category": "A"},
+            {"depth": 1, "types": ["load"], "category": "B"},
         ],
         "categories": categories,
         "scenarios": [{"id": "one"}],
@@ -161,7 +163,12 @@ def test_ratings_from_a_manifest(workspace):
     refused = workspace.run()
     assert refused.returncode == 1
     assert "categories.B.rating: line has no column 'none' with ratings" in refused.stderr
-    del categories["B"]
+    categories["B"] = {"rating": {"line": "std_type"}}
+    workspace.write("manifest.json", manifest)
+    refused = workspace.run()
+    assert refused.returncode == 1
+    assert "categories.B.rating: the column 'std_type' of line has no ratings" in refused.stderr
+    del categories["B"], manifest["contingencies"][1]
     workspace.write("manifest.json", manifest)
     run = workspace.run()
     assert run.returncode == 0, run.stderr

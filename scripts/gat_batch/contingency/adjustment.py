@@ -1,4 +1,4 @@
-"""The dispatch adjusted after a loss: at least deviation, so that normal ratings hold."""
+"""The dispatch adjusted after a loss: at least deviation, so that ratings hold."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..study.solver_options import DC
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
     from ..model.solution import Solution
     from ..model.state import State
@@ -39,7 +40,7 @@ def redispatched(model: GridModel, state: State, options: Mapping[str, Any]) -> 
         as it was if there is none; and what was done, in words.
     """
     plain = {name: value for name, value in options.items() if name in DC}
-    posed = with_normal_ratings(model, state)
+    posed = with_ratings(model, state)
     found = solve_opf(model, (posed,), "dc_opf", {**plain, "objective": "redispatch"})
     if isinstance(found, str):
         return state, f"not adjusted: {found}"
@@ -52,20 +53,48 @@ def redispatched(model: GridModel, state: State, options: Mapping[str, Any]) -> 
     return dispatched(model, state, solution), f"after a redispatch of {moved:.4g} MW"
 
 
-def with_normal_ratings(model: GridModel, state: State) -> State:
-    """Return a state in which branches that say nothing else may be loaded by 100 %.
+def with_ratings(model: GridModel, state: State, criteria: Criteria | None = None) -> State:
+    """Return a state in which a DC program keeps the ratings by which loadings are judged.
+
+    A program counts currents at 1 p.u., a DC power flow at the voltages that generators hold, and
+    the worse end of a branch counts.
 
     Args:
         model: the model.
         state: the state.
+        criteria: what counts as a violation; None for the normal ratings, each branch with its
+            own most loading, if the grid has one.
     """
     column = Columns(model, state)
+    held = np.ones(len(model.net.bus))
+    for element in ("gen", "ext_grid"):
+        live = column(element, "in_service").astype(bool)
+        held[model.position[element][live]] = column.numbers(element, "vm_pu")[live]
     changes = []
     for element in BRANCHES:
+        table = model.net[element]
+        if not len(table):
+            continue
         most = column.numbers(element, "max_loading_percent")
-        if np.isnan(most).any():
-            changes.append(Change(element, "max_loading_percent", np.nan_to_num(most, nan=100.0)))
+        if criteria is None:
+            most = np.nan_to_num(most, nan=100.0)
+        else:
+            limit = criteria.limits.loading_percent
+            most = limit / criteria.share.get(element, np.ones(len(table)))
+        lowest = np.min(
+            [held[model.net.bus.index.get_indexer(table[side])] for side in ENDS[element]], axis=0
+        )
+        values = most * np.minimum(lowest, 1.0)
+        changes.append(Change(element, "max_loading_percent", values))
     return replace(state, changes=(*state.changes, *changes))
+
+
+ENDS = {
+    "line": ("from_bus", "to_bus"),
+    "trafo": ("hv_bus", "lv_bus"),
+    "trafo3w": ("hv_bus", "mv_bus", "lv_bus"),
+}
+"""Columns of the buses of branches."""
 
 
 def moved_mw(model: GridModel, state: State, solution: Solution) -> float:

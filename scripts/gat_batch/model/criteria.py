@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ..errors import GatBatchError, GridError, TableError
 from ..files.columns import raise_faults
@@ -123,7 +124,13 @@ def _ratings(index: ElementIndex, category: Category) -> dict[str, tuple[Reals, 
             hint = "name a column of the grid, or a table"
             raise GridError(what, field=f"categories.{category.name}.rating", hint=hint)
         if column in net[element]:
-            found[element] = normal, net[element][column].to_numpy(float)
+            values = pd.to_numeric(net[element][column], errors="coerce").to_numpy(float)
+            if element in named and not (values > 0).any():
+                what = f"the column {column!r} of {element} has no ratings"
+                hint = "give kA of lines and MVA of transformers"
+                field = f"categories.{category.name}.rating"
+                raise GridError(what, field=field, hint=hint)
+            found[element] = normal, values
         else:
             found[element] = normal, table.get(element, np.full(len(normal), np.nan))
     return {element: both for element, both in found.items() if len(both[0])}
@@ -142,8 +149,11 @@ def _of_table(index: ElementIndex, path: Path) -> dict[str, Reals]:
             continue
         rating = row.rating
         if row.element == "line" and row.unit == "rating_mva":
-            bus = net.line["from_bus"].iat[position]
-            rating /= np.sqrt(3) * float(net.bus.at[bus, "vn_kv"])
+            bus = net.line["from_bus"].iloc[position]
+            rating /= np.sqrt(3) * float(net.bus.loc[bus, "vn_kv"])
+        if np.isfinite(found[row.element][position]):
+            what = f"row {row.row}: {row.element} {row.id} has a rating above"
+            faults.append(TableError(what, file=path))
         found[row.element][position] = rating
     raise_faults(faults, path)
     return found

@@ -36,6 +36,14 @@ def check_contingencies(index: ElementIndex, asked: Contingencies) -> None:
     """
     if asked.actions is not None:
         actions_of(index, asked.actions)
+    for number, part in enumerate(asked.parts, 1):
+        if not len(contingencies_of(index, part)):
+            what = f"the grid has no contingency of entry {number} of the list"
+            raise GridError(what, field="contingencies", hint="leave it out, or widen its filters")
+    for second in (part.sequence[1] for part in (asked, *asked.parts) if part.sequence):
+        if not len(contingencies_of(index, second)):
+            what = "the grid has nothing that a sequence has after the first loss"
+            raise GridError(what, field="contingencies", hint="leave it out, or widen its filters")
     for category in asked.categories:
         Criteria.of(index.net, Limits()).for_category(index, category)
     if len(contingencies_of(index, asked)):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..study.injections import Kind
     from ..study.scenario import Category, Contingencies, Scenario
 
-RESULT_FORMAT = 6
+RESULT_FORMAT = 7
 """To be raised when the same study would be written differently: old results are solved again."""
 
 

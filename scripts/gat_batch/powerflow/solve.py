@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..model.nodal_power import SIGN
 from ..model.solution import Solution
 from ..model.state import State
 from .block import ENGINE, no_block, reactive_limits_of, solved_together
@@ -182,9 +183,12 @@ def topology_of(
             of no use.
 
     Returns:
-        The equations, or None if the state loses a reference or, where nothing is held, if it is
-        more than lines and transformers that leave the islands as they are.
+        The equations, or None if the state loses a reference or changes more than outages do; and
+        where nothing is held, if it is more than lines and transformers that leave the islands as
+        they are.
     """
+    if not _is_of_outages(columns):
+        return None
     outages = _outages_of(columns)
     if outages.get("dcline"):  # its ends no longer hold voltages, which a cut knows of generators
         return None
@@ -208,6 +212,32 @@ def topology_of(
         )
     own: AdmittanceModel | None = kept["own"]
     return own
+
+
+INJECTING = (*SIGN, "gen", "ext_grid", "dcline")
+"""Elements whose columns are read for each state."""
+
+EQUATIONS = {"gen": ("slack",), "ext_grid": ("va_degree",), "ward": ("pz_mw", "qz_mvar")}
+EQUATIONS["xward"] = ("pz_mw", "qz_mvar", "r_ohm", "x_ohm")
+"""Columns of these that stand in the equations all the same."""
+
+
+def _is_of_outages(columns: Columns) -> bool:
+    """Tell whether equations of another topology are all that a state's changes need.
+
+    Taps, steps, switches, and what goes into service are no outages.
+    """
+    for (element, column), values in columns.changed.items():
+        if column == "in_service":
+            given = columns.net[element]["in_service"].to_numpy(bool)
+            if element not in SIGN and (values.astype(bool) & ~given).any():
+                return False
+        elif element in INJECTING:
+            if column in EQUATIONS.get(element, ()):
+                return False
+        elif not column.startswith(("max_", "min_")):
+            return False
+    return True
 
 
 def _outages_of(columns: Columns) -> dict[str, tuple[int, ...]]:

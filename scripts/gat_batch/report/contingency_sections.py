@@ -113,7 +113,10 @@ def _verdict(row: Any, summary: Summary) -> str:
     text = f"fails in {row.scenarios_failing:,} of {of}: "
     text += f"{row.failing:,} of {row.contingencies:,} contingencies fail"
     parts = []
-    if row.new:
+    if row.scenarios_unsolved:
+        count = numbered(row.scenarios_unsolved, "base case")
+        parts.append(f"{count} {'has' if row.scenarios_unsolved == 1 else 'have'} no solution")
+    if row.new and row.new == row.new:
         count = "all" if row.new == row.failing else f"{row.new:,}"
         parts.append(f"{count} break limits that hold before them")
     if row.not_converged:
@@ -133,9 +136,10 @@ def _where(row: Any) -> str:
     if row.loading_violations:
         worst = f"{row.max_loading_element} reaches {row.max_loading_percent:.1f} %"
         parts.append(f"{worst} after {row.max_loading_contingency}")
-    if row.voltage_violations and row.min_vm_contingency:
-        lowest = f"bus {row.min_vm_bus:.0f} falls to {row.min_vm_pu:.3f} p.u."
-        parts.append(f"{lowest} after {row.min_vm_contingency}")
+    if row.voltage_violations and row.worst_vm_contingency:
+        moves = "falls" if row.worst_vm_pu < row.worst_vm_limit else "rises"
+        worst = f"bus {row.worst_vm_bus:.0f} {moves} to {row.worst_vm_pu:.3f} p.u."
+        parts.append(f"{worst} after {row.worst_vm_contingency}")
     return "; ".join(parts)
 
 
@@ -156,7 +160,7 @@ def _what_helps(summary: Summary, category: str | None) -> str:
     hopeless = table.loc[table["action"].isna(), "contingencies"].sum()
     named = [f"{row.action} after {row.relieved:,}" for row in helpful.itertuples()]
     if hopeless:
-        named.append(f"none of the actions after {hopeless:,}")
+        named.append(f"what is tried doesn't suffice after {hopeless:,}")
     return ", ".join(named)
 
 

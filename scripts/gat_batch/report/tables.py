@@ -82,7 +82,8 @@ CONTINGENCIES = {
     "unserved_mw": "unserved (MW)",
     "max_loading_percent": "worst loading (%)",
     "max_loading_element": "at branch",
-    "min_vm_pu": "lowest voltage (p.u.)",
+    "worst_vm_pu": "worst voltage (p.u.)",
+    "worst_vm_bus": "at bus",
     "loading_violations": "overloads",
     "voltage_violations": "voltage violations",
 }
@@ -98,9 +99,10 @@ CATEGORIES = {
     "max_loading_percent": "worst loading (%)",
     "max_loading_element": "at branch",
     "max_loading_contingency": "after",
-    "min_vm_pu": "lowest voltage (p.u.)",
-    "min_vm_bus": "at bus",
-    "min_vm_contingency": "after",
+    "worst_vm_pu": "worst voltage (p.u.)",
+    "worst_vm_bus": "at bus",
+    "worst_vm_limit": "limit (p.u.)",
+    "worst_vm_contingency": "after",
 }
 REMEDIES = {
     "category": "category",

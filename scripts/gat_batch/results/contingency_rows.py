@@ -6,23 +6,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from ..model.quantities import QUANTITIES
 from .schema import JUDGED, RESULT_SCHEMA, SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ..contingency.block_results import BlockResults
     from ..contingency.solver import Solved
+    from ..model.criteria import Criteria
     from ..model.grid_model import GridModel
+    from ..model.solution import Solution
     from .kept import KeptRows
     from .rows import Judged
 
     Rows = NDArray[np.int64]
+    Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class ContingencyRows:
             and by what they are judged.
         single: for each of the others, its number and its rows.
         following: of what follows from contingencies, number of each and its rows.
+        base: voltages of buses in p.u. and loadings of branches in percent of normal ratings before
+            any contingency, by element, shape (elements,).
+        criteria: by what contingencies of each category are judged.
     """
 
     keys: tuple[str, str | None]
@@ -46,6 +53,8 @@ class ContingencyRows:
     found: list[tuple[list[int], BlockResults, Judged]]
     single: list[tuple[int, pa.Table]]
     following: list[tuple[int, pa.Table]] = field(default_factory=list)
+    base: Mapping[str, Reals] = field(default_factory=dict)
+    criteria: Mapping[str, Criteria] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -54,6 +63,7 @@ class ContingencyRows:
         keys: tuple[str, str | None],
         solved: Solved,
         kept: KeptRows,
+        base: Solution | None = None,
     ) -> ContingencyRows:
         """Keep what is asked for of some contingencies.
 
@@ -62,6 +72,7 @@ class ContingencyRows:
             keys: scenario and snapshot.
             solved: the contingencies, solved.
             kept: which rows are kept.
+            base: the solution before any contingency.
         """
         possible = solved.possible
         single = [
@@ -79,7 +90,8 @@ class ContingencyRows:
         ]
         if kept.contingencies == "system":
             found = [(those, replace(block, violations={}), by) for those, block, by in found]
-        return cls(keys, solved.names, found, single)
+        values = {} if base is None else _judged_values(base)
+        return cls(keys, solved.names, found, single, base=values, criteria=kept.criteria)
 
     def rows(self, model: GridModel) -> pa.Table:
         """Return the rows: for each contingency, in order, its system row and what else is kept."""
@@ -99,7 +111,36 @@ class ContingencyRows:
         if len(tables) > 1:
             order = np.argsort(np.concatenate(numbers), kind="stable")
             table = table.take(pa.array(order))
-        return table
+        return self._with_base(model, table)
+
+    def _with_base(self, model: GridModel, table: pa.Table) -> pa.Table:
+        """Tell in rows of violations what was before, by the same ratings."""
+        broken = np.flatnonzero(table["limit"].is_valid().to_numpy())
+        if not len(broken) or not self.base:
+            return table
+        rows = table.take(pa.array(broken))
+        elements, index = (np.asarray(rows[name]) for name in ("element", "id"))
+        categories = np.asarray(rows["category"].fill_null(""))
+        before = np.full(len(table), np.nan)
+        for element, values in self.base.items():
+            own = np.flatnonzero(elements == element)
+            known = pd.Index(model.ids[element])
+            position = known.get_indexer(pd.Index(index[own].astype(np.int64)))
+            before[broken[own]] = values[position]
+            for category in np.unique(categories[own]) if element != "bus" else ():
+                criteria = self.criteria.get(category, self.criteria[""])
+                if element in criteria.share:
+                    mine = categories[own] == category
+                    before[broken[own[mine]]] *= criteria.share[element][position[mine]]
+        place = table.schema.get_field_index("before")
+        return table.set_column(place, "before", pa.array(before, from_pandas=True))
+
+
+def _judged_values(solution: Solution) -> dict[str, Reals]:
+    """Return what limits are on: voltages of buses and loadings of branches."""
+    found = {element: known.get("loading_percent") for element, known in solution.elements.items()}
+    found["bus"] = solution.elements.get("bus", {}).get("vm_pu")
+    return {element: values for element, values in found.items() if values is not None}
 
 
 def _block_rows(

@@ -47,6 +47,8 @@ class Judged:
             pa.repeat(pa.scalar(self.category or None, pa.string()), rows),
             pa.repeat(pa.scalar(rating, pa.string()), rows),
             pa.nulls(rows, pa.float64()) if limit is None else limit,
+            # Filled in where the state before is known.
+            pa.nulls(rows, pa.float64()),
         ]
 
 

@@ -34,9 +34,15 @@ SYSTEM: dict[str, pa.DataType] = {
 """Columns that only the ``system`` row fills."""
 
 
-JUDGED = {"category": pa.string(), "rating": pa.string(), "limit": pa.float64()}
+JUDGED = {
+    "category": pa.string(),
+    "rating": pa.string(),
+    "limit": pa.float64(),
+    "before": pa.float64(),
+}
 """Columns by which contingencies are judged: their category, the set of ratings that loadings are
-in percent of, and in rows of violations the limit that is broken."""
+in percent of, and in rows of violations the limit that is broken, and the loading or voltage before
+the contingency, judged alike."""
 
 
 RESULT_SCHEMA = pa.schema(

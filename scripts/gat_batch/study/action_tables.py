@@ -80,7 +80,7 @@ def read_actions(path: Path) -> list[ActionRow]:
     rows = []
     for number, cells in enumerate(read_texts(path, COLUMNS, OPTIONAL), 2):
         action, change, element, label, value, contingency, condition = cells
-        fault = _fault(change, element, value, condition)
+        fault = _fault(change, element, value, condition) or _odd(action, change, value)
         if fault is not None:
             faults.append(TableError(f"row {number}: {fault[0]}", file=path, hint=fault[1]))
             continue
@@ -106,6 +106,19 @@ def _fault(change: str, element: str, value: str, condition: str) -> tuple[str, 
         hint = f"known are {', '.join(CONDITIONS)}, and an element as line:12"
         return f"{condition!r} is no condition", hint
     return None
+
+
+def _odd(action: str, change: str, value: str) -> tuple[str, str | None] | None:
+    """Return what would be misread or makes no sense."""
+    if change == "shed_percent" and not 0 <= float(value) <= MOST_PERCENT:
+        return f"{value} % can't be shed", "give 0 to 100"
+    if action == "none" or action.isdecimal():
+        hint = "results call rounds of cascades by number, and none where no action helps"
+        return f"{action!r} can't be the name of an action", hint
+    return None
+
+
+MOST_PERCENT = 100.0
 
 
 def _is_number(text: str) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
+from ..files.words import nearest
 from .scenario import DEPTHS, OPTIMAL
 from .solver_options import OPTIONS, TYING, check_options
 
@@ -74,6 +75,8 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
     """Find the faults beside those of ids; otherwise as :func:`content_faults`."""
     common_faults = list(_common_option_faults(document, file))
     yield from common_faults
+    yield from _category_faults(document.get("categories", {}), file, None)
+    yield from _mistaken_categories(document, file)
     for entry in document["scenarios"]:
         name = entry["id"]
         yield from _needless(entry, document, file)
@@ -90,6 +93,7 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
             fault.file = str(file)
             yield fault.at(scenario=name, field="options")
         spec = contingencies_of_entry(entry, document)
+        yield from _category_faults(entry.get("categories", {}), file, name)
         for fault in _contingency_faults(spec, solver_of(entry, document)):
             fault.file = str(file)
             yield fault.at(scenario=name, field="contingencies")
@@ -102,6 +106,52 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
                     scenario=name,
                     field="outages",
                 )
+
+
+MARK = "|"
+"""What separates a contingency's name from that of what follows it."""
+
+
+def _category_faults(
+    categories: Mapping[str, Any], file: Path, scenario: str | None
+) -> Iterator[GatBatchError]:
+    """Yield faults of categories as written."""
+    for name, by in categories.items():
+        field = f"categories.{name}"
+        if MARK in name or name == "none":
+            what = f"{name!r} can't be the name of a category"
+            hint = f"results say none where there is no category, and {MARK} before what follows"
+            yield ManifestError(what, file=file, scenario=scenario, field="categories", hint=hint)
+        low, high = by.get("voltage_band_pu", (0.0, 1.0))
+        if low > high:
+            yield ManifestError(
+                f"voltage_band_pu: {low:g} is above {high:g}",
+                file=file,
+                scenario=scenario,
+                field=field,
+                hint="the lowest voltage comes first",
+            )
+
+
+def _mistaken_categories(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """Yield faults of categories that no contingency has, where none comes from a table."""
+    specs = [contingencies_of_entry(entry, document) for entry in document["scenarios"]]
+    sets = [one for spec in specs for one in (spec if isinstance(spec, list) else [spec])]
+    if any(
+        "sets" in one if isinstance(one, dict) else str(one).lower().endswith(SETS)
+        for one in sets
+        if one is not None
+    ):
+        return
+    used = {name for one in sets if isinstance(one, dict) for name in one.get("rules", ())}
+    used |= {one["category"] for one in sets if isinstance(one, dict) and "category" in one}
+    for name in document.get("categories", {}):
+        if name not in used:
+            what = f"no contingency has the category {name!r}"
+            hint = nearest(name, sorted(used)) or (
+                f"there are {', '.join(sorted(used))}" if used else "contingencies have none"
+            )
+            yield ManifestError(what, file=file, field="categories", hint=hint)
 
 
 def _form_meant(spec: str) -> str:
@@ -148,6 +198,9 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
             yield ManifestError(f"{name} means nothing to {given[0]}", hint="leave it out")
     if "sets" in spec and not spec["sets"].lower().endswith(SETS):
         yield ManifestError(f"{spec['sets']!r} is no table", hint=f"known are {', '.join(SETS)}")
+    if MARK in spec.get("category", "") or spec.get("category") == "none":
+        what = f"{spec['category']!r} can't be the name of a category"
+        yield ManifestError(what, hint=f"{MARK} stands before what follows a contingency")
     for one in spec.get("sequence", ()):
         yield from _filter_faults({"depth": 1, **one}, solver)
     if "vn_kv" in spec and spec["vn_kv"][0] > spec["vn_kv"][1]:

@@ -109,7 +109,8 @@ def summarise(
             contingencies = ranking.table()
             pq.write_table(contingencies, temporary[4], compression="zstd")
             pq.write_table(ranking.overloads.table(), temporary[5], compression="zstd")
-            pq.write_table(by_category(contingencies), temporary[6], compression="zstd")
+            unsolved = _unsolved(results, scenarios)
+            pq.write_table(by_category(contingencies, unsolved), temporary[6], compression="zstd")
             pq.write_table(by_action(contingencies), temporary[7], compression="zstd")
         for source, target in zip(temporary, wanted, strict=True):
             source.replace(target)
@@ -122,6 +123,15 @@ def summarise(
     finally:
         for path in temporary:
             path.unlink(missing_ok=True)
+
+
+def _unsolved(results: Sequence[tuple[Scenario, Path]], scenarios: pa.Table) -> int:
+    """Return how many scenarios with contingencies have a base case without a solution."""
+    status = scenarios["status"].to_pylist()
+    return sum(
+        scenario.contingencies is not None and found not in ("ok", "islanded")
+        for (scenario, _), found in zip(results, status, strict=True)
+    )
 
 
 def _aggregate(

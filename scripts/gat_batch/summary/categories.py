@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-from .remedies import with_relief
+from .remedies import WORST_VOLTAGE, with_relief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,21 +28,27 @@ CATEGORY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "max_loading_percent": (pa.float64(), "worst loading, percent of the category's ratings"),
     "max_loading_element": (pa.string(), "that branch"),
     "max_loading_contingency": (pa.string(), "the contingency that did it"),
-    "min_vm_pu": (pa.float64(), "lowest voltage, p.u."),
-    "min_vm_bus": (pa.int64(), "its bus"),
-    "min_vm_contingency": (pa.string(), "the contingency that did it"),
+    "worst_vm_pu": (pa.float64(), "voltage furthest outside its band, p.u."),
+    "worst_vm_bus": (pa.int64(), "its bus"),
+    "worst_vm_limit": (pa.float64(), "the limit that it breaks, p.u."),
+    "worst_vm_contingency": (pa.string(), "the contingency that did it"),
     "scenarios_failing": (pa.int64(), "scenarios in which the category fails"),
+    "scenarios_unsolved": (
+        pa.int64(),
+        "scenarios with contingencies whose base case has no solution; the category fails in them",
+    ),
 }
 """Columns of the table of categories: type and meaning."""
 
 _SCHEMA = pa.schema([(name, kind) for name, (kind, _) in CATEGORY_COLUMNS.items()])
 
 
-def by_category(contingencies: pa.Table) -> pa.Table:
+def by_category(contingencies: pa.Table, unsolved: int = 0) -> pa.Table:
     """Return how the categories of contingencies stand.
 
     Args:
         contingencies: the table of contingencies.
+        unsolved: scenarios with contingencies of which a base case has no solution.
 
     Returns:
         For each category a row for all scenarios together, then one for each scenario, in the
@@ -52,14 +57,14 @@ def by_category(contingencies: pa.Table) -> pa.Table:
     if contingencies["category"].null_count == len(contingencies):
         return _SCHEMA.empty_table()
     table = with_relief(contingencies)
-    rows = list(_rows(table[table["action"] == ""]))
+    rows = list(_rows(table[table["action"] == ""], unsolved))
     return pa.Table.from_pylist(rows, _SCHEMA)
 
 
 _COUNTED = ("loading_violations", "voltage_violations")
 
 
-def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _rows(table: pd.DataFrame, unsolved: int) -> Iterator[dict[str, Any]]:
     groups = dict(list(table.groupby(table["category"].fillna(""))))
     # Those without a category come last.
     for category in sorted(groups, key=lambda name: (not name, name)):
@@ -69,7 +74,9 @@ def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
             for scenario, members in own.groupby("scenario", sort=False)
         ]
         failing = sum(row["verdict"] == "fail" for row in each)
-        yield _row(own, category, None) | {"scenarios_failing": failing}
+        whole = _row(own, category, None)
+        whole |= {"scenarios_failing": failing, "scenarios_unsolved": unsolved}
+        yield whole | ({"verdict": "fail"} if unsolved else {})
         yield from each
 
 
@@ -83,25 +90,21 @@ def _row(members: pd.DataFrame, category: str, scenario: Any) -> dict[str, Any]:
         "failing": failing,
         "relieved": relieved,
         "not_converged": int((~members["status"].isin(["ok", "islanded"])).sum()),
-        "new": int(members["new"].sum()),
+        "new": None
+        if members["new"].isna().all()
+        else int(members["new"].fillna(value=False).sum()),
         "islanded": int((members["status"] == "islanded").sum()),
         "scenarios_failing": int(failing > relieved),
         **{name: int(members[name].sum()) for name in _COUNTED},
     }
-    worst = _at(members, np.fmax.reduce(members["max_loading_percent"]), "max_loading_percent")
-    lowest = _at(members, np.fmin.reduce(members["min_vm_pu"]), "min_vm_pu")
-    return row | _told(worst, "max_loading", "element") | _told(lowest, "min_vm", "bus")
-
-
-def _at(members: pd.DataFrame, value: float, column: str) -> pd.Series | None:
-    found = members[members[column] == value]
-    return found.iloc[0] if len(found) else None
-
-
-def _told(one: pd.Series | None, kind: str, place: str) -> dict[str, Any]:
-    value = "max_loading_percent" if kind == "max_loading" else "min_vm_pu"
-    names = (value, f"{kind}_{place}", f"{kind}_contingency")
-    if one is None:
-        return dict.fromkeys(names)
-    where = int(one[names[1]]) if place == "bus" else one[names[1]]
-    return dict(zip(names, (one[value], where, one["contingency"]), strict=True))
+    loading = members["max_loading_percent"]
+    if loading.notna().any():
+        worst = members.loc[loading.idxmax()]
+        row |= {name: worst[name] for name in ("max_loading_percent", "max_loading_element")}
+        row["max_loading_contingency"] = worst["contingency"]
+    outside = (members["worst_vm_pu"] - members["worst_vm_limit"]).abs()
+    if outside.notna().any():
+        worst = members.loc[outside.idxmax()]
+        row |= {name: worst[name] for name in WORST_VOLTAGE}
+        row["worst_vm_contingency"] = worst["contingency"]
+    return row

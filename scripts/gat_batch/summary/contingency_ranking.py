@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.violations import HAIR_PU
 from .overloads import Overloads
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..model.violations import Limits
 
 CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
@@ -28,9 +31,13 @@ CONTINGENCY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "min_vm_bus": (pa.int64(), "its bus"),
     "max_vm_pu": (pa.float64(), "highest voltage, p.u."),
     "max_vm_bus": (pa.int64(), "its bus"),
+    "worst_vm_pu": (pa.float64(), "voltage furthest outside its band, p.u."),
+    "worst_vm_bus": (pa.int64(), "its bus"),
+    "worst_vm_limit": (pa.float64(), "the limit that it breaks, p.u."),
     "loading_violations": (pa.int64(), "branches above the loading limit"),
     "voltage_violations": (pa.int64(), "buses outside their voltage band"),
-    "new": (pa.bool_(), "whether it breaks a limit that its base case keeps"),
+    "new": (pa.bool_(), "whether it breaks a limit of its category that its base case keeps"),
+    "last": (pa.bool_(), "whether nothing follows it: no remedial action, no round of a cascade"),
     "engine": (pa.string(), "what solved it"),
     "detail": (pa.string(), "why it isn't ok"),
 }
@@ -52,8 +59,6 @@ class ContingencyRanking:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[pa.Table] = []
-        self._before: pa.Array = pa.array([], pa.string())
-        self._scenario = ""
         self.overloads = Overloads()
 
     def add(self, table: pa.Table, keep: object = "all") -> None:
@@ -64,9 +69,7 @@ class ContingencyRanking:
             keep: which rows it keeps; of ``system`` ones alone violations are told by their
                 extremes, and count once.
         """
-        base = pc.is_null(table["contingency"])
-        self._note_base(table.filter(base))
-        rows = table.filter(pc.invert(base)).combine_chunks()
+        rows = table.filter(pc.is_valid(table["contingency"])).combine_chunks()
         is_system = pc.equal(rows["element"], "system")
         system = rows.filter(is_system)
         if not len(system):
@@ -84,11 +87,15 @@ class ContingencyRanking:
             if keep == "system":
                 counts = self._by_extremes(system, name)
             system = system.append_column(name, pa.array(counts, pa.int64()))
+        where = np.flatnonzero(broken.to_numpy().astype(bool))
+        of, worst = rows.take(where), number[where]
         fresh = np.zeros(len(system), bool)
-        found = np.flatnonzero(broken.to_numpy().astype(bool))
-        known = pc.is_in(_places(rows.take(found)), self._before).to_numpy(zero_copy_only=False)
-        fresh[number[found[~known.astype(bool)]]] = True
-        system = system.append_column("new", pa.array(fresh))
+        fresh[worst[self._is_new(of)]] = True
+        unknown = np.full(len(system), keep == "system")
+        system = system.append_column("new", pa.array(fresh, mask=unknown))
+        for name, values in _worst_voltages(of, worst, len(system)).items():
+            system = system.append_column(name, values)
+        system = system.append_column("last", pa.nulls(len(system), pa.bool_()))
         system = system.append_column("rank", pa.nulls(len(system), pa.int64()))
         self._parts.append(system.select(_SCHEMA.names).cast(_SCHEMA))
 
@@ -103,30 +110,21 @@ class ContingencyRanking:
             )
         return over.fill_null(fill_value=False).to_numpy().astype(np.int64)
 
-    def _note_base(self, rows: pa.Table) -> None:
-        """Note what breaks a limit in states without contingencies."""
-        if not len(rows):
-            return
-        low, high = self._limits.band_pu
-        vm = rows["vm_pu"]
-        outside = pc.and_(
-            pc.equal(rows["element"], "bus"), pc.or_(pc.less(vm, low), pc.greater(vm, high))
-        )
-        loaded = pc.greater(rows["loading_percent"], self._limits.most_percent)
-        bad = pc.or_(outside.fill_null(fill_value=False), loaded.fill_null(fill_value=False))
-        places = _places(rows.filter(bad))
-        self._before = pa.concat_arrays([self._before, places]) if self._same(rows) else places
-
-    def _same(self, rows: pa.Table) -> bool:
-        """Tell whether rows are of the scenario of the rows before."""
-        before, self._scenario = self._scenario, str(rows["scenario"][0].as_py())
-        return before == self._scenario
+    def _is_new(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Tell of rows of violations whether the limit held before the contingency."""
+        before, limit = (np.array(rows[name], float) for name in ("before", "limit"))
+        bus = pc.equal(rows["element"], "bus").to_numpy().astype(bool)
+        low = np.array(rows["vm_pu"], float) < limit
+        broken = np.where(bus & low, before < limit - HAIR_PU, before > limit + HAIR_PU)
+        broken = np.where(bus, broken, before > self._limits.most_percent)
+        new: NDArray[np.bool_] = np.isnan(before) | ~broken
+        return new
 
     def table(self) -> pa.Table:
         """Return all contingencies, the worst first."""
         if not self._parts:
             return _SCHEMA.empty_table()
-        table = pa.concat_tables(self._parts)
+        table = _with_last(pa.concat_tables(self._parts))
         known = pa.array(["ok", "islanded"])
         lost = pc.cast(pc.invert(pc.is_in(table["status"], known)), pa.int8())
         order = pc.sort_indices(
@@ -141,9 +139,34 @@ class ContingencyRanking:
         return table.take(order).set_column(0, "rank", ranks)
 
 
-def _places(rows: pa.Table) -> pa.Array:
-    """Return which element of which snapshot each row is about, as text."""
-    names = ("snapshot", "element", "id")
-    parts = [pc.cast(rows[name], pa.string()).fill_null("") for name in names]
-    joined = pc.binary_join_element_wise(*parts, "\x00")
-    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+def _worst_voltages(rows: pa.Table, number: NDArray[np.int64], count: int) -> dict[str, pa.Array]:
+    """Return the voltage furthest outside its band after each contingency.
+
+    Args:
+        rows: rows of violations.
+        number: contingency of each.
+        count: number of contingencies.
+    """
+    bus = np.flatnonzero(pc.equal(rows["element"], "bus").to_numpy().astype(bool))
+    own = rows.take(bus)
+    vm, limit = (np.array(own[name], float) for name in ("vm_pu", "limit"))
+    order = np.lexsort((-np.abs(vm - limit), number[bus]))
+    which, first = np.unique(number[bus][order], return_index=True)
+    at = np.full(count, -1)
+    at[which] = order[first]
+    taken = own.take(pa.array(at, mask=at < 0)).combine_chunks()
+    names = {"worst_vm_pu": "vm_pu", "worst_vm_bus": "id", "worst_vm_limit": "limit"}
+    return {name: taken[source] for name, source in names.items()}
+
+
+def _with_last(table: pa.Table) -> pa.Table:
+    """Tell after which states nothing follows, where those of a contingency stand in order."""
+    first = pc.list_element(pc.split_pattern(table["contingency"], "|", max_splits=1), 0)
+    place = [np.asarray(table[name].fill_null("")) for name in ("scenario", "snapshot")]
+    place.append(np.asarray(first))
+    same = np.ones(len(table), bool)
+    for values in place:
+        same[:-1] &= values[1:] == values[:-1]
+    same[-1:] = False
+    index = table.schema.get_field_index("last")
+    return table.set_column(index, "last", pa.array(~same))

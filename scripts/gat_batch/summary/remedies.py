@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 REMEDY_COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "category": (pa.string(), "category of the contingencies; null for those without one"),
-    "action": (pa.string(), "the action; null for contingencies that fail and nothing relieves"),
+    "action": (
+        pa.string(),
+        "the action; null where what was tried leaves violations",
+    ),
     "contingencies": (pa.int64(), "contingencies after which it was taken"),
     "relieved": (pa.int64(), "those after which nothing is violated with it"),
     "violations": (pa.int64(), "branches and buses in violation that are left, over all of them"),
@@ -37,21 +40,28 @@ def with_relief(contingencies: pa.Table) -> pd.DataFrame:
         contingencies: the table of contingencies.
 
     Returns:
-        Columns of the table, and ``failing``, ``relieved``, ``first``, the contingency alone, and
-        ``action``, what was done after it, empty for itself.
+        Columns of the table, and ``violated``, ``failing`` (violated, or so in the end), ``tried``
+        (any action), ``relieved``, ``first`` (the contingency alone) and ``action`` (what was done
+        after it, empty for itself).
     """
-    names = ["scenario", "snapshot", "contingency", "category", "status", "new", *_COUNTED]
-    worst = ["max_loading_percent", "max_loading_element", "min_vm_pu", "min_vm_bus"]
-    table: pd.DataFrame = contingencies.select([*names, *worst]).to_pandas()
+    names = ["scenario", "snapshot", "contingency", "category", "status", "new", "last"]
+    worst = ["max_loading_percent", "max_loading_element", *WORST_VOLTAGE]
+    table: pd.DataFrame = contingencies.select([*names, *_COUNTED, *worst]).to_pandas()
     parts = table["contingency"].str.partition("|")
-    failing = ~table["status"].isin(["ok", "islanded"])
+    violated = ~table["status"].isin(["ok", "islanded"])
     for name in _COUNTED:
-        failing |= table[name] > 0
-    table = table.assign(failing=failing, first=parts[0], action=parts[2])
+        violated |= table[name] > 0
+    table = table.assign(violated=violated, first=parts[0], action=parts[2])
     place = [table["scenario"], table["snapshot"].fillna(""), parts[0]]
-    better = is_action(table) & ~failing
-    helped = better.groupby(place).transform("any")
-    return table.assign(relieved=helped & failing)
+    acted = is_action(table)
+    tried = (acted | (table["action"] == "none")).groupby(place).transform("any")
+    # What the last action leaves is what counts.
+    left = (violated & acted & table["last"].astype(bool)).groupby(place).transform("any")
+    taken = acted.groupby(place).transform("any")
+    return table.assign(failing=violated | left, tried=tried, relieved=violated & taken & ~left)
+
+
+WORST_VOLTAGE = ("worst_vm_pu", "worst_vm_bus", "worst_vm_limit")
 
 
 def is_action(table: pd.DataFrame) -> pd.Series:
@@ -73,11 +83,9 @@ def by_action(contingencies: pa.Table) -> pa.Table:
     if not pc.any(pc.match_substring(contingencies["contingency"], "|")).as_py():
         return _SCHEMA.empty_table()
     table = with_relief(contingencies)
-    taken = table[is_action(table)].assign(relieved=lambda rows: ~rows["failing"])
-    tried = table.loc[taken.index.union(table.index[table["action"] == "none"]), "first"]
-    if tried.empty:
-        return _SCHEMA.empty_table()
-    hopeless = table[(table["action"] == "") & table["failing"] & ~table["relieved"]]
+    taken = table[is_action(table)].assign(relieved=lambda rows: ~rows["violated"])
+    alone = table["action"] == ""
+    hopeless = table[alone & table["tried"] & table["failing"] & ~table["relieved"]]
     rows = [
         _row(members, category, action)
         for (category, action), members in taken.groupby(

@@ -15,7 +15,7 @@ from ...opf.solve import solve_opf
 from ...powerflow.injections.state_columns import Columns
 from ...study.opf_tables import REDISPATCH
 from ...study.solver_options import DC
-from ..adjustment import moved_mw, with_normal_ratings
+from ..adjustment import LEAST_MW, moved_mw, with_ratings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,17 +123,15 @@ class Remedy:
         group = [step for step in action.steps if step.change == "redispatch"]
         if group:
             following, told = self._redispatched(following, group)
-        elsewhere = any(
-            step.element == "switch" or step.change in ("close", "set_tap", "set_step")
-            for step in action.steps
-        )
-        # What the equations at hand may not have is pandapower's.
-        study = replace(self.study, engine="pandapower") if elsewhere else self.study
+        # What the equations at hand don't have is pandapower's, whatever engine is asked for.
+        study = self.study
+        if study.engine != "pandapower":
+            study = replace(study, engine="auto")
         found = self.judged(study.solve(self.model, following))
         return following, found, told
 
     def _redispatched(self, state: State, group: Sequence[Step]) -> tuple[State, str]:
-        """Redispatch a group at least deviation, so that normal ratings hold."""
+        """Redispatch a group at least deviation, so that the ratings that count hold."""
         net = self.model.net
         inside = {(step.element, step.position) for step in group}
         changes = list(state.changes)
@@ -146,11 +144,13 @@ class Remedy:
             elif count:
                 changes.append(Change(element, "controllable", mine))
         options = {name: v for name, v in self.study.options.items() if name in DC}
-        posed = with_normal_ratings(self.model, replace(state, changes=tuple(changes)))
+        posed = with_ratings(self.model, replace(state, changes=tuple(changes)), self.criteria)
         found = solve_opf(self.model, (posed,), "dc_opf", {**options, "objective": "redispatch"})
         if isinstance(found, str) or not found[0].elements:
             return state, "no redispatch of the group keeps all ratings"
         moved = moved_mw(self.model, state, found[0])
+        if moved < LEAST_MW:
+            return state, "there is nothing to redispatch"
         return dispatched(self.model, state, found[0]), f"{moved:.4g} MW redispatched"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from math import nan
 from typing import TYPE_CHECKING
 
 from ...errors import GatBatchError, TableError
 from ...files.columns import raise_faults
 from ...study.action_tables import read_actions
+from ...study.scenario import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +73,26 @@ class Action:
         return False
 
 
+RANGES = {"set_tap": ("tap_min", "tap_max"), "set_step": ("", "max_step")}
+"""Change -> columns with the lowest and the highest position."""
+
+
+def _check_range(index: ElementIndex, step: Step) -> None:
+    """Check that a tap or step is one that the element has.
+
+    Raises:
+        TableError: if it isn't.
+    """
+    table, value = index.net[step.element], step.value
+    low, high = (
+        float(table[name].iloc[step.position]) if name in table else 0.0 if not name else nan
+        for name in RANGES.get(step.change, ("tap", "tap"))
+    )
+    if value is not None and (value < low or value > high):
+        what = f"{value:g} is no {step.change.removeprefix('set_')} that it has"
+        raise TableError(what, hint=f"it has {low:g} to {high:g}")
+
+
 def actions_of(index: ElementIndex, path: Path) -> list[Action]:
     """Return the actions of a table.
 
@@ -86,11 +108,15 @@ def actions_of(index: ElementIndex, path: Path) -> list[Action]:
     for row in read_actions(path):
         try:
             step = Step(row.change, row.element, index.position(row.element, row.id), row.value)
+            _check_range(index, step)
             condition: str | tuple[str, int] = row.condition
             if ":" in row.condition:
                 element, _, label = row.condition.partition(":")
+                if element not in ("bus", *BRANCHES):
+                    what = f"the condition {row.condition!r} is no element with a limit"
+                    raise TableError(what, hint=f"known are bus, {', '.join(BRANCHES)}")
                 condition = element, index.position(element, label)
-        except (GatBatchError, AttributeError, KeyError) as fault:
+        except GatBatchError as fault:
             faults.append(TableError(f"row {row.row}: {fault}", file=path))
             continue
         action = Action(row.action, (step,), row.contingency, condition)

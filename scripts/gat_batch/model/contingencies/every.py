@@ -62,10 +62,6 @@ def contingencies_of(index: ElementIndex, asked: Contingencies) -> Sequence[Cont
     return Pairs(index, outages, asked.category)
 
 
-def _with_tuples(index: ElementIndex, part: Contingencies) -> Sequence[Contingency]:
-    return contingencies_of(index, part)
-
-
 def _of_file(index: ElementIndex, asked: Contingencies) -> Sequence[Contingency]:
     assert asked.sets is not None  # noqa: S101 - that is why it is asked
     if is_con(asked.sets):
@@ -86,9 +82,10 @@ def _distinct(parts: Sequence[Sequence[Contingency]]) -> Sequence[Contingency]:
     """Return all of some lists; a name that occurs again has its category, too."""
     taken: dict[str, Contingency] = {}
     listed: list[Listed] = []
-    for part in parts:
+    within = [one for part in parts for one in (part.parts if isinstance(part, Joined) else [part])]
+    for part in within:
         if isinstance(part, Listed):
-            listed += part.parts if isinstance(part, Joined) else [part]
+            listed.append(part)
             continue
         for one in part:
             name = one.name

@@ -68,6 +68,8 @@ def table_sets(file: Path, index: ElementIndex) -> list[tuple[str, frozenset[tup
     category: dict[str, str] = {}
     for number, (*row, own) in enumerate(read_texts(file, COLUMNS, OPTIONAL), 2):
         fault = _add_outage(tuple(row), sets, index)
+        if "|" in own or own == "none":
+            fault = f"{own!r} can't be the name of a category"
         if fault is None and category.setdefault(row[0], own) != own:
             fault = f"{row[0]} is {category[row[0]]!r} above, and {own!r} here"
         if fault is not None:

@@ -51,6 +51,10 @@ class Pairs(Listed):
         partners = np.arange(len(single) - 1, 0, -1)
         self._ends = np.cumsum(partners)
 
+    def shares(self, other: Pairs) -> bool:
+        """Tell whether any pair is another list's, too."""
+        return len({*self._single} & {*other._single}) > 1
+
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
@@ -86,6 +90,11 @@ class Sequences(Listed):
         self._self = [place.get(outage, len(then)) for outage in first]
         self._ends = np.cumsum([1 + len(then) - (own < len(then)) for own in self._self])
 
+    def shares(self, other: Sequences) -> bool:
+        """Tell whether any of two losses are another list's, too."""
+        first = {*self._first} & {*other._first}
+        return bool(first and {*self._then} & {*other._then})
+
     @property
     def alone(self) -> list[str]:
         """Names of the first losses."""
@@ -110,32 +119,55 @@ class Sequences(Listed):
 
 
 class Joined(Listed):
-    """Contingencies of several lists; a name that occurs again has its category, too.
+    """Contingencies of several lists; a name that may occur before has its category, too.
 
     Args:
-        parts: the lists; the first one is a tuple.
+        parts: the lists.
     """
 
     def __init__(self, parts: Sequence[Sequence[Contingency]]) -> None:
         self._parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
+        # Names that were taken, and the mark of those of each list that were.
         self._taken: list[set[str]] = [set()]
-        for part in parts[:-1]:
-            own = part.alone if isinstance(part, Sequences) else {}
-            names = own if isinstance(part, Listed) else {one.name for one in part}
+        self._marks: list[str] = []
+        used: set[tuple[str, str]] = set()
+        for turn, part in enumerate(parts):
+            before = [other for other in parts[:turn] if _may_share_names(other, part)]
+            kind = type(part).__name__
+            mark = f"@{_category(part)}" if before else ""
+            if mark and (kind, mark) in used:
+                mark += f".{turn}"
+            used.add((kind, mark or f"@{_category(part)}"))
+            self._marks.append(mark)
+            own = part.alone if isinstance(part, Sequences) else ()
+            names = own if isinstance(part, Listed) else (one.name for one in part)
             self._taken.append(self._taken[-1] | set(names))
 
     @property
-    def parts(self) -> list[Listed]:
-        """Those of its lists that are made when they are asked for."""
-        return [part for part in self._parts if isinstance(part, Listed)]
+    def parts(self) -> Sequence[Sequence[Contingency]]:
+        """Its lists."""
+        return self._parts
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def _made(self, number: int) -> Contingency:
         turn = int(np.searchsorted(self._ends, number, side="right"))
-        one = self._parts[turn][number - (int(self._ends[turn - 1]) if turn else 0)]
-        if one.name not in self._taken[turn]:
-            return one
-        return replace(one, name=f"{one.name}@{one.category or turn}")
+        part = self._parts[turn]
+        one = part[number - (int(self._ends[turn - 1]) if turn else 0)]
+        mark = self._marks[turn]
+        if not mark and isinstance(part, Listed) and one.name in self._taken[turn]:
+            mark = f"@{one.category or turn}"
+        return replace(one, name=one.name + mark)
+
+
+def _category(part: Sequence[Contingency]) -> str:
+    return (part[0].category if len(part) else "") or "none"
+
+
+def _may_share_names(one: Sequence[Contingency], other: Sequence[Contingency]) -> bool:
+    """Tell whether two lists that are made when asked for may have contingencies of one name."""
+    if isinstance(one, Pairs) and isinstance(other, Pairs):
+        return one.shares(other)
+    return isinstance(one, Sequences) and isinstance(other, Sequences) and one.shares(other)

@@ -98,7 +98,7 @@ class _Worker:
             block = run.contingencies[start : min(start + size, part.stop)]
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.kept.contingencies == "all")
-            rows = ContingencyRows.of(run.model, keys, solved, run.kept)
+            rows = ContingencyRows.of(run.model, keys, solved, run.kept, self._exact.base)
             rows = replace(rows, following=list(self._following(solved)))
             kept.append(rows)
             deviation |= self._verified(block)
