@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compare import LOOP, ROOT, Run, run, workflow
+from compare import LOOP, ROOT, Run, run, scaled, workflow
 
 LOOPED = 200
 
@@ -32,7 +32,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary) / "batch"
         if not arguments.folder:
-            workflow(folder, arguments.grid, arguments.solver, arguments.scenarios, "auto")
+            every = scaled(arguments.scenarios)
+            workflow(folder, arguments.grid, arguments.solver, "auto", every)
         settings = (folder / "config" / "config.yaml").read_text()
         task = [arguments.grid, arguments.solver, str(LOOPED), str(Path(temporary) / "loop")]
         loop = run([sys.executable, "-W", "ignore", str(LOOP), *task], folder)

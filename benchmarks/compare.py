@@ -1,14 +1,18 @@
 """The whole workflow against what a user would write, cold, summary included.
 
 python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
-    [--against abc]
+    [--against abc] [--spread 0.8 1.1] [--tables]
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
 times as ratios to (a), the largest process, and where the workflow's time goes. Cold means that
 nothing runs or is solved before; what Python and the report keep for a user (compiled modules, the
-drawing library) is there from the second run on. A grid from a file, as case_RTS_GMLC.m, is that
-file for the workflow, while the loop gets it in pandapower's own JSON.
+drawing library) is there from the second run on.
+
+Loads are scaled within the spread, as far as a grid has solutions. With --tables each scenario has
+a CSV table of its loads, which the loop reads, too; then it writes buses and lines alone, while the
+workflow keeps every element. A grid from a file, as case_RTS_GMLC.m, is that file for the workflow,
+while the loop gets it in pandapower's own JSON.
 """
 
 from __future__ import annotations
@@ -46,34 +50,81 @@ def main() -> None:
     parser.add_argument("--solvers", nargs="+", default=["ac", "dc"])
     parser.add_argument("--scenarios", nargs="+", type=int, default=[1000])
     parser.add_argument("--against", default="abc", help="which of the alternatives beside (a)")
+    parser.add_argument("--spread", nargs=2, type=float, default=[0.8, 1.1])
+    parser.add_argument("--tables", action="store_true", help="a load table for each scenario")
     arguments = parser.parse_args()
     packages = ("snakemake", "pandapower", "lightsim2grid", "numpy", "scipy", "pyarrow")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
     for grid, solver, count in product(arguments.grids, arguments.solvers, arguments.scenarios):
         with tempfile.TemporaryDirectory() as folder:
-            compare(Path(folder), grid, solver, count, arguments.against)
+            loads = arguments.tables, tuple(arguments.spread)
+            compare(Path(folder), (grid, solver, count), arguments.against, loads)
 
 
-def compare(work: Path, grid: str, solver: str, count: int, against: str) -> None:
-    """Run one combination in every way and print its lines."""
+def compare(
+    work: Path,
+    case: tuple[str, str, int],
+    against: str,
+    loads: tuple[bool, tuple[float, float]],
+) -> None:
+    """Run one combination in every way and print its lines.
+
+    Args:
+        work: a folder of its own.
+        case: grid, solver and number of scenarios.
+        against: which of the alternatives beside the loop.
+        loads: whether each scenario has a table, and the lowest and highest loads.
+    """
+    grid, solver, count = case
+    tables, spread = loads
     name = grid
     if Path(grid).suffix:
         name = str(work / "grid.json")
         converter = str(ROOT / "scripts" / "convert_grid.py")
         subprocess.run([sys.executable, converter, grid, name], check=True, capture_output=True)
-    task = [name, solver, str(count)]
-    loop = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "a")], work)
-    print(f"\n{grid}, {solver}, {count} scenarios")
+    task = [name, solver, str(count), "--spread", *map(str, spread)]
+    if tables:
+        write_tables(work / "tables", name, count, spread)
+        task += ["--tables", str(work / "tables")]
+    scenarios = scaled(count, spread)
+    if tables:
+        scenarios = [{"id": f"s{n}", "loads": f"../tables/s{n}.csv"} for n in range(count)]
+    began = [sys.executable, "-W", "ignore", str(LOOP)]
+    loop = run([*began, *task[:3], str(work / "a"), *task[3:]], work)
+    print(f"\n{grid}, {solver}, {count} scenarios{' with a table each' if tables else ''}")
     show("(a) loop", loop, loop)
     if "b" in against:
         cores = str(os.cpu_count())
-        pool = run([sys.executable, "-W", "ignore", str(LOOP), *task, str(work / "b"), cores], work)
+        pool = run([*began, *task[:3], str(work / "b"), *task[3:], "--workers", cores], work)
         show("(b) loop on all cores", pool, loop)
     if "c" in against and count <= MOST_SINGLE:
-        show("(c) a job a scenario", workflow(work / "c", grid, solver, count, 1), loop)
-    ours = workflow(work / "d", grid, solver, count, "auto")
+        show("(c) a job a scenario", workflow(work / "c", grid, solver, 1, scenarios), loop)
+    ours = workflow(work / "d", grid, solver, "auto", scenarios)
     show("gat-batch", ours, loop)
     phases(work / "d" / "runs" / "batch" / "bench", ours)
+
+
+def scaled(count: int, spread: tuple[float, float] = (0.8, 1.1)) -> list[dict[str, object]]:
+    """Return scenarios whose loads are scaled."""
+    low, high = spread
+    return [{"id": f"s{n}", "load_scale": low + (high - low) * n / count} for n in range(count)]
+
+
+def write_tables(folder: Path, grid: str, count: int, spread: tuple[float, float]) -> None:
+    """Write a table of loads for each scenario."""
+    # Imported late: the workflow's own processes don't know pandapower either.
+    import numpy as np
+    import pandapower
+    import pandapower.networks
+
+    own = grid.endswith(".json")
+    net = pandapower.from_json(grid) if own else getattr(pandapower.networks, grid)()
+    folder.mkdir()
+    table, rng = net.load[["p_mw", "q_mvar"]], np.random.default_rng(0)
+    for n in range(count):
+        factor = rng.uniform(*spread, len(table))
+        scaled = table.mul(factor, axis=0)
+        scaled.to_csv(folder / f"s{n}.csv", index_label="load")
 
 
 def run(command: list[str], folder: Path) -> Run:
@@ -91,16 +142,11 @@ def workflow(
     folder: Path,
     grid: str,
     solver: str,
-    count: int,
     per_job: int | str,
-    *,
-    scenarios: list[dict[str, object]] | None = None,
+    scenarios: list[dict[str, object]],
 ) -> Run:
-    """Run the same scenarios through the workflow, or others."""
+    """Run scenarios through the workflow."""
     (folder / "config").mkdir(parents=True, exist_ok=True)
-    scenarios = scenarios or [
-        {"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)
-    ]
     reference = str(Path(grid).resolve()) if Path(grid).suffix else f"pandapower:{grid}"
     content = {"grid": reference, "solver": solver, "scenarios": scenarios}
     (folder / "manifest.json").write_text(json.dumps(content))

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandapower.networks
-from compare import phases, show, workflow
+from compare import phases, scaled, show, workflow
 
 
 def main() -> None:
@@ -27,15 +27,15 @@ def main() -> None:
     arguments = parser.parse_args()
     packages = ("snakemake", "pandapower", "lightsim2grid", "numpy", "scipy", "pyarrow")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
-    study = arguments.grid, arguments.solver, arguments.scenarios, "auto"
+    study = arguments.grid, arguments.solver, "auto"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        scaled = workflow(folder / "scaled", *study)
-        show("load_scale", scaled, scaled)
-        phases(folder / "scaled" / "runs" / "batch" / "bench", scaled)
+        factors = workflow(folder / "scaled", *study, scaled(arguments.scenarios))
+        show("load_scale", factors, factors)
+        phases(folder / "scaled" / "runs" / "batch" / "bench", factors)
         own = with_tables(folder / "tables", arguments.grid, arguments.scenarios)
-        tables = workflow(folder / "tables", *study, scenarios=own)
-        show("a table each", tables, scaled)
+        tables = workflow(folder / "tables", *study, own)
+        show("a table each", tables, factors)
         phases(folder / "tables" / "runs" / "batch" / "bench", tables)
 
 

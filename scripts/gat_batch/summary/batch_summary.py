@@ -48,6 +48,11 @@ MOST_ROW_GROUPS = 1000
 begins with about 3 kB per row group, and a writer holds ten times that until the end."""
 
 
+LEAST_ROWS = 20_000
+"""Rows of a row group, but for the last: smaller ones take longer to write and to read than to
+search."""
+
+
 @dataclass(frozen=True)
 class SummaryFiles:
     """Where the summary goes.
@@ -251,7 +256,8 @@ class _RowGroups:
         self._tables.append(part)
         self._rows += len(part)
         self._results += last
-        if self._results >= self._size or self._rows >= ROWS_PER_GROUP:
+        enough = self._results >= self._size and self._rows >= LEAST_ROWS
+        if enough or self._rows >= ROWS_PER_GROUP:
             self._write()
 
     def _write(self) -> None:
