@@ -122,7 +122,7 @@ def _blocks(
 
 def _factors(admittances: AdmittanceModel, places: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the PTDF of some branches, shape (branches, buses supplied)."""
-    free = np.concatenate([admittances.pv, admittances.pq])
+    free = admittances.free
     if "transposed" not in admittances.solvers:
         admittances.solvers["transposed"] = splu(admittances.bus[free][:, free].T.tocsc())
     factors = np.zeros((len(places), admittances.buses))

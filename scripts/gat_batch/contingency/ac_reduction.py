@@ -48,7 +48,7 @@ class AcReduction(Reduction):
         self._seen = np.flatnonzero(admittances.supplied[rows])
         self._seen_rows = rows[self._seen]
         self._low, self._high = (band[self._seen] for band in bands)
-        self._held = np.concatenate([admittances.ref, admittances.pv])
+        self._held = admittances.held
 
     def of(self, block: Sequence[OutageEffect], voltage: Complexes) -> BlockResults:
         """Reduce a block of contingencies.

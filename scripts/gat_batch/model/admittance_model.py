@@ -106,11 +106,19 @@ class AdmittanceModel:
         return {}
 
     @cached_property
+    def held(self) -> Rows:
+        """Rows whose voltage is held."""
+        return np.concatenate([self.ref, self.pv])
+
+    @cached_property
+    def free(self) -> Rows:
+        """Rows whose angle follows from the equations."""
+        return np.concatenate([self.pv, self.pq])
+
+    @cached_property
     def supplied(self) -> NDArray[np.bool_]:
         """Which rows the equations supply, those of isolated buses included, shape (rows,)."""
-        supplied = np.arange(len(self.kv)) < self.buses
-        supplied[: self.buses] &= ~self.dead
-        return supplied
+        return np.append(~self.dead, np.zeros(len(self.kv) - self.buses, bool))
 
 
 def obstacle(net: pandapowerNet, *, dc: bool, dispatched: bool = False) -> str:

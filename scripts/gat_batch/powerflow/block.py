@@ -120,7 +120,7 @@ def reactive_limits_of(
 def _angles(
     admittances: AdmittanceModel, injection: NDArray[np.complex128]
 ) -> NDArray[np.complex128] | None:
-    free = np.concatenate([admittances.pv, admittances.pq])
+    free = admittances.free
     angle = np.angle(admittances.start)
     kept = admittances.solvers
     if "lu" not in kept:

@@ -167,7 +167,7 @@ def voltages_of(
     dc, buses = admittances.dc, admittances.buses
     vm, va = np.full((2, *voltage.shape[:-1], len(admittances.kv)), np.nan)
     vm[..., :buses] = demand.vm[..., :buses] if dc else np.abs(voltage)
-    held = np.concatenate([admittances.ref, admittances.pv])
+    held = admittances.held
     vm[..., held] = demand.vm[..., held]
     va[..., :buses] = np.degrees(voltage.real if dc else np.angle(voltage))
     vm[..., ~admittances.supplied] = va[..., ~admittances.supplied] = np.nan

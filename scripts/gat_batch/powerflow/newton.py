@@ -94,7 +94,7 @@ def newton(
         converge.
     """
     start = first_voltages(admittances, injection, vm) if start is None else start.copy()
-    held = np.concatenate([admittances.ref, admittances.pv])
+    held = admittances.held
     start[held] *= vm[held] / np.abs(start[held])
     ratio = start[admittances.ref[1:]] / start[admittances.ref[0]]
     kept = admittances.solvers
@@ -141,15 +141,14 @@ def first_voltages(admittances: AdmittanceModel, injection: Complexes, vm: Reals
         injection: power that is injected at each bus in p.u.
         vm: setpoint of each row's voltage in p.u.
     """
-    held = np.concatenate([admittances.ref, admittances.pv])
-    free = np.concatenate([admittances.pv, admittances.pq])
+    held, free = admittances.held, admittances.free
     kept = admittances.solvers
     if "first" not in kept:
-        kept["first"] = _dc_equations(admittances, free)
-    solver, fixed = kept["first"]
+        kept["first"] = *_dc_equations(admittances, free), np.angle(admittances.start)
+    solver, fixed, angle = kept["first"]
     if solver is None:
         return admittances.start.copy()
-    angle = np.angle(admittances.start)
+    angle = angle.copy()
     angle[free] = solver.solve(injection.real[free] - fixed)
     if not np.isfinite(angle).all():
         return admittances.start.copy()

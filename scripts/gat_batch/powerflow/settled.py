@@ -228,7 +228,7 @@ def _balanced(
         if loads is not None:
             now = power_at(start)
             wrong, power = now - power, now
-            free = np.concatenate([admittances.pv, admittances.pq])
+            free = admittances.free
             off = np.abs(wrong.real[free]).max(initial=0.0)
             off = max(off, np.abs(wrong.imag[admittances.pq]).max(initial=0.0))
         if weight is not None:

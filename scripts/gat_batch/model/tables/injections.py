@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,7 @@ class Injections:
 
     table: InjectionTable
     shares: dict[str, Shares]
+    _columns: dict[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     def columns(
         self, net: pandapowerNet, snapshot: str | None
@@ -77,13 +78,16 @@ class Injections:
         }
         result = {}
         for element, shares in self.shares.items():
-            new = {
-                column: net[element][column].to_numpy(np.float64, copy=True)
-                for column in COLUMNS[element]
-            }
+            new = {column: self._given(net, element, column).copy() for column in COLUMNS[element]}
             _set(new, given, shares)
             result.update({(element, column): values for column, values in new.items()})
         return result
+
+    def _given(self, net: pandapowerNet, element: str, column: str) -> NDArray[np.float64]:
+        """Return a column of the grid as given, read once for all snapshots."""
+        if (element, column) not in self._columns:
+            self._columns[element, column] = net[element][column].to_numpy(np.float64, copy=True)
+        return self._columns[element, column]
 
     def _rows(self, snapshot: str | None) -> NDArray[np.int64]:
         return self._rows_of.get(snapshot if self.table.snapshots else None, _NO_ROWS)

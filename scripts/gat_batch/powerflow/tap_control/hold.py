@@ -98,7 +98,7 @@ def _voltages(controllers: TapControllers, solved: Settled) -> Reals:
     admittances = solved.admittances
     vm = np.full(len(admittances.kv), np.nan)
     vm[: admittances.buses] = np.abs(solved.voltage)
-    fixed = np.concatenate([admittances.ref, admittances.pv])
+    fixed = admittances.held
     vm[fixed] = solved.demand.vm[fixed]
     vm[~admittances.supplied] = np.nan
     voltages: Reals = vm[controllers.row]
