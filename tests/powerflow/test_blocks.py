@@ -10,6 +10,8 @@ import pandapower
 import pandas as pd
 import pytest
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from power_flow_studies import assert_same, grid
 
 from gat_batch.grids import grid_ref, read_grid
@@ -17,6 +19,7 @@ from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import Change, State, applied
 from gat_batch.model.violations import Limits
+from gat_batch.powerflow.at_buses import add_at
 from gat_batch.powerflow.solve import stacked
 from gat_batch.results.kept import KeptRows
 from gat_batch.run.solving.base_cases import Summed, base_cases
@@ -173,3 +176,19 @@ def test_what_follows_the_solution_is_solved_one_by_one(options):
     assert not len(numbers)
     tables, _ = solved(run_of(model, states_of(model, hours=3), "ac", **options))
     assert len(tables) == 3
+
+
+@given(st.data())
+def test_sums_at_buses_are_those_of_one_state_after_the_other(data):
+    buses = data.draw(st.integers(1, 6))
+    rows = np.array(data.draw(st.lists(st.integers(0, buses - 1), max_size=12)), np.int64)
+    states = data.draw(st.integers(1, 9))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    shape = (states, len(rows)) if data.draw(st.booleans()) else (len(rows),)
+    values = rng.normal(size=shape) * 10.0 ** rng.integers(-8, 8, shape)
+    total = rng.normal(size=(states, buses))
+    expected = total.copy()
+    for state in range(states):
+        np.add.at(expected[state], rows, np.broadcast_to(values, (states, len(rows)))[state])
+    add_at(total, rows, values)
+    np.testing.assert_array_equal(total, expected)
