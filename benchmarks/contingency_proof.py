@@ -32,7 +32,7 @@ from gat_batch.process import set_up_solving
 set_up_solving()
 
 import numpy as np
-import pandapower.networks
+from contingencies import grid_of
 from pandapower.topology import unsupplied_buses
 from plain import solved_without, switched_off
 
@@ -82,7 +82,7 @@ def main() -> int:
 def compared(grid: str, solver: str, depth: int, sample: int) -> bool:
     """Compare the outages of one grid, print a line, and say whether something is wrong."""
     began = time.perf_counter()
-    net = getattr(pandapower.networks, grid)()
+    net = grid_of(grid)
     every = contingencies_of(
         ElementIndex(net), Contingencies(depth, TYPES if depth == 1 else BRANCHES)
     )
@@ -117,7 +117,7 @@ class Proof:
     """
 
     def __init__(self, grid: str, solver: str) -> None:
-        self._net, self._name = getattr(pandapower.networks, grid)(), f"{grid} {solver}"
+        self._net, self._name = grid_of(grid), f"{grid} {solver}"
         self._solver = solver
         base = solved_without(self._net, solver, ())
         self._supplied = np.isfinite(base.res_bus["va_degree"].to_numpy())

@@ -1,7 +1,7 @@
 """Grids, in any format.
 
 In: any reference that a manifest may hold. Out: a pandapower network and a hash of its content.
-Networks are written in the same formats, too.
+Networks are written as ``.json``, ``.arrow``, ``.m`` and ``.mat``.
 """
 
 from __future__ import annotations
