@@ -232,11 +232,12 @@ def _is_of_outages(columns: Columns) -> bool:
             given = columns.net[element]["in_service"].to_numpy(bool)
             if element not in SIGN and (values.astype(bool) & ~given).any():
                 return False
-        elif element in INJECTING:
-            if column in EQUATIONS.get(element, ()):
-                return False
+        elif element in INJECTING and column not in EQUATIONS.get(element, ()):
+            continue
         elif not column.startswith(("max_", "min_")):
-            return False
+            given = columns.numbers_as_given(element, column)
+            if not np.array_equal(np.nan_to_num(values.astype(float)), np.nan_to_num(given)):
+                return False
     return True
 
 

@@ -56,6 +56,10 @@ class Columns:
         """Return a column of numbers, NaN where there are none."""
         if (element, name) in self.changed:
             return np.asarray(self.changed[element, name], np.float64)
+        return self.numbers_as_given(element, name)
+
+    def numbers_as_given(self, element: str, name: str) -> NDArray[np.float64]:
+        """Return a column of numbers of the grid as given, whatever the state has."""
         if (element, name, "numbers") not in self._given:
             table = self.net[element]
             known = name in table
