@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandapower
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from power_flow_studies import assert_same, grid
 
+from gat_batch.errors import GatBatchError
 from gat_batch.grids import grid_ref, read_grid
 from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
@@ -22,6 +24,8 @@ from gat_batch.model.violations import Limits
 from gat_batch.powerflow.at_buses import add_at
 from gat_batch.powerflow.solve import stacked
 from gat_batch.results.kept import KeptRows
+from gat_batch.results.reader import read_result
+from gat_batch.results.writer import ResultWriter
 from gat_batch.run.solving.base_cases import Summed, base_cases
 from gat_batch.run.solving.state import Run
 from gat_batch.solvers.study import Study
@@ -192,3 +196,55 @@ def test_sums_at_buses_are_those_of_one_state_after_the_other(data):
         np.add.at(expected[state], rows, np.broadcast_to(values, (states, len(rows)))[state])
     add_at(total, rows, values)
     np.testing.assert_array_equal(total, expected)
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_a_grid_of_one_bus_is_solved(solver):
+    net = pandapower.create_empty_network()
+    bus = pandapower.create_bus(net, 110.0)
+    pandapower.create_ext_grid(net, bus)
+    pandapower.create_load(net, bus, 1.0)
+    model = prepare(net)
+    (table,), noted = solved(run_of(model, [State("x", ())], solver))
+    assert noted.worst == 0
+    assert table.loc[table["element"] == "ext_grid", "p_mw"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("solver", ["dc", "ac"])
+def test_a_transformer_that_is_out_beside_another_has_no_loading(solver):
+    net = grid("example_multivoltage")
+    row = net.trafo3w.iloc[0]
+    net.trafo3w.loc[7] = row
+    model = prepare(net)
+    live = np.array([True, False])
+    solution = Study(solver, {}).solve(model, State("x", (Change("trafo3w", "in_service", live),)))
+    net.trafo3w["in_service"] = live
+    pandapower.runpp(net, numba=False) if solver == "ac" else pandapower.rundcpp(net)
+    expected = net.res_trafo3w["loading_percent"].to_numpy()
+    assert expected[1] == 0
+    found = solution.elements["trafo3w"]["loading_percent"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_data_at_fault_name_their_snapshot():
+    net = grid("case9")
+    pandapower.create_gen(net, net.gen["bus"].iloc[0], 1.0, vm_pu=1.0)
+    model = prepare(net)
+    setpoints = [np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.05])]
+    states = [State(f"h{n}", (Change("gen", "vm_pu", vm),)) for n, vm in enumerate(setpoints)]
+    with pytest.raises(GatBatchError, match="snapshot h1: pandapower can't solve this grid"):
+        solved(run_of(model, states, "ac"))
+
+
+def test_single_rows_don_t_pile_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("gat_batch.results.writer.MOST_BATCHES", 3)
+    model = model_of("case118")
+    run = run_of(model, states_of(model, hours=23), "ac", "system", enforce_q_lims=True)
+    path = tmp_path / "result.parquet"
+    with ResultWriter(path, "year", model, {"fingerprint": "0" * 64}) as writer:
+        tables = []
+        for rows in base_cases(run, Summed()):
+            tables.append(rows)
+            writer.add_rows(rows)
+            assert len(writer._batches) - writer._merged <= 3 + 2
+    assert read_result(path).equals(pa.concat_tables(tables).combine_chunks())

@@ -89,6 +89,16 @@ def test_aggregate_holds_every_row_in_the_manifests_order(batch, tmp_path):
     table = pd.read_parquet(files.aggregated)
     assert list(table["scenario"]) == list(rows["scenario"])
     assert table["loading_percent"].sum() == pytest.approx(rows["loading_percent"].sum())
+    assert pq.ParquetFile(files.aggregated).num_row_groups == 1
+
+
+def test_scenarios_have_row_groups_of_their_own_where_those_are_large_enough(
+    batch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gat_batch.summary.batch_summary.LEAST_ROWS", 1)
+    results, _ = batch
+    files = files_in(tmp_path)
+    summarise(results, files, LIMITS)
     assert pq.ParquetFile(files.aggregated).num_row_groups == 30
 
 

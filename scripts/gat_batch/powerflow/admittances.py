@@ -13,6 +13,7 @@ from ..grids.slack import has_slack, referenced
 from ..model.admittance_model import admittance_model_of, obstacle
 from ..model.state import Change, State, applied
 from ..model.unharmed import run_dc, unharmed
+from ..upstream.pandapower import solved_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,6 +132,8 @@ def admittances_of(
     dc = solver == "dc"
     with referenced(net) if dispatched else nullcontext():
         _solve_once(net, options, dc=dc)
+        if "bus" not in solved_arrays(net).get("internal", {}):
+            return "there is nothing to solve: references are its only buses"
         why = obstacle(net, dc=dc, dispatched=dispatched)
         if why:
             return why

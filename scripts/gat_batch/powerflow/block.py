@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import linalg
 
 from ..model.voltage_units import reactive_limits
-from .element_results import block_solution_of, bus_power
+from .element_results import block_solution_of, bus_power, solution_of
 from .injections.demand import demand_of, injection_of
 from .injections.unit_powers import active_powers, reactive_shares
 from .newton import newton
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.admittance_model import AdmittanceModel
-    from ..model.solution import BlockSolution
+    from ..model.solution import BlockSolution, Solution
     from .injections.demand import Demand
     from .injections.state_columns import Columns
 
@@ -46,11 +46,7 @@ def solved_together(
     power = injection_of(own, demand)
     found: list[tuple[int, NDArray[np.complex128], int]] = []
     for number in range(*column.states):
-        if own.dc:
-            angle = _angles(own, power[number])
-            solved = None if angle is None else (angle, 0)
-        else:
-            solved = newton(own, power[number], demand.vm[number], options)
+        solved = _solved(own, power[number], demand.vm[number], options)
         if solved is not None:
             found.append((number, *solved))
     if not found:
@@ -59,21 +55,71 @@ def solved_together(
     voltage = np.array([one for _, one, _ in found])
     if len(numbers) < column.states[0]:
         demand = demand.only(numbers)
-    if own.dc:
-        injected = dc_powers(own, demand, voltage)
-    else:
-        injected = ac_powers(own, demand, voltage, reactive_limits_of(own, column, options))
     solution = block_solution_of(
         column.model,
         own,
         demand,
         voltage,
-        injected,
+        _injected(own, demand, voltage, column, options),
         engine="scipy" if own.dc else ENGINE,
         iterations=None if own.dc else np.array([one for _, _, one in found]),
-        trafo_loading=str(options.get("trafo_loading", "current")),
+        trafo_loading=loading_by(options),
     )
     return numbers, solution
+
+
+def solved_alone(
+    own: AdmittanceModel, column: Columns, options: Mapping[str, Any]
+) -> Solution | None:
+    """Solve one state: the same steps without the axis of states, which small grids would feel."""
+    demand = demand_of(column.model, own, column, options)
+    if demand.contradictory:
+        return None
+    solved = _solved(own, injection_of(own, demand), demand.vm, options)
+    if solved is None:
+        return None
+    voltage, iterations = solved
+    return solution_of(
+        column.model,
+        own,
+        demand,
+        voltage,
+        _injected(own, demand, voltage, column, options),
+        engine="scipy" if own.dc else ENGINE,
+        iterations=None if own.dc else iterations,
+        trafo_loading=loading_by(options),
+    )
+
+
+def loading_by(options: Mapping[str, Any]) -> str:
+    """Return what a transformer's loading refers to: ``current`` or ``power``."""
+    return str(options.get("trafo_loading", "current"))
+
+
+def _solved(
+    own: AdmittanceModel,
+    power: NDArray[np.complex128],
+    vm: NDArray[np.float64],
+    options: Mapping[str, Any],
+) -> tuple[NDArray[np.complex128], int] | None:
+    """Solve the equations of one state: voltages, or angles of DC, and iterations."""
+    if not own.dc:
+        return newton(own, power, vm, options)
+    angle = _angles(own, power)
+    return None if angle is None else (angle, 0)
+
+
+def _injected(
+    own: AdmittanceModel,
+    demand: Demand,
+    voltage: NDArray[np.complex128],
+    column: Columns,
+    options: Mapping[str, Any],
+) -> NDArray[np.complex128]:
+    """Return power of the units that hold voltages in MVA, shape (..., units)."""
+    if own.dc:
+        return dc_powers(own, demand, voltage)
+    return ac_powers(own, demand, voltage, reactive_limits_of(own, column, options))
 
 
 def dc_powers(

@@ -57,6 +57,9 @@ def loading_of(strength: Reals, percent: Reals) -> Reals:
     """
     with np.errstate(invalid="ignore"):
         either = strength * percent
+    # The inner end of a winding doesn't count, and has no voltage where all three are out.
+    inner = (percent == 0) & (percent[:, ::-1] != 0)
+    either[..., inner] = 0.0
     # Much faster than max(axis=-1), as are sums below.
     loading: Reals = np.maximum(either[..., 0], either[..., 1])
     loading[..., np.isinf(percent).any(axis=-1)] = np.inf

@@ -15,7 +15,14 @@ import numpy as np
 from ..model.nodal_power import SIGN
 from ..model.solution import Solution
 from ..model.state import State
-from .block import ENGINE, no_block, reactive_limits_of, solved_together
+from .block import (
+    ENGINE,
+    loading_by,
+    no_block,
+    reactive_limits_of,
+    solved_alone,
+    solved_together,
+)
 from .element_results import solution_of
 from .injections.demand import demand_of
 from .injections.state_columns import Columns
@@ -61,15 +68,12 @@ def solve_power_flow(
     own = topology_of(admittances, column)
     if own is None:
         return None
-    if not dc and follows_solution(own, column, options):
-        demand = demand_of(model, own, column, options)
-        if demand.contradictory:
-            return None
-        loading = str(options.get("trafo_loading", "current"))
-        return _ac_solution(own, demand, column, options, loading)
-    # A single state is a block of one, so that its numbers are the same.
-    numbers, block = solved_together(own, Columns(model, state, (1,)), options)
-    return block.solution(0) if block is not None and len(numbers) else None
+    if dc or not follows_solution(own, column, options):
+        return solved_alone(own, column, options)
+    demand = demand_of(model, own, column, options)
+    if demand.contradictory:
+        return None
+    return _ac_solution(own, demand, column, options)
 
 
 def solve_block(
@@ -137,7 +141,6 @@ def _ac_solution(
     demand: Demand,
     column: Columns,
     options: Mapping[str, Any],
-    trafo_loading: str,
 ) -> Solution | None:
     """Solve an AC state, with taps that controllers hold if that is asked for."""
     limits = reactive_limits_of(own, column, options)
@@ -164,7 +167,7 @@ def _ac_solution(
         found.injected,
         engine=ENGINE,
         iterations=found.iterations,
-        trafo_loading=trafo_loading,
+        trafo_loading=loading_by(options),
     )
     for element, positions in taps.items():
         solution.elements[element]["tap_pos"] = positions

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 2**17
 
+MOST_BATCHES = 2000
+"""Small batches that are kept before they are put together."""
+
 
 class ResultWriter:
     """Writes one result as its solutions come, as a context manager whose clean exit completes it.
@@ -55,7 +58,7 @@ class ResultWriter:
         self._model = model
         self._metadata = metadata
         self._batches: list[pa.RecordBatch] = []
-        self._rows = 0
+        self._rows = self._merged = 0
         self._scribe: ThreadPoolExecutor | None = None
         self._written: Future[None] | None = None
 
@@ -95,12 +98,17 @@ class ResultWriter:
         """Add rows of results as they are."""
         self._batches += rows.to_batches()
         self._rows += len(rows)
+        if len(self._batches) - self._merged > MOST_BATCHES:
+            # A row alone takes as much memory as a thousand together: each has 60 columns.
+            small = pa.Table.from_batches(self._batches[self._merged :]).combine_chunks()
+            self._batches[self._merged :] = small.to_batches()
+            self._merged = len(self._batches)
         if self._rows >= ROWS_PER_GROUP:
             if self._scribe is None:
                 self._scribe = ThreadPoolExecutor(1)
             self._wait()
             self._written = self._scribe.submit(self._write, self._batches)
-            self._batches, self._rows = [], 0
+            self._batches, self._rows, self._merged = [], 0, 0
 
     def _write(self, batches: list[pa.RecordBatch]) -> None:
         # Whole states in one row group, so that readers can take one at a time.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...breakdown import Breakdown, contained
+from ...errors import GatBatchError
 from ...model.solution import Solution
 from ...solvers.verification import Deviation, chosen, verified
 
@@ -107,7 +108,10 @@ def solved_state(run: Run, state: State, solve: Callable[[], Solution | Breakdow
             deviation = verified(run.model, state, study.solver, study.options, solution)
         return SolvedState(solution, run.kept.of_state(run.model, keys, solution), deviation)
 
-    found = contained(whole)
+    try:
+        found = contained(whole)
+    except GatBatchError as fault:
+        raise fault.at(field=state.snapshot and f"snapshot {state.snapshot}") from None
     if isinstance(found, SolvedState):
         return found
     solution = Solution("not_converged", "", detail=found.detail)
