@@ -227,6 +227,7 @@ def test_no_time_is_promised_where_some_scenarios_have_contingencies(workspace, 
     journal.path.parent.mkdir(parents=True)
     plan.result("s0").write_bytes(b"a result")
     journal.write("solved", "s0", status="ok", attempt=1, duration_secs=1.5)
+    time.sleep(0.01)  # times are told in milliseconds, and a pace needs two of them
     told = StatusBoard(plan).update(force=True)
     watched = read_status(plan.folder)
     assert watched["rate"] > 0
