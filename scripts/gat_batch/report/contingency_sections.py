@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def categories(summary: Summary) -> Section | None:
     """Return which categories pass and which fail, in a sentence each."""
-    every = summary.categories[summary.categories["scenario"].isna()]
+    every = summary.categories[summary.categories["scenario"].isna()].fillna({"new": 0})
     if every.empty:
         return None
     verdicts = {}
@@ -36,7 +36,9 @@ def categories(summary: Summary) -> Section | None:
     order = {name: place for place, name in enumerate(summary.scenarios["scenario"])}
     each = each.sort_values("scenario", key=lambda names: names.map(order), kind="stable")
     drawn = (_over_scenarios(each),) if 1 < each["scenario"].nunique() <= MOST_COLUMNS else ()
-    return Section("categories", "Categories", verdicts=verdicts, figures=drawn)
+    fail = [name for name, verdict in verdicts.items() if not verdict.good]
+    text = f"{', '.join(fail)} {'fails' if len(fail) == 1 else 'fail'}." if fail else "All pass."
+    return Section("categories", "Categories", text, drawn, verdicts=verdicts)
 
 
 MOST_COLUMNS = 60
@@ -110,14 +112,14 @@ def _verdict(row: Any, summary: Summary) -> str:
     if row.verdict == "pass":
         return f"passes: {row.contingencies:,} contingencies, none fails"
     of = numbered(len(summary.scenarios), "scenario")
-    text = f"fails in {row.scenarios_failing:,} of {of}: "
-    text += f"{row.failing:,} of {row.contingencies:,} contingencies fail"
+    text = f"fails: {row.failing:,} of {row.contingencies:,} contingencies"
+    text += f", in {row.scenarios_failing:,} of {of}"
     parts = []
     if row.scenarios_unsolved:
         count = numbered(row.scenarios_unsolved, "base case")
         parts.append(f"{count} {'has' if row.scenarios_unsolved == 1 else 'have'} no solution")
-    if row.new and row.new == row.new:
-        count = "all" if row.new == row.failing else f"{row.new:,}"
+    if row.new:
+        count = "all" if row.new == row.failing else f"{row.new:,.0f}"
         parts.append(f"{count} break limits that hold before them")
     if row.not_converged:
         parts.append(f"{row.not_converged:,} have no solution")
@@ -198,8 +200,8 @@ def contingencies(summary: Summary) -> Section | None:
 
 def _actions(summary: Summary) -> tuple[Listing, ...]:
     """Return the table of remedial actions."""
-    table = summary.remedies.fillna({"action": "none helps"})
+    table = summary.remedies.fillna({"action": "not relieved by any"})
     if table.empty:
         return ()
-    text = "What is left after each action; last what is left where none helps."
+    text = "What each action leaves; last, of contingencies that no action relieves, themselves."
     return (listing("remedies", table, REMEDIES, "Remedial actions", text),)

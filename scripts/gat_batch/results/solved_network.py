@@ -16,6 +16,7 @@ from ..grids.time_series import KEY
 from ..model.contingencies.every import contingencies_of
 from ..model.quantities import COLUMNS
 from ..model.scenario_tables import read_states
+from ..study.scenario import FOLLOWS
 from .reader import read_parts
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _outages(
                 what = f"{contingency} meets a dispatch that was chosen, and not the input's"
                 raise ResultError(what, file=file, hint="the result has its rows")
             return one.outages
-    if "|" in contingency:
+    if FOLLOWS in contingency:
         what = f"{contingency} follows a contingency, and has no network of its own"
         raise ResultError(what, file=file, hint="the result has its rows")
     raise _no_such("contingency", contingency, [], file)

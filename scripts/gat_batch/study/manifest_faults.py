@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
 from ..files.words import nearest
-from .scenario import DEPTHS, OPTIMAL
+from .scenario import DEPTHS, FOLLOWS, OPTIMAL, is_no_category
 from .solver_options import OPTIONS, TYING, check_options
 
 if TYPE_CHECKING:
@@ -108,19 +108,15 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
                 )
 
 
-MARK = "|"
-"""What separates a contingency's name from that of what follows it."""
-
-
 def _category_faults(
     categories: Mapping[str, Any], file: Path, scenario: str | None
 ) -> Iterator[GatBatchError]:
     """Yield faults of categories as written."""
     for name, by in categories.items():
         field = f"categories.{name}"
-        if MARK in name or name == "none":
+        if is_no_category(name):
             what = f"{name!r} can't be the name of a category"
-            hint = f"results say none where there is no category, and {MARK} before what follows"
+            hint = f"results say none where there is no category, and {FOLLOWS} before what follows"
             yield ManifestError(what, file=file, scenario=scenario, field="categories", hint=hint)
         low, high = by.get("voltage_band_pu", (0.0, 1.0))
         if low > high:
@@ -198,9 +194,10 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
             yield ManifestError(f"{name} means nothing to {given[0]}", hint="leave it out")
     if "sets" in spec and not spec["sets"].lower().endswith(SETS):
         yield ManifestError(f"{spec['sets']!r} is no table", hint=f"known are {', '.join(SETS)}")
-    if MARK in spec.get("category", "") or spec.get("category") == "none":
+    if is_no_category(spec.get("category", "")):
         what = f"{spec['category']!r} can't be the name of a category"
-        yield ManifestError(what, hint=f"{MARK} stands before what follows a contingency")
+        hint = f"results say none where there is no category, and {FOLLOWS} before what follows"
+        yield ManifestError(what, hint=hint)
     for one in spec.get("sequence", ()):
         yield from _filter_faults({"depth": 1, **one}, solver)
     if "vn_kv" in spec and spec["vn_kv"][0] > spec["vn_kv"][1]:

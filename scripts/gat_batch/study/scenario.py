@@ -33,6 +33,15 @@ DEPTHS = {"n-1": 1, "n-2": 2}
 """Contingencies by name: how many branches fail together."""
 
 
+FOLLOWS = "|"
+"""What stands between a contingency and what follows from it: ``line:3|open tie``, ``line:3|1``."""
+
+
+def is_no_category(name: str) -> bool:
+    """Tell whether a name would be misread as a category: results say none where there is none."""
+    return FOLLOWS in name or name == "none"
+
+
 @dataclass(frozen=True)
 class Outage:
     """One element out of service.

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..model.violations import HAIR_PU
+from ..study.scenario import FOLLOWS
 from .overloads import Overloads
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _worst_voltages(rows: pa.Table, number: NDArray[np.int64], count: int) -> di
 
 def _with_last(table: pa.Table) -> pa.Table:
     """Tell after which states nothing follows, where those of a contingency stand in order."""
-    first = pc.list_element(pc.split_pattern(table["contingency"], "|", max_splits=1), 0)
+    first = pc.list_element(pc.split_pattern(table["contingency"], FOLLOWS, max_splits=1), 0)
     place = [np.asarray(table[name].fill_null("")) for name in ("scenario", "snapshot")]
     place.append(np.asarray(first))
     same = np.ones(len(table), bool)

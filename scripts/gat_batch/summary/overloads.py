@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..study.scenario import FOLLOWS
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -59,7 +61,7 @@ class Overloads:
 
         What follows after a contingency, a round of a cascade or an action, isn't counted.
         """
-        rows = rows.filter(pc.invert(pc.match_substring(rows["contingency"], "|")))
+        rows = rows.filter(pc.invert(pc.match_substring(rows["contingency"], FOLLOWS)))
         if not len(rows):
             return
         branch = self._branch_codes(rows)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..study.scenario import FOLLOWS
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -47,7 +49,7 @@ def with_relief(contingencies: pa.Table) -> pd.DataFrame:
     names = ["scenario", "snapshot", "contingency", "category", "status", "new", "last"]
     worst = ["max_loading_percent", "max_loading_element", *WORST_VOLTAGE]
     table: pd.DataFrame = contingencies.select([*names, *_COUNTED, *worst]).to_pandas()
-    parts = table["contingency"].str.partition("|")
+    parts = table["contingency"].str.partition(FOLLOWS)
     violated = ~table["status"].isin(["ok", "islanded"])
     for name in _COUNTED:
         violated |= table[name] > 0
@@ -80,7 +82,7 @@ def by_action(contingencies: pa.Table) -> pa.Table:
         For each category a row an action, those that relieve most first, and one for the
         contingencies that none relieves; no row if no action was taken.
     """
-    if not pc.any(pc.match_substring(contingencies["contingency"], "|")).as_py():
+    if not pc.any(pc.match_substring(contingencies["contingency"], FOLLOWS)).as_py():
         return _SCHEMA.empty_table()
     table = with_relief(contingencies)
     taken = table[is_action(table)].assign(relieved=lambda rows: ~rows["violated"])

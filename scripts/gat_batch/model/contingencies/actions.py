@@ -73,8 +73,14 @@ class Action:
         return False
 
 
-RANGES = {"set_tap": ("tap_min", "tap_max"), "set_step": ("", "max_step")}
-"""Change -> columns with the lowest and the highest position."""
+def _range(index: ElementIndex, step: Step) -> tuple[float, float]:
+    """Return the lowest and highest tap or step of an element, NaN where the grid doesn't tell."""
+    table = index.net[step.element]
+
+    def read(name: str) -> float:
+        return float(table[name].iloc[step.position]) if name in table else nan
+
+    return (read("tap_min"), read("tap_max")) if step.change == "set_tap" else (0, read("max_step"))
 
 
 def _check_range(index: ElementIndex, step: Step) -> None:
@@ -83,12 +89,11 @@ def _check_range(index: ElementIndex, step: Step) -> None:
     Raises:
         TableError: if it isn't.
     """
-    table, value = index.net[step.element], step.value
-    low, high = (
-        float(table[name].iloc[step.position]) if name in table else 0.0 if not name else nan
-        for name in RANGES.get(step.change, ("tap", "tap"))
-    )
-    if value is not None and (value < low or value > high):
+    value = step.value
+    if value is None or step.change not in ("set_tap", "set_step"):
+        return
+    low, high = _range(index, step)
+    if value < low or value > high:
         what = f"{value:g} is no {step.change.removeprefix('set_')} that it has"
         raise TableError(what, hint=f"it has {low:g} to {high:g}")
 

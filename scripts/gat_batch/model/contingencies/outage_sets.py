@@ -8,6 +8,7 @@ from ...errors import GatBatchError, TableError
 from ...files.columns import raise_faults, read_texts
 from ...grids.psse_names import PsseNames
 from ...study.con_files import Automatic, read_con, read_sub, subsystem_file
+from ...study.scenario import is_no_category
 from .contingency import TYPES
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def table_sets(file: Path, index: ElementIndex) -> list[tuple[str, frozenset[tup
     category: dict[str, str] = {}
     for number, (*row, own) in enumerate(read_texts(file, COLUMNS, OPTIONAL), 2):
         fault = _add_outage(tuple(row), sets, index)
-        if "|" in own or own == "none":
+        if is_no_category(own):
             fault = f"{own!r} can't be the name of a category"
         if fault is None and category.setdefault(row[0], own) != own:
             fault = f"{row[0]} is {category[row[0]]!r} above, and {own!r} here"

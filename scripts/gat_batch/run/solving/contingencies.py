@@ -23,6 +23,7 @@ from ...results.contingency_rows import ContingencyRows
 from ...results.rows import rows_of
 from ...results.schema import RESULT_SCHEMA
 from ...solvers.verification import Deviation, chosen, verified
+from ...study.scenario import FOLLOWS
 from ..memory import keep_freed_memory
 from ..supervision import RetryPolicy, Task, supervise
 from .contingency_parts import Order, Part
@@ -99,8 +100,7 @@ class _Worker:
             keys = (run.scenario, self._state.snapshot)
             solved = solver.solve(block, whole=run.kept.contingencies == "all")
             rows = ContingencyRows.of(run.model, keys, solved, run.kept, self._exact.base)
-            rows = replace(rows, following=list(self._following(solved)))
-            kept.append(rows)
+            kept.append(replace(rows, following=list(self._following(solved))))
             deviation |= self._verified(block)
         return _Answer(kept, deviation, self.breakdowns)
 
@@ -137,7 +137,7 @@ class _Worker:
             if number in violating or any(action.condition == "always" for action in actions):
                 found = chain(found, self._exact.relieved(one, actions, run.choose))
             for name, solution in found:
-                keys = (run.scenario, self._state.snapshot, f"{one.name}|{name}")
+                keys = (run.scenario, self._state.snapshot, f"{one.name}{FOLLOWS}{name}")
                 yield number, run.kept.of_contingency(run.model, keys, solution, one.category)
 
     def _verified(self, block: Sequence[Contingency]) -> Deviation:
