@@ -47,6 +47,7 @@ def measure(grid: str, solver: str, count: int) -> None:
     from gat_batch.grids.elements import ElementIndex
     from gat_batch.model.grid_model import prepare
     from gat_batch.model.state import scenario_states
+    from gat_batch.results.rows import rows_of
     from gat_batch.results.writer import ResultWriter
     from gat_batch.run import worker as bench  # noqa: F401 - what a job imports
     from gat_batch.solvers.study import solve
@@ -63,8 +64,8 @@ def measure(grid: str, solver: str, count: int) -> None:
     solved = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         for study, solution in zip(studies, solutions, strict=True):
-            with ResultWriter(Path(folder, study.id), study.id, model, {}) as writer:
-                writer.add(None, None, solution)
+            with ResultWriter(Path(folder, study.id), {}) as writer:
+                writer.add_rows(rows_of(model, (study.id, None, None), solution))
     written = time.process_time()
     each = 1000 / count
     print(

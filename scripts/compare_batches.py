@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from gat_batch.analytics.comparison import compare_results
 from gat_batch.errors import GatBatchError
 from gat_batch.files.words import numbered
+from gat_batch.results.reader import results_in
 
 
 def main() -> int:
@@ -25,11 +26,8 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="Parquet file for what changed")
     arguments = parser.parse_args()
-    files = [
-        {path.parent.name: path for path in folder.glob("job_*/result.parquet")}
-        for folder in (arguments.here, arguments.there)
-    ]
-    jobs = sorted({*files[0], *files[1]})
+    files = [results_in(folder) for folder in (arguments.here, arguments.there)]
+    scenarios = sorted({*files[0], *files[1]})
     for folder, found in zip((arguments.here, arguments.there), files, strict=True):
         if not found:
             what = "holds no results" if folder.is_dir() else "no such folder"
@@ -37,13 +35,8 @@ def main() -> int:
             return 2
     try:
         changes = pa.concat_tables(
-            compare_results(
-                job.removeprefix("job_"),
-                arguments.here / job / "result.parquet",
-                arguments.there / job / "result.parquet",
-                arguments.tolerance,
-            )
-            for job in jobs
+            compare_results(one, files[0].get(one), files[1].get(one), arguments.tolerance)
+            for one in scenarios
         )
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -51,7 +44,7 @@ def main() -> int:
     if arguments.out:
         pq.write_table(changes, arguments.out, compression="zstd")
     table = changes.to_pandas()
-    print(f"{numbered(len(jobs), 'scenario')}, {table['scenario'].nunique()} with changes")
+    print(f"{numbered(len(scenarios), 'scenario')}, {table['scenario'].nunique()} with changes")
     for (change, quantity), rows in table.groupby(["change", "quantity"], dropna=False):
         what = quantity if isinstance(quantity, str) else "rows or scenarios"
         # Texts, and values that only one side has, differ by no number.

@@ -241,7 +241,7 @@ def test_single_rows_don_t_pile_up(tmp_path, monkeypatch):
     model = model_of("case118")
     run = run_of(model, states_of(model, hours=23), "ac", "system", enforce_q_lims=True)
     path = tmp_path / "result.parquet"
-    with ResultWriter(path, "year", model, {"fingerprint": "0" * 64}) as writer:
+    with ResultWriter(path, {"fingerprint": "0" * 64}) as writer:
         tables = []
         for rows in base_cases(run, Summed()):
             tables.append(rows)

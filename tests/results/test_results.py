@@ -17,6 +17,7 @@ from gat_batch.model.grid_model import prepare
 from gat_batch.model.solution import Solution
 from gat_batch.model.state import State
 from gat_batch.results.reader import read_metadata, read_result
+from gat_batch.results.rows import rows_of
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import ResultWriter, write_placeholder
 from gat_batch.solvers.study import solve
@@ -25,10 +26,11 @@ FINGERPRINT = "0123456789abcdef" * 4
 MODEL = prepare(pandapower.networks.case9())
 
 
-def write(path, *solutions, fingerprint=FINGERPRINT):
-    with ResultWriter(path, "a", MODEL, {"fingerprint": fingerprint, "status": "ok"}) as writer:
-        for snapshot, solution in enumerate(solutions):
-            writer.add(f"h{snapshot}" if len(solutions) > 1 else None, None, solution)
+def write(path, *solutions, fingerprint=FINGERPRINT, **keywords):
+    with ResultWriter(path, {"fingerprint": fingerprint, "status": "ok"}, **keywords) as writer:
+        for number, solution in enumerate(solutions):
+            snapshot = f"h{number}" if len(solutions) > 1 else None
+            writer.add_rows(rows_of(MODEL, ("a", snapshot, None), solution))
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_placeholder_is_readable_but_no_result(tmp_path):
 
 def test_failure_while_writing_leaves_the_old_result_and_no_debris(result):
     before = result.read_bytes()
-    with pytest.raises(RuntimeError), ResultWriter(result, "a", MODEL, {}):
+    with pytest.raises(RuntimeError), ResultWriter(result, {}):
         raise RuntimeError
     assert result.read_bytes() == before
     assert [path.name for path in result.parent.iterdir()] == ["result.parquet"]
@@ -138,10 +140,9 @@ def test_no_room_on_disk_leaves_the_old_result_and_no_debris(result):
     assert [path.name for path in result.parent.iterdir()] == ["result.parquet"]
 
 
-def test_many_snapshots_are_written_in_several_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("gat_batch.results.writer.ROWS_PER_GROUP", 60)
+def test_many_snapshots_are_written_in_several_row_groups(tmp_path):
     solution = solve(MODEL, State(None, ()), "ac", {})
-    write(tmp_path / "r", *[solution] * 10)
+    write(tmp_path / "r", *[solution] * 10, rows_per_group=60)
     assert pq.ParquetFile(tmp_path / "r").num_row_groups == 4
     table = read_result(tmp_path / "r")
     assert table.num_rows == 10 * 25

@@ -67,7 +67,7 @@ def begin_once():
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other
 # reason to run a job that comes after one that runs. Else fingerprints say what has changed.
 FOLLOWING = list if PLAN.product and PLAN.product.pending else ancient
-RESULTS = [str(PLAN.result(scenario.id)) for scenario in PLAN.batch.scenarios]
+RESULTS = [str(path) for path in PLAN.results()]
 SETTINGS = json.dumps(config)
 
 # An environment that Snakemake deploys has its own Python; else jobs run in Snakemake's, also

@@ -1,7 +1,8 @@
 """Solves the scenarios, a shard of them in each job.
 
 In: the grid and the tables of a shard's members.
-Out: job_<id>/result.parquet for each member; job_<id>/error.json where one failed for good.
+Out: job_<id>/result.parquet for each member; job_<id>/error.json where one failed for good. With
+layout: block, one of each for the shard, in job_<shard>.
 
 The results are flagged update(): members that are solved already outlive a rerun of their
 shard, and the script solves only those whose result doesn't carry the right fingerprint.
@@ -16,7 +17,7 @@ for shard in PLAN.shards:
             lambda wildcards, shard=shard: inputs(shard),
             FOLLOWING(PLAN.made(shard)),
         output:
-            update([PLAN.result(member.id) for member in shard.scenarios]),
+            update(PLAN.results(shard)),
         log:
             PLAN.log(f"solve_{shard.name}"),
         retries: RETRIES

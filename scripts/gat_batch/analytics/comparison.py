@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..files.parquet_footer import read_fingerprint
 from ..model.quantities import QUANTITIES
-from ..results.reader import read_result
+from ..results.reader import read_result, result_fingerprint
 from ..results.schema import SYSTEM
 
 if TYPE_CHECKING:
@@ -38,13 +37,15 @@ TEXTS = ("status", "max_loading_element")
 NUMBERS = [*QUANTITIES, *(n for n, kind in SYSTEM.items() if pa.types.is_floating(kind))]
 
 
-def compare_results(scenario: str, here: Path, there: Path, tolerance: float) -> pa.Table:
+def compare_results(
+    scenario: str, here: Path | None, there: Path | None, tolerance: float
+) -> pa.Table:
     """Compare the results of a scenario in two batches.
 
     Args:
         scenario: its id.
-        here: result file of the batch at hand.
-        there: result file of the other batch.
+        here: the file of the batch at hand that its result is in; None if there is none.
+        there: that of the other batch.
         tolerance: largest difference that is no change, in the unit of each quantity.
 
     Returns:
@@ -53,14 +54,16 @@ def compare_results(scenario: str, here: Path, there: Path, tolerance: float) ->
     Raises:
         ResultError: if a result is damaged.
     """
-    known = [read_fingerprint(path) is not None for path in (here, there)]
-    if not all(known):
+    known = [path and result_fingerprint(path, scenario) for path in (here, there)]
+    if here is None or there is None or not all(known):
         sides = {(True, False): "only here", (False, True): "only there"}
-        change = sides.get((known[0], known[1]))
+        change = sides.get((bool(known[0]), bool(known[1])))
         rows = [{"scenario": scenario, "change": change}] if change else []
         return pa.Table.from_pylist(rows, CHANGES)
     columns = [*KEYS, *NUMBERS, *TEXTS]
-    first, second = (read_result(path).select(columns).to_pandas() for path in (here, there))
+    first, second = (
+        read_result(path, scenario).select(columns).to_pandas() for path in (here, there)
+    )
     both = first.merge(second, "outer", KEYS, suffixes=("", "_there"), indicator=True)
     matched = both[both["_merge"] == "both"]
     parts = [_one_sided(both), *(_numbers(matched, name, tolerance) for name in NUMBERS)]

@@ -23,7 +23,7 @@ from ..errors import ResultError, SolverError
 from ..files.parquet_footer import read_fingerprint
 from ..files.words import numbered
 from ..grids import read_grid
-from ..results.reader import read_result
+from ..results.reader import read_result, result_fingerprint, results_in
 from ..run.supervision import RetryPolicy, Task, supervise
 from ..study.scenario import BRANCHES
 from ..summary.congestion import AT_LIMIT, BRANCH, congestion_shares, congestion_sums
@@ -153,15 +153,12 @@ class Stage:
         scenarios = [
             scenario
             for scenario in plan.batch.scenarios
-            if analysis.kind == "compare" or read_fingerprint(plan.result(scenario.id))
+            if analysis.kind == "compare" or plan.result_fingerprint(scenario)
         ]
         if analysis.kind == "compare":
             known = {scenario.id for scenario in scenarios}
-            self._elsewhere = sorted(
-                path.parent.name.removeprefix("job_")
-                for path in Path(analysis.options["other"]).glob("job_*/result.parquet")
-                if path.parent.name.removeprefix("job_") not in known
-            )
+            self._other = results_in(Path(analysis.options["other"]))
+            self._elsewhere = sorted(self._other.keys() - known)
         if analysis.kind == "function" and analysis.over == "scenario":
             return {scenario.id: [scenario] for scenario in scenarios}
         size = CHUNK if analysis.kind != "function" else max(len(scenarios), 1)
@@ -186,17 +183,15 @@ class Stage:
             facts["grid"] = plan.grid(self.parts[name][0]).content_hash()
             facts["pandapower"] = version("pandapower")
         else:
-            facts["results"] = [read_fingerprint(plan.result(one.id)) for one in self.parts[name]]
+            facts["results"] = [plan.result_fingerprint(one) for one in self.parts[name]]
         if analysis.kind == "compare":
-            facts["other"] = [read_fingerprint(self._there(one.id)) for one in self.parts[name]]
+            there = [(self._other.get(one.id), one.id) for one in self.parts[name]]
+            facts["other"] = [path and result_fingerprint(path, name) for path, name in there]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
     def _folders(self) -> tuple[Path, Path]:
         return self.plan.batch.folder, Path.cwd()
-
-    def _there(self, scenario: str) -> Path:
-        return Path(self.analysis.options["other"]) / f"job_{scenario}" / "result.parquet"
 
     # One method for each kind of analysis: the scenarios of a part in, its table out.
 
@@ -224,7 +219,7 @@ class Stage:
         columns = ["element", "id", "loading_percent"]
         sums = []
         for scenario in part:
-            result = read_result(self.plan.result(scenario.id))
+            result = read_result(self.plan.result(scenario.id), scenario.id)
             base = result.filter(pc.is_null(result["contingency"]))
             states = pc.sum(pc.equal(base["element"], "system")).as_py()
             asked = pc.is_in(base["element"], value_set=pa.array(BRANCHES))
@@ -240,7 +235,7 @@ class Stage:
             {
                 "scenario": scenario.id,
                 "weight": scenario.weight,
-                **shortfall(read_result(self.plan.result(scenario.id)), tolerance),
+                **shortfall(read_result(self.plan.result(scenario.id), scenario.id), tolerance),
             }
             for scenario in part
         ]
@@ -249,12 +244,12 @@ class Stage:
     def _compare(self, part: list[Scenario]) -> pa.Table:
         tolerance = self.analysis.options["tolerance"]
         return pa.concat_tables(
-            compare_results(one.id, self.plan.result(one.id), self._there(one.id), tolerance)
+            compare_results(one.id, self.plan.result(one.id), self._other.get(one.id), tolerance)
             for one in part
         )
 
     def _function(self, part: list[Scenario]) -> pa.Table:
-        rows = pa.concat_tables(read_result(self.plan.result(one.id)) for one in part)
+        rows = pa.concat_tables(read_result(self.plan.result(one.id), one.id) for one in part)
         analysis = self.analysis
         made = call(analysis.function, self._folders, rows, analysis.options)
         if analysis.over == "scenario" and "scenario" not in made.column_names:

@@ -1,4 +1,4 @@
-"""One run per batch: a lock that a run holds as long as its process lives.
+"""One run per batch, and one job per shard: locks that are held as long as a process lives.
 
 The kernel releases it however the process ends, so nothing has to be unlocked by hand.
 """
@@ -10,11 +10,13 @@ import json
 import os
 import socket
 import time
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from ..errors import ResultError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _held: dict[Path, IO[str]] = {}
@@ -73,3 +75,20 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextmanager
+def alone(path: Path, log: Callable[[str], None]) -> Iterator[None]:
+    """Hold a shard's lock, waiting for any other process, say one that outlived its Snakemake.
+
+    Args:
+        path: the lock.
+        log: told if there is one to wait for.
+    """
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log("another process is solving this shard; waiting for it to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

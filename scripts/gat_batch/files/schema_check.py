@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
@@ -44,6 +45,12 @@ def schema_faults(document: Any, schema: Mapping[str, Any], file: Path) -> list[
         One fault for each place that breaks the schema, in document order.
     """
     # Jobs that parse the workflow again have no use for a validator and skip its import.
+    import jsonschema_rs
+
+    # Values that JSON hasn't got, from YAML or Python, are beyond it.
+    with suppress(ValueError):
+        if jsonschema_rs.is_valid(dict(schema), document):
+            return []
     from jsonschema import Draft202012Validator
 
     validator = Draft202012Validator(schema)

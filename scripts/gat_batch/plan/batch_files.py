@@ -17,17 +17,30 @@ class BatchFiles(ABC):
     def folder(self) -> Path:
         """The batch's folder, relative to the working directory."""
 
+    @abstractmethod
+    def holder(self, scenario_id: str) -> str:
+        """Return whose folder a scenario's result lies in: its own, or that of its shard."""
+
     def job_folder(self, scenario_id: str) -> Path:
-        """Return the folder of one scenario."""
-        return self.folder / f"job_{scenario_id}"
+        """Return the folder that a scenario's result lies in."""
+        return self.folder / f"job_{self.holder(scenario_id)}"
 
     def result(self, scenario_id: str) -> Path:
-        """Return the result file of one scenario."""
+        """Return the file that a scenario's result is in."""
         return self.job_folder(scenario_id) / "result.parquet"
 
     def error(self, scenario_id: str) -> Path:
         """Return the file that says why the last run gave up on a scenario."""
         return self.job_folder(scenario_id) / "error.json"
+
+    def parts(self, shard: str) -> Path:
+        """Return the folder of what a shard has written of a result that isn't whole yet."""
+        return self.folder / f"job_{shard}" / "parts"
+
+    @property
+    def earlier(self) -> Path:
+        """The folder of results that jobs take over from an earlier run with other shards."""
+        return self.folder / "logs" / "earlier"
 
     def log(self, stage: str) -> Path:
         """Return the log of a shard or of another stage."""

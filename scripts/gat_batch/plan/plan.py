@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
 from ..files.documents import named_file
-from ..files.parquet_footer import read_fingerprint
+from ..files.parquet_footer import read_fingerprint, read_fingerprints
 from ..grids import GridRef, grid_ref
 from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 JOB_RETRIES = 2
 """How often Snakemake restarts a job that died or ran out of memory, each time with more of it."""
+
+MOST_IN_FILES = 20_000
+"""Scenarios of a batch up to which each has a result file of its own, if nothing else is said."""
+
 
 ANALYSIS_WORKERS = 4
 """Parts of an analysis that are done at the same time, as far as there are cores."""
@@ -127,6 +131,28 @@ class Plan(BatchFiles):
         hint = "start the run again"
         raise ManifestError(f"makes no job {name} any more", file=self.batch.file, hint=hint)
 
+    @cached_property
+    def in_blocks(self) -> bool:
+        """Whether the scenarios of a shard share a result file."""
+        layout = self.batch.layout or self.config.layout
+        return layout == "block" or (layout == "auto" and len(self.batch.scenarios) > MOST_IN_FILES)
+
+    def holder(self, scenario_id: str) -> str:
+        """Return whose folder a scenario's result lies in: its own, or that of its shard."""
+        return self._holders.get(scenario_id, scenario_id) if self.in_blocks else scenario_id
+
+    @cached_property
+    def _holders(self) -> dict[str, str]:
+        return {one.id: shard.name for shard in self.shards for one in shard.scenarios}
+
+    def results(self, shard: Shard | None = None) -> list[Path]:
+        """Return the result files of a shard, or of all, each once."""
+        shards = self.shards if shard is None else (shard,)
+        if self.in_blocks:
+            return [self.result(one.scenarios[0].id) for one in shards]
+        scenarios = self.batch.scenarios if shard is None else shard.scenarios
+        return [self.result(scenario.id) for scenario in scenarios]
+
     @property
     def workers(self) -> int:
         """Scenarios that one job solves at the same time."""
@@ -181,8 +207,17 @@ class Plan(BatchFiles):
             GatBatchError: if a grid or shared table can't be read.
             OSError: if another table can't be read.
         """
-        made = self.product.tables if self.product else {}
-        return digest(scenario_facts(scenario, self.config, self.grid(scenario), made))
+        known = self._fingerprints.get(scenario.id)
+        if known is None:
+            made = self.product.tables if self.product else {}
+            facts = scenario_facts(scenario, self.config, self.grid(scenario), made)
+            known = self._fingerprints[scenario.id] = digest(facts)
+        return known
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        """Fingerprints asked for so far, by scenario: what they cover is read once, too."""
+        return {}
 
     def shard_fingerprint(self, shard: Shard) -> str:
         """Return a hash over the members' fingerprints, by which Snakemake notices any change."""
@@ -198,13 +233,26 @@ class Plan(BatchFiles):
         return digest([facts, limits])
 
     def unsolved(self) -> list[Scenario]:
-        """Return the scenarios that have no right result yet."""
-        return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
+        """Return the scenarios that have no right result yet, in the manifest's order."""
+        if not self.in_blocks:
+            return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
+        found: dict[str, str] = {}
+        for shard, path in zip(self.shards, self.results(), strict=True):
+            there = read_fingerprints(path)
+            found |= {one.id: there[one.id] for one in shard.scenarios if one.id in there}
+        return [one for one in self.batch.scenarios if found.get(one.id) != self.fingerprint(one)]
 
     def is_solved(self, scenario: Scenario) -> bool:
         """Return whether there is a whole result with the right fingerprint already."""
-        found = read_fingerprint(self.result(scenario.id))
+        found = self.result_fingerprint(scenario)
         return found is not None and found == self.fingerprint(scenario)
+
+    def result_fingerprint(self, scenario: Scenario) -> str | None:
+        """Return the fingerprint of a scenario's result, None if there is no whole one."""
+        path = self.result(scenario.id)
+        return (
+            read_fingerprints(path).get(scenario.id) if self.in_blocks else read_fingerprint(path)
+        )
 
 
 def _changed_at(path: Path) -> float:

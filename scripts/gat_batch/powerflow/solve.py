@@ -126,7 +126,10 @@ def stacked(states: Sequence[State]) -> State | None:
         values = alike[0].values
         if not all(change.values is values for change in alike):
             if alike[0].column not in VARYING:
-                return None
+                if not all(np.array_equal(change.values, values) for change in alike):
+                    return None
+                changes.append(alike[0])
+                continue
             values = np.array([change.values for change in alike])
         changes.append(replace(alike[0], values=values))
     return State(None, tuple(changes))

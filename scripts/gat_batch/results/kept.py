@@ -62,7 +62,7 @@ class KeptRows:
     def of_block(
         self,
         model: GridModel,
-        scenario: str,
+        scenarios: Sequence[str],
         snapshots: Sequence[str | None],
         block: BlockSolution,
     ) -> pa.Table:
@@ -70,13 +70,13 @@ class KeptRows:
 
         Args:
             model: the grid that they are of.
-            scenario: their scenario.
+            scenarios: scenario of each.
             snapshots: name of each.
             block: their solutions.
         """
         chosen = self._chosen(model, block.elements, len(snapshots))
         return rows_of_block(
-            model, scenario, snapshots, block, chosen=chosen, quantities=self._quantities
+            model, scenarios, snapshots, block, chosen=chosen, quantities=self._quantities
         )
 
     @property

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import ResultError
-from ..files.parquet_footer import METADATA_KEY
+from ..files.parquet_footer import read_fingerprint, read_fingerprints, read_members
 from .schema import RESULT_SCHEMA
+from .shared_file import PART_SCHEMA, metadata_of, open_rows, shared_file, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PART_SCHEMA = RESULT_SCHEMA.set(
-    RESULT_SCHEMA.get_field_index("element"),
-    pa.field("element", pa.dictionary(pa.int32(), pa.string())),
-)
-"""Schema of what :func:`read_parts` yields."""
 
-
-def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+def read_parts(path: Path, scenario: str = "") -> Iterator[tuple[dict[str, Any], pa.Table]]:
     """Read a result in the parts it was written in, each of whole states and contingencies.
 
     Args:
         path: the result file, or a placeholder for one.
+        scenario: whose result is wanted of a file of several; all rows if empty.
 
     Yields:
         Its metadata (fingerprint, status, duration, or why the scenario failed), the same each
@@ -38,45 +32,69 @@ def read_parts(path: Path) -> Iterator[tuple[dict[str, Any], pa.Table]]:
         ResultError: if it is missing, damaged or not a result.
     """
     try:
-        # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-        with pq.ParquetFile(path, read_dictionary=["element"], pre_buffer=False) as file:
-            content = _metadata(file.metadata, path)
-            if not file.schema_arrow.equals(PART_SCHEMA):
-                raise _unusable(path, "its columns are not those of a result")
+        if scenario in read_fingerprints(path):
+            shared = shared_file(path)
+            about = shared.about(scenario)
+            for rows in shared.parts(scenario):
+                yield about, rows
+            return
+        with open_rows(path) as file:
+            content = metadata_of(file.metadata, path)
+            if scenario and "members" in content:
+                failed = content["members"].get(scenario)
+                if failed is None:
+                    raise unusable(path, f"it holds nothing of {scenario!r}")
+                yield failed, PART_SCHEMA.empty_table()
+                return
             for group in range(file.num_row_groups):
                 yield content, file.read_row_group(group, use_threads=False)
             if not file.num_row_groups:
                 yield content, PART_SCHEMA.empty_table()
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
 
 
-def read_result(path: Path) -> pa.Table:
+def read_result(path: Path, scenario: str = "") -> pa.Table:
     """Read all rows of a result.
 
     Arguments and errors as for :func:`read_parts`.
     """
-    return pa.concat_tables(table for _, table in read_parts(path)).cast(RESULT_SCHEMA)
+    return pa.concat_tables(table for _, table in read_parts(path, scenario)).cast(RESULT_SCHEMA)
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path, scenario: str = "") -> dict[str, Any]:
     """Read the metadata of a result, without its rows.
 
     Arguments and errors as for :func:`read_parts`.
     """
     try:
-        return _metadata(pq.read_metadata(path), path)
+        if scenario in read_fingerprints(path):
+            return shared_file(path).about(scenario)
+        content = metadata_of(pq.read_metadata(path), path)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
+    found: dict[str, Any] = content.get("members", {}).get(scenario, content)
+    return found
 
 
-def _metadata(stored: pq.FileMetaData, path: Path) -> dict[str, Any]:
-    content = json.loads((stored.metadata or {}).get(METADATA_KEY.encode(), b"null"))
-    if not isinstance(content, dict):
-        raise _unusable(path, "it has no metadata of gat-batch")
-    return content
+def results_in(folder: Path) -> dict[str, Path]:
+    """Return scenario -> the file that its result, or the placeholder of one, is in.
+
+    Args:
+        folder: a batch's folder.
+    """
+    found: dict[str, Path] = {}
+    for path in folder.glob("job_*/result.parquet"):
+        shared = read_members(path)
+        found |= dict.fromkeys(shared or [path.parent.name.removeprefix("job_")], path)
+    return found
 
 
-def _unusable(path: Path, reason: object) -> ResultError:
-    hint = "remove it and run again; only this scenario is solved anew"
-    return ResultError(f"not a whole result: {reason}", file=path, hint=hint)
+def result_fingerprint(path: Path, scenario: str) -> str | None:
+    """Return the fingerprint of a scenario's result, None if there is no whole one.
+
+    Args:
+        path: its own file, or one of several scenarios.
+        scenario: the scenario.
+    """
+    return read_fingerprint(path) or read_fingerprints(path).get(scenario)

@@ -95,7 +95,7 @@ def rows_of(
         }
     scenario, snapshot, contingency = keys
     wide = {name: [value] for name, value in system.items()}
-    names = scenario, [snapshot], contingency
+    names = [scenario], [snapshot], contingency
     return _rows(
         model, names, elements, wide, chosen=chosen, quantities=quantities or {}, judged=judged
     )
@@ -103,7 +103,7 @@ def rows_of(
 
 def rows_of_block(
     model: GridModel,
-    scenario: str,
+    scenarios: Sequence[str],
     snapshots: Sequence[str | None],
     block: BlockSolution,
     *,
@@ -114,7 +114,7 @@ def rows_of_block(
 
     Args:
         model: the grid that they are of.
-        scenario: their scenario.
+        scenarios: scenario of each state.
         snapshots: name of each state.
         block: their solutions.
         chosen: element -> whether to keep its row, shape (states, elements); all if None.
@@ -128,13 +128,13 @@ def rows_of_block(
         **({} if block.iterations is None else {"iterations": block.iterations}),
         **block.system,
     }
-    names = scenario, snapshots, None
+    names = scenarios, snapshots, None
     return _rows(model, names, block.elements, system, chosen=chosen, quantities=quantities or {})
 
 
 def _rows(
     model: GridModel,
-    keys: tuple[str | None, Sequence[str | None], str | None],
+    keys: tuple[Sequence[str | None], Sequence[str | None], str | None],
     elements: Elements,
     system: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
@@ -143,7 +143,7 @@ def _rows(
     judged: Judged | None = None,
 ) -> pa.Table:
     """Put rows together: for each state its system row and those of the elements chosen."""
-    scenario, snapshots, contingency = keys
+    scenarios, snapshots, contingency = keys
     states, width = len(snapshots), len(model.element)
     flat = None if chosen is None else _chosen_places(model, chosen, states)
     places = np.arange(states * width) if flat is None else flat
@@ -152,8 +152,7 @@ def _rows(
     # What the system row alone fills is taken from the state's value there, and is null elsewhere.
     at = pa.array(state, mask=place != 0)
     columns = [
-        pa.repeat(pa.scalar(scenario, pa.string()), rows),
-        pa.array(snapshots, pa.string()).take(pa.array(state)),
+        *(pa.array(names, pa.string()).take(pa.array(state)) for names in (scenarios, snapshots)),
         pa.repeat(pa.scalar(contingency, pa.string()), rows),
         *(column.take(pa.array(place)) for column in (model.element, model.id, model.name)),
     ]

@@ -62,7 +62,7 @@ def solved_network(
     if snapshot not in states:
         names = [name for name in states if name is not None]
         raise _no_such("snapshot", snapshot, names, file)
-    rows = _rows(file, snapshot, contingency)
+    rows = _rows(file, scenario_id, snapshot, contingency)
     failing = _outages(index, scenario, contingency, file)
     for change in states[snapshot].changes:
         net[change.element][change.column] = change.values
@@ -107,14 +107,14 @@ def _no_such(what: str, name: str | None, names: Iterable[str], file: Path) -> R
     return ResultError(f"has no {what} {name!r}", file=file, hint=hint)
 
 
-def _rows(file: Path, snapshot: str | None, contingency: str | None) -> pd.DataFrame:
+def _rows(file: Path, scenario: str, snapshot: str | None, contingency: str | None) -> pd.DataFrame:
     """Return the rows of a state, without the system row.
 
     Raises:
         ResultError: if there are none, or the state has no solution.
     """
     found = []
-    for _, part in read_parts(file):
+    for _, part in read_parts(file, scenario):
         chosen = pc.and_(_is(part["snapshot"], snapshot), _is(part["contingency"], contingency))
         found.append(part.filter(chosen).to_pandas())
     rows: pd.DataFrame = pd.concat(found)

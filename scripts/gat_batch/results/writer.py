@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..files.parquet_footer import METADATA_KEY
-from .rows import rows_of
 from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
 
 if TYPE_CHECKING:
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..model.grid_model import GridModel
-    from ..model.solution import Solution
 
 
 BUFFER_BYTES = 2**17
@@ -35,7 +28,7 @@ MOST_BATCHES = 2000
 
 
 class ResultWriter:
-    """Writes one result as its solutions come, as a context manager whose clean exit completes it.
+    """Writes one file of results as its rows come; a context manager whose clean exit completes it.
 
     Rows are written by a thread while others are computed: writing leaves Python to them.
 
@@ -44,19 +37,17 @@ class ResultWriter:
 
     Args:
         path: the result file.
-        scenario: id of the scenario.
-        model: the grid that the solutions are of.
         metadata: plain values, stored in the file as JSON; may be completed until the context is
             left.
+        rows_per_group: rows kept in memory before they are written as a row group.
     """
 
     def __init__(
-        self, path: Path, scenario: str, model: GridModel, metadata: Mapping[str, Any]
+        self, path: Path, metadata: Mapping[str, Any], *, rows_per_group: int = ROWS_PER_GROUP
     ) -> None:
         self._path = path
-        self._scenario = scenario
-        self._model = model
         self._metadata = metadata
+        self._rows_per_group = rows_per_group
         self._batches: list[pa.RecordBatch] = []
         self._rows = self._merged = 0
         self._scribe: ThreadPoolExecutor | None = None
@@ -77,23 +68,6 @@ class ResultWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(
-        self,
-        snapshot: str | None,
-        contingency: str | None,
-        solution: Solution,
-        kept: Mapping[str, NDArray[np.int64]] | None = None,
-    ) -> None:
-        """Add the solution of one snapshot and contingency.
-
-        Args:
-            snapshot: its name, or None.
-            contingency: its name, or None for the base case.
-            solution: the solution.
-            kept: element -> positions of the elements to keep; all if None.
-        """
-        self.add_rows(rows_of(self._model, (self._scenario, snapshot, contingency), solution, kept))
-
     def add_rows(self, rows: pa.Table) -> None:
         """Add rows of results as they are."""
         self._batches += rows.to_batches()
@@ -103,7 +77,7 @@ class ResultWriter:
             small = pa.Table.from_batches(self._batches[self._merged :]).combine_chunks()
             self._batches[self._merged :] = small.to_batches()
             self._merged = len(self._batches)
-        if self._rows >= ROWS_PER_GROUP:
+        if self._rows >= self._rows_per_group:
             if self._scribe is None:
                 self._scribe = ThreadPoolExecutor(1)
             self._wait()
@@ -190,6 +164,6 @@ def _remove_remains(path: Path) -> None:
 
 
 def _json(metadata: Mapping[str, Any]) -> str:
-    # Readers of footers expect the fingerprint in front.
-    first = {key: metadata[key] for key in ("fingerprint",) if key in metadata}
+    # Readers of footers expect fingerprints in front.
+    first = {key: metadata[key] for key in ("fingerprint", "members") if key in metadata}
     return json.dumps({**first, **metadata})

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+MOST_LISTED = 20_000
+"""Scenarios of a batch up to which its status lists each."""
+
+LISTED_OF_MORE = 1000
+"""Scenarios of a larger batch that are listed."""
+
+
+def listed(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the records that the status lists.
+
+    Of a large batch these are those that failed, are running or didn't end well, then the slowest,
+    and an even sample of the others.
+
+    Args:
+        jobs: the records of all scenarios, in the order of the manifest.
+    """
+    if len(jobs) <= MOST_LISTED:
+        return [*jobs]
+
+    def urgency(number: int) -> tuple[int, float]:
+        job = jobs[number]
+        ended = 3 if job["converged"] else 2
+        rank = {"failed": 0, "running": 1, "completed": ended, "pending": 4}[job["state"]]
+        return rank, -(job["duration_ms"] or 0.0)
+
+    chosen = sorted(range(len(jobs)), key=urgency)[: LISTED_OF_MORE // 2]
+    every = -(-len(jobs) // (LISTED_OF_MORE - len(chosen)))
+    return [jobs[number] for number in sorted({*chosen, *range(0, len(jobs), every)})]
 
 
 def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -24,12 +55,13 @@ def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "total": len(states),
         **counts,
         "pending": len(states) - sum(counts.values()),
+        "statuses": Counter(job["status"] for job in jobs if job["status"]),
         "duration_ms": _spread([value for value in durations if value is not None]),
     }
 
 
 def job_record(
-    scenario_id: str, solver: str, event: Mapping[str, Any], result: Path
+    scenario_id: str, solver: str, event: Mapping[str, Any], result: Path, *, shared: bool
 ) -> dict[str, Any]:
     """Return the record of one scenario in the status.
 
@@ -37,9 +69,11 @@ def job_record(
         scenario_id: the scenario.
         solver: its solver.
         event: what the journals last said of it; empty if nothing.
-        result: its result file.
+        result: the file that its result is in.
+        shared: whether that has the results of others, too: while a job is at work it isn't there
+            yet, and what the journal says of a scenario counts.
     """
-    state = _state(event, result)
+    state = _state(event, None if shared else result)
     solved = state == "completed" and event.get("event") == "solved"
     status = event.get("status") if solved else None
     return {
@@ -58,18 +92,18 @@ def job_record(
     }
 
 
-def _state(event: Mapping[str, Any], result: Path) -> str:
+def _state(event: Mapping[str, Any], result: Path | None) -> str:
     match event.get("event"):
         case "failed":
             return "failed"
-        case "solved" if result.exists():
+        case "solved" if result is None or result.exists():
             return "completed"
-        case "started" | "retry" if _is_newer(result, event["time"]):
+        case "started" | "retry" if result is not None and _is_newer(result, event["time"]):
             # Whoever placed it was killed before the shard could write that down.
             return "completed"
         case "started" | "retry" if time.time() < event.get("until", 0):
             return "running"
-        case None if result.exists():
+        case None if result is not None and result.exists():
             return "completed"
     return "pending"
 

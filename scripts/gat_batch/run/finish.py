@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..files.parquet_footer import read_fingerprint
 from ..files.words import numbered
 from ..plan.folder_check import left_folders
+from .earlier import forget
 from .status import StatusBoard
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def finish(plan: Plan) -> Verdict:
     assert content is not None  # noqa: S101 - a forced update has a result
     failed = content["failed"] + content["pending"]
     acceptable = failed <= plan.config.max_failures
+    forget(plan)
     if not acceptable:
         release(plan)
     return Verdict(tuple(_lines(plan, content)), failed, acceptable)
@@ -60,6 +62,9 @@ def release(plan: Plan) -> None:
     Args:
         plan: the batch.
     """
+    if plan.in_blocks:
+        # A shared result stays: the next run takes what is right in it, and tries the others again.
+        return
     for scenario in plan.batch.scenarios:
         result = plan.result(scenario.id)
         if read_fingerprint(result) is None:
@@ -84,19 +89,19 @@ def conclude(plan: Plan) -> int:
 
 def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
     failures = [job for job in content["jobs"] if job["state"] == "failed"]
-    statuses = [job["status"] for job in content["jobs"]]
-    counts = f"{statuses.count('not_converged')} of them without convergence"
+    statuses = content["statuses"]
+    counts = f"{statuses.get('not_converged', 0)} of them without convergence"
     for status in ("infeasible", "islanded"):
         if status in statuses:
-            counts += f", {statuses.count(status)} {status}"
+            counts += f", {statuses[status]} {status}"
     total = numbered(content["total"], "scenario")
     lines = [
         f"gat-batch: {content['name']}: {content['completed']} of {total} "
-        f"solved, {counts}, {len(failures)} failed{_contingency_counts(plan)}"
+        f"solved, {counts}, {content['failed']} failed{_contingency_counts(plan)}"
     ]
     lines += [f"  failed: {job['id']}: {job['error']}" for job in failures[:MOST_NAMED]]
-    if len(failures) > MOST_NAMED:
-        lines.append(f"  and {len(failures) - MOST_NAMED} more failed")
+    if content["failed"] > MOST_NAMED:
+        lines.append(f"  and {content['failed'] - MOST_NAMED} more failed")
     lines += [
         *_left_line(plan),
         "Look at:",

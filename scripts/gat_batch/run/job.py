@@ -8,8 +8,6 @@ the record: journal, status of the batch, and what remains of a scenario that fa
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -18,22 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 from ..breakdown import contained
 from ..errors import GatBatchError, ResultError
-from ..files.durable import replace_json
+from ..files.durable import Durable
+from ..files.run_lock import alone
 from ..files.words import numbered
 from ..grids.approximations import read_approximations, told
 from .batch_record import progress_line
 from .journal import Journal
+from .layouts import layout_of
 from .memory import without_garbage_collection
 from .status import StatusBoard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from ..plan.plan import Plan
     from ..plan.shards import Shard
     from ..study.scenario import Scenario
-    from .supervision import Failure, Outcome, Task
+    from .solving.record import Solved
+    from .supervision import Failure, Task
+
+MOST_PER_PART = 100
+"""Most scenarios that are solved together: what a job that is killed has to solve again."""
+
+LEAST_PARTS = 4
+"""Parts of a shard for each of its workers, so that they end at about the same time."""
 
 
 @dataclass
@@ -62,6 +68,7 @@ class ShardRun:
     def __post_init__(self) -> None:
         self.board = StatusBoard(self.plan)
         self.journal = Journal(self.plan.journal(self.shard.name))
+        self.layout = layout_of(self.plan, self.shard)
 
     def run(self) -> None:
         """Solve the members that aren't solved.
@@ -73,10 +80,15 @@ class ShardRun:
         path = self.journal.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.with_suffix(".lock"), self.log), self._true_status():
-                unsolved = [member for member in self.shard.scenarios if not self._skip(member)]
+            with alone(path.with_suffix(".lock"), self.log), self._true_status():
+                unsolved = self.layout.unsolved()
+                self._restore_records({member.id for member in unsolved})
                 if unsolved:
+                    self.layout.begin(unsolved)
                     self._solve(unsolved)
+                with Durable() as durable:
+                    for path in self.layout.complete():
+                        durable.add(path)
         except OSError as error:
             raise ResultError(
                 f"can't be written: {error.strerror or error}",
@@ -93,24 +105,14 @@ class ShardRun:
         finally:
             self.board.update(force=True)
 
-    def _skip(self, member: Scenario) -> bool:
-        """Return whether a member is solved already.
-
-        If so, make its result newer than its inputs, and complete the journal.
-        """
-        if not self.plan.is_solved(member):
-            return False
-        result = self.plan.result(member.id)
-        inputs = (*self.plan.grid(member).files, *member.tables)
-        if result.stat().st_mtime < max((path.stat().st_mtime for path in inputs), default=0.0):
-            os.utime(result)
-        self.board.restore_record(member.id, self.journal)
-        return True
+    def _restore_records(self, unsolved: Container[str]) -> None:
+        """Complete the journal of members that are solved already."""
+        for member in self.shard.scenarios:
+            if member.id not in unsolved:
+                source = self.layout.source(member.id)
+                self.board.restore_record(member.id, source, self.journal)
 
     def _solve(self, members: Sequence[Scenario]) -> None:
-        for member in members:
-            self.plan.job_folder(member.id).mkdir(parents=True, exist_ok=True)
-            self.plan.error(member.id).unlink(missing_ok=True)
         # Cores that scenarios leave are for the contingencies of each.
         workers = min(self.workers, len(members))
         memory_mb = self.memory_mb / workers
@@ -118,10 +120,8 @@ class ShardRun:
             with without_garbage_collection():
                 # Imported only where there is something to solve: this is what takes seconds.
                 from ..files.csv_files import recognised
-                from ..files.durable import Durable
                 from ..study.wide_tables import recognised_wide
                 from . import worker
-                from .supervision import RetryPolicy, Task, supervise
 
                 prepare = partial(worker.prepare, self.plan, members, self.journal)
                 broken = contained(
@@ -146,6 +146,67 @@ class ShardRun:
         for line in filter(None, (tables, wide)):
             self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
+        rest = self._solve_together(members, workers, memory_mb) if self.plan.in_blocks else members
+        short = self._solvealone(rest, workers, memory_mb) if rest else []
+        if short:
+            raise MemoryError(
+                f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "
+                "the job is tried again with more"
+            )
+
+    def _solve_together(
+        self, members: Sequence[Scenario], workers: int, memory_mb: float
+    ) -> Sequence[Scenario]:
+        """Solve scenarios without contingencies in parts of the shard.
+
+        Returns:
+            Those that weren't solved so: alone, each has its own deadline, attempts and verdict.
+        """
+        from . import worker
+        from .supervision import RetryPolicy, Task, supervise
+
+        able = [member for member in members if member.contingencies is None]
+        size = min(MOST_PER_PART, -(-len(able) // (workers * LEAST_PARTS)) or 1)
+        parts = [able[start : start + size] for start in range(0, len(able), size)]
+        tasks = [
+            Task(
+                worker.BETWEEN.join(member.id for member in part),
+                min(member.timeout_secs for member in part),
+            )
+            for part in parts
+        ]
+        solved: set[str] = set()
+        for outcome in supervise(
+            tasks,
+            worker.solve_members,
+            workers=workers,
+            policy=RetryPolicy(attempts=1),
+            memory_mb=memory_mb,
+            on_failure=self._note_failed_part,
+        ):
+            if not outcome.failed:
+                self._conclude(outcome.value)
+                solved |= outcome.value.keys()
+                self._show_progress()
+        return [member for member in members if member.id not in solved]
+
+    def _note_failed_part(self, task: Task, failure: Failure, _wait_secs: float | None) -> None:
+        count = numbered(task.name.count("\n") + 1, "scenario")
+        self.log(f"{failure.verdict}: {failure.message}; {count} to be solved one by one")
+        if failure.detail:
+            self.log(failure.detail)
+
+    def _solvealone(
+        self, members: Sequence[Scenario], workers: int, memory_mb: float
+    ) -> Sequence[str]:
+        """Solve scenarios one by one, each under its deadline, and give up those that fail.
+
+        Returns:
+            Names of those that need more memory than the job has, but for its last attempt.
+        """
+        from . import worker
+        from .supervision import RetryPolicy, Task, supervise
+
         config = self.plan.config
         policy = RetryPolicy(
             config.retry_attempts, config.retry_backoff_secs, config.retry_backoff_max_secs
@@ -165,15 +226,16 @@ class ShardRun:
                 if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:
                     short.append(outcome.task.name)
                     continue
-                member = by_id[outcome.task.name]
-                self._conclude(member, outcome)
-                durable.add(self.plan.result(member.id))
+                if outcome.failed:
+                    last = outcome.failures[-1]
+                    member = by_id[outcome.task.name]
+                    self._give_up(member, last.verdict, last.message, outcome.failures)
+                else:
+                    self._conclude(outcome.value)
+                if not self.plan.in_blocks:
+                    durable.add(self.plan.result(outcome.task.name))
                 self._show_progress()
-        if short:
-            raise MemoryError(
-                f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "
-                "the job is tried again with more"
-            )
+        return short
 
     def _note_failure(self, task: Task, failure: Failure, wait_secs: float | None) -> None:
         then = "given up" if wait_secs is None else f"tried again in {wait_secs:.1f} s"
@@ -184,19 +246,17 @@ class ShardRun:
             until = time.time() + wait_secs + task.timeout_secs
             self.journal.write("retry", task.name, error=failure.message, until=until)
 
-    def _conclude(self, member: Scenario, outcome: Outcome) -> None:
-        attempt = len(outcome.failures) + 1
-        if outcome.failed:
-            last = outcome.failures[-1]
-            self._give_up(member, last.verdict, last.message, outcome.failures)
-            return
-        record = asdict(outcome.value)
-        for line in record.pop("reports"):
-            self.log(f"{member.id}: {line}")
-        self.journal.write("solved", member.id, attempt=attempt, **record)
-        left = record["left"]
-        by = f", by pandapower as {left['reason']}" if left else ""
-        self.log(f"{member.id}: {record['status']} in {record['duration_secs']:.3f} s{by}")
+    def _conclude(self, solved: Mapping[str, Solved]) -> None:
+        """Note scenarios that were solved in the journal and in the log."""
+        records = {name: asdict(one) for name, one in solved.items()}
+        for name, record in records.items():
+            for line in record.pop("reports"):
+                self.log(f"{name}: {line}")
+        self.journal.write_each("solved", records)
+        for name, record in records.items():
+            left = record["left"]
+            by = f", by pandapower as {left['reason']}" if left else ""
+            self.log(f"{name}: {record['status']} in {record['duration_secs']:.3f} s{by}")
 
     def _give_all_up(self, members: Sequence[Scenario], verdict: str, message: str) -> None:
         for member in members:
@@ -206,8 +266,6 @@ class ShardRun:
         self, member: Scenario, verdict: str, message: str, failures: Sequence[Failure]
     ) -> None:
         """Record why a scenario failed for good, and put a placeholder in place of its result."""
-        from ..results.writer import write_placeholder
-
         attempts = max(len(failures), 1)
         content: dict[str, Any] = {
             "scenario": member.id,
@@ -224,10 +282,9 @@ class ShardRun:
                 for failure in failures
             ],
         }
-        replace_json(self.plan.error(member.id), content)
         # First the record: what takes the result's place must not be taken for one.
         self.journal.write("failed", member.id, attempt=attempts, error=message)
-        write_placeholder(self.plan.result(member.id), content)
+        self.layout.fail(member.id, content)
 
     def _show_progress(self) -> None:
         content = self.board.update()
@@ -238,15 +295,3 @@ class ShardRun:
         self._pace = (since, before)
         rate = (done - before) / (now - since) if now > since else None
         self.say(progress_line(content, rate))
-
-
-@contextlib.contextmanager
-def _alone(path: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Hold the shard's lock, waiting for any other process, say one that outlived its Snakemake."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log("another process is solving this shard; waiting for it to end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

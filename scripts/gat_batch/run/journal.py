@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -51,8 +51,20 @@ class Journal:
                 last counts, whenever it was written.
             facts: whatever belongs to the event; plain values.
         """
+        self.write_each(event, dict.fromkeys(scenarios, facts), at=at)
+
+    def write_each(
+        self, event: str, facts: Mapping[str, Mapping[str, Any]], *, at: float | None = None
+    ) -> None:
+        """Append the same event for several scenarios, each with facts of its own.
+
+        Args:
+            event: as for :meth:`write`.
+            facts: scenario -> whatever belongs to its event; plain values.
+            at: as for :meth:`write_all`.
+        """
         when = time.time() if at is None else at
-        records = [{"event": event, "id": name, "time": when, **facts} for name in scenarios]
+        records = [{"event": event, "id": name, "time": when, **own} for name, own in facts.items()]
         text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:

@@ -56,11 +56,15 @@ def read_status(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"can't be read: {error}", file=file) from None
     active = is_held(folder / "logs" / "run.lock")
-    if not active:
+    if not active and content.get("jobs_left_out"):
+        # Not all are listed, so the counts are those of the last moments.
+        waiting = content["pending"] + content["running"]
+        content |= {"running": 0, "pending": waiting}
+    elif not active:
         # What a run was at when it was killed waits for the next one.
         jobs = [
             job | {"state": "pending"} if job["state"] == "running" else job
-            for job in _from_journals(folder, jobs)
+            for job in _from_journals(folder, jobs, shared=content.get("layout") == "block")
         ]
         content |= {"jobs": jobs, **counted(jobs)}
     rate = _rate(content)
@@ -81,7 +85,9 @@ def read_status(folder: Path) -> dict[str, Any]:
     }
 
 
-def _from_journals(folder: Path, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _from_journals(
+    folder: Path, jobs: list[dict[str, Any]], *, shared: bool
+) -> list[dict[str, Any]]:
     """Make the records anew from the journals: a killed run couldn't replace the file any more."""
     last: dict[str, dict[str, Any]] = {}
     JournalReader(folder / "logs" / "journal").update(last)
@@ -91,6 +97,7 @@ def _from_journals(folder: Path, jobs: list[dict[str, Any]]) -> list[dict[str, A
             job["solver"],
             last.get(job["id"], {}),
             folder / f"job_{job['id']}" / "result.parquet",
+            shared=shared,
         )
         for job in jobs
     ]
@@ -137,7 +144,7 @@ def screen(status: dict[str, Any]) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         for job in status["failures"][-MOST_SHOWN:]:
             table.add_row(Text(job["id"]), Text(str(job["error"])))
-        lines += [Text(f"failed ({len(status['failures'])})", style="bold red"), table]
+        lines += [Text(f"failed ({status['failed']})", style="bold red"), table]
     return Group(*lines)
 
 

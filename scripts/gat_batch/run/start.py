@@ -18,6 +18,7 @@ from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
 from ..study.manifest import batch_of, read_manifest, without_faulty
+from .earlier import set_aside
 from .journal import Journal
 from .status import StatusBoard
 
@@ -187,7 +188,9 @@ def begin(plan: Plan) -> None:
     unsolved = plan.unsolved()
     try:
         keep_manifest(plan.config)
-        _discard_outdated(plan, unsolved)
+        set_aside(plan, unsolved)
+        if not plan.in_blocks:
+            _discard_outdated(plan, unsolved)
         names = {scenario.id for scenario in unsolved}
         board = StatusBoard(plan)
         for shard in plan.shards:
@@ -197,9 +200,9 @@ def begin(plan: Plan) -> None:
             if waiting:
                 journal.write_all("pending", waiting, at=looked)
             for member in shard.scenarios:
-                if member.id not in names:
+                if member.id not in names and plan.result(member.id).exists():
                     plan.error(member.id).unlink(missing_ok=True)
-                    board.restore_record(member.id, journal)
+                    board.restore_record(member.id, plan.result(member.id), journal)
         board.begin()
     except OSError as error:
         reason = f"can't be written: {error.strerror}"
@@ -232,7 +235,9 @@ def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
 
 def _announce_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
     """Announce results that a run would replace; a dry run removes none, so Snakemake can't."""
-    count = sum(plan.result(scenario.id).is_file() for scenario in unsolved)
+    in_files = [path for path in plan.results() if path.is_file()]
+    known = set(in_files)
+    count = sum(plan.result(scenario.id) in known for scenario in unsolved)
     if count:
         _say(f"{count} of these have a result that is damaged or outdated, which a run replaces")
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..files.durable import replace_json
 from ..grids.approximations import read_approximations
-from .batch_record import counted, job_record
+from .batch_record import counted, job_record, listed
 from .journal import JournalReader
 
 if TYPE_CHECKING:
@@ -79,11 +79,12 @@ class StatusBoard:
     def _read_news(self) -> None:
         self._reader.update(self._last)
 
-    def restore_record(self, scenario_id: str, journal: Journal) -> None:
+    def restore_record(self, scenario_id: str, result: Path, journal: Journal) -> None:
         """Write a result into the journal if that lost it, or if it came from elsewhere.
 
         Args:
             scenario_id: a scenario with a right result.
+            result: the file that holds it.
             journal: that of its shard.
 
         Raises:
@@ -93,7 +94,7 @@ class StatusBoard:
             return
         from ..results.reader import read_metadata
 
-        metadata = read_metadata(self.plan.result(scenario_id))
+        metadata = read_metadata(result, scenario_id)
         known = ("attempt", "duration_secs", "iterations", "verified", "residual", "left")
         facts = {key: metadata.get(key) for key in known}
         journal.write("solved", scenario_id, status=metadata.get("status"), **facts)
@@ -145,9 +146,11 @@ class StatusBoard:
                 scenario.solver,
                 self._last.get(scenario.id, {}),
                 self.plan.result(scenario.id),
+                shared=self.plan.in_blocks,
             )
             for scenario in self.plan.batch.scenarios
         ]
+        shown = listed(jobs)
         return {
             "name": self.plan.config.name,
             "created": self._lasting.get("created", now),
@@ -160,11 +163,13 @@ class StatusBoard:
             "approximations": self._approximations(),
             **counted(jobs),
             "settings": self.plan.config.values(),
+            "layout": "block" if self.plan.in_blocks else "scenario",
             "manifest": str(self.plan.batch.file),
             "manifest_sha256": self._manifest_sha256(),
             "versions": _versions(),
             "git_commit": self._commit,
-            "jobs": jobs,
+            "jobs_left_out": len(jobs) - len(shown),
+            "jobs": shown,
         }
 
     @cached_property

@@ -1,15 +1,19 @@
-"""What a worker does: solve one scenario after another on a grid prepared once.
+"""What a worker does: solve scenarios, one by one or several together, on a grid prepared once.
 
-:func:`prepare` runs in the shard before its workers are forked; :func:`solve_member` runs in a
-worker, on the grid that it inherited. Only names and small records cross between the two.
+:func:`prepare` runs in the shard before its workers are forked; :func:`solve_member` and
+:func:`solve_members` run in a worker, on the grid that it inherited. Only names and small records
+cross between the two.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import GatBatchError
 from ..grids import read_grid
 from ..grids.approximations import write_approximations
 from ..grids.connections import write_connections
@@ -20,48 +24,28 @@ from ..model.criteria import Criteria
 from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
 from ..model.scenario_tables import read_states
-from ..model.solution import SEVERITY
 from ..model.violations import Limits
-from ..plan.fingerprints import solver_versions
+from ..plan.fingerprints import common_metadata
 from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study
 from .solving.base_cases import Summed, base_cases
 from .solving.contingencies import solved_in_parts
+from .solving.record import found_of, solved_of
+from .solving.several import solved_together
 from .solving.state import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
     from .journal import Journal
+    from .solving.record import Solved
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
-
-
-@dataclass(frozen=True)
-class Solved:
-    """What the shard needs to know of a solved scenario.
-
-    Attributes:
-        status: the worst status of its snapshots.
-        iterations: most iterations of any snapshot, or None.
-        duration_secs: time for reading tables, solving and writing, in seconds.
-        verified: largest deviations from pandapower, the fields of :class:`Deviation`.
-        residual: largest relative residual of the conditions of an optimum, or None.
-        left: what was left to pandapower: ``states``, and the ``reason`` of the first one; or None.
-        reports: lines for the log on how states and contingencies that hung, died or failed ended.
-    """
-
-    status: str
-    iterations: int | None
-    duration_secs: float
-    verified: dict[str, float]
-    residual: float | None
-    left: dict[str, Any] | None
-    reports: list[str]
 
 
 @dataclass(frozen=True)
@@ -69,12 +53,19 @@ class _Worker:
     plan: Plan
     journal: Journal
     members: dict[str, Scenario]
+    parts: Path
     model: GridModel
     index: ElementIndex
     threads: int
     memory_mb: float | None
     criteria: Criteria
 
+
+BETWEEN = "\n"
+"""Stands between the ids of scenarios that are solved together; none has it in it."""
+
+SHARE_OF_LIMIT = 0.25
+"""Share of a scenario's time limit after which no more are solved together."""
 
 _worker: _Worker | None = None
 
@@ -108,10 +99,11 @@ def prepare(
     prepared = prepare_model(net), ElementIndex(net)
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
     criteria = Criteria.of(net, limits)
-    _worker = _Worker(plan, journal, by_id, *prepared, threads, memory_mb, criteria)
+    parts = plan.parts(plan.holder(members[0].id))
+    _worker = _Worker(plan, journal, by_id, parts, *prepared, threads, memory_mb, criteria)
 
 
-def solve_member(scenario_id: str, attempt: int) -> Solved:
+def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
     """Solve one scenario and write its result. Runs in a worker.
 
     Args:
@@ -119,7 +111,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         attempt: number of the attempt, from 1.
 
     Returns:
-        The record of the solve.
+        The record of the solve, by the scenario.
 
     Raises:
         GatBatchError: if the scenario's data are at fault.
@@ -130,18 +122,107 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     scenario = _worker.members[scenario_id]
     until = began + scenario.timeout_secs + KILL_MARGIN_SECS
     _worker.journal.write("started", scenario_id, attempt=attempt, until=until)
-    states = read_states(_worker.index, scenario)
-    plan, model = _worker.plan, _worker.model
-    metadata: dict[str, Any] = {
-        "fingerprint": plan.fingerprint(scenario),
-        "scenario": scenario_id,
-        "solver": scenario.solver,
-        "attempt": attempt,
-        "versions": solver_versions(scenario.solver),
-    }
+    own = _metadata(scenario, attempt, began)
+    run = _run_of(scenario)
+    plan, summed, count = _worker.plan, Summed(), 0
+    path, metadata = plan.result(scenario_id), own
+    if plan.in_blocks:
+        path, metadata = _part(), {"members": {scenario_id: own}}
+    else:
+        own |= {"scenario": scenario_id, **common_metadata(scenario.solver)}
+    with ResultWriter(path, metadata) as writer:
+        rows_of = (
+            solved_in_parts(run, summed.note, summed.verify, summed.report)
+            if run.contingencies
+            else base_cases(run, summed)
+        )
+        for rows in rows_of:
+            writer.add_rows(rows)
+            count += len(rows)
+        own |= found_of(summed, time.time() - began)
+        if plan.in_blocks:
+            own["rows"] = [0, count]
+    return {scenario_id: solved_of(own, summed)}
+
+
+def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
+    """Solve several scenarios without contingencies, and write a part of the shard's result.
+
+    Runs in a worker. It stops when it has taken a good share of the time that one of them may take,
+    as a deadline ends the worker and what it hasn't written.
+
+    Args:
+        names: ids of members that :func:`prepare` was called with, joined by :data:`BETWEEN`.
+
+    Returns:
+        The records of those that were solved; the others are to be solved one by one, which will
+        say what is wrong with them.
+
+    Raises:
+        OSError: if a file can't be read or written.
+    """
+    assert _worker is not None, "prepare() comes first"  # noqa: S101 - not for users
+    began = time.time()
+    members = [_worker.members[name] for name in names.split(BETWEEN)]
+    limit = min(member.timeout_secs for member in members)
+    until = began + limit + KILL_MARGIN_SECS
+    _worker.journal.write_all("started", [one.id for one in members], attempt=1, until=until)
+    runs = []
+    for member in members:
+        with suppress(GatBatchError):
+            runs.append(_run_of(member))
+    about: dict[str, dict[str, Any]] = {}
+    found: dict[str, Solved] = {}
+    metadata = {"members": about, **common_metadata(members[0].solver)}
+    first, now = 0, began
+    with ResultWriter(_part(), metadata) as writer:
+        for together in solved_together(runs):
+            since, now = now, time.time()
+            duration = (now - since) / len(together.runs)
+            start = 0
+            for run, summed, stop in zip(
+                together.runs, together.summed, together.stops, strict=True
+            ):
+                own = _metadata(_worker.members[run.scenario], 1, began)
+                own |= found_of(summed, duration)
+                about[run.scenario] = {**own, "rows": [first + start, first + stop]}
+                found[run.scenario] = solved_of(own, summed)
+                start = stop
+            writer.add_rows(together.rows)
+            first += len(together.rows)
+            if now - began > limit * SHARE_OF_LIMIT:
+                break
+    return found
+
+
+def _part() -> Path:
+    """Return a new file for a part of the shard's result."""
+    assert _worker is not None  # noqa: S101 - its callers have looked
+    return _worker.parts / f"{time.time_ns()}-{os.getpid()}.parquet"
+
+
+def _metadata(scenario: Scenario, attempt: int, began: float) -> dict[str, Any]:
+    """Return what is known of a result before it is solved."""
+    assert _worker is not None  # noqa: S101 - its callers have looked
+    plan = _worker.plan
     keep = plan.keep(scenario)
-    if keep != "all":
-        metadata["keep"] = keep
+    return {
+        "fingerprint": plan.fingerprint(scenario),
+        "attempt": attempt,
+        "solved": began,
+        **({} if keep == "all" else {"keep": keep}),
+    }
+
+
+def _run_of(scenario: Scenario) -> Run:
+    """Read the tables of a scenario, and return what is to be solved.
+
+    Raises:
+        GatBatchError: if they are at fault.
+    """
+    assert _worker is not None  # noqa: S101 - its callers have looked
+    plan, keep = _worker.plan, _worker.plan.keep(scenario)
+    states = read_states(_worker.index, scenario)
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
     common = _worker.criteria
@@ -149,9 +230,9 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
     if asked is not None:
         judged = {one.name: common.for_category(_worker.index, one) for one in asked.categories}
         criteria |= judged
-    run = Run(
-        scenario=scenario_id,
-        model=model,
+    return Run(
+        scenario=scenario.id,
+        model=_worker.model,
         study=Study(
             scenario.solver,
             scenario.options,
@@ -161,6 +242,7 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
             criteria,
         ),
         states=states,
+        outages=scenario.outages,
         contingencies=contingencies,
         criteria=criteria,
         kept=KeptRows(
@@ -176,31 +258,4 @@ def solve_member(scenario_id: str, attempt: int) -> Solved:
         timeout_secs=scenario.timeout_secs,
         threads=_worker.threads,
         memory_mb=_worker.memory_mb,
-    )
-    summed = Summed()
-    with ResultWriter(plan.result(scenario_id), scenario_id, model, metadata) as writer:
-        if run.contingencies:
-            for rows in solved_in_parts(run, summed.note, summed.verify, summed.report):
-                writer.add_rows(rows)
-        else:
-            for rows in base_cases(run, summed):
-                writer.add_rows(rows)
-        metadata |= {
-            "verified": asdict(summed.deviation),
-            "status": SEVERITY[summed.worst],
-            "iterations": summed.iterations,
-            "residual": summed.residual,
-            "left": summed.left,
-            "duration_secs": time.time() - began,
-            "solved": began,
-        }
-    duration = time.time() - began
-    return Solved(
-        SEVERITY[summed.worst],
-        summed.iterations,
-        duration,
-        asdict(summed.deviation),
-        summed.residual,
-        summed.left,
-        list(summed.reports),
     )

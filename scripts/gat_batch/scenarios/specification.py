@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST_KEYS = (
     "grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "categories",
-    "cascade", "actions", "keep",
+    "cascade", "actions", "keep", "layout",
 )  # fmt: skip
 """Keys for all scenarios that the manifest takes as they are."""
 

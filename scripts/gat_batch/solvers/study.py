@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SolverError
 from ..study.scenario import OPTIMAL, Engine
+from ..study.solver_options import TYING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,6 +177,11 @@ class Study:
     def secure(self) -> bool:
         """Whether a dispatch is secured against the contingencies."""
         return self.solver == "dc_opf" and bool(self.options.get("secure"))
+
+    @property
+    def ties(self) -> bool:
+        """Whether an optimal power flow ties the states together."""
+        return any(self.options.get(name) for name in TYING)
 
     @property
     def in_blocks(self) -> bool:

@@ -33,6 +33,8 @@ class Config:
         contingency_rows: ``violations`` or ``all`` rows of contingencies are kept.
         keep: rows of states that are kept: ``all``, ``system``, ``violations``, or quantities by
             kind of element.
+        layout: whether each scenario has a result file of its own (``scenario``), or those of a
+            job share one (``block``); ``auto`` goes by the size of the batch.
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
@@ -53,6 +55,7 @@ class Config:
     ac_ladder: tuple[str, ...]
     contingency_rows: Literal["violations", "all"]
     keep: Any
+    layout: Literal["auto", "scenario", "block"]
     max_failures: int
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]

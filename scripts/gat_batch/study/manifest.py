@@ -77,6 +77,7 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         file=file,
         scenarios=tuple(_scenario(entry, document, file.parent) for entry in entries),
         max_jobs=document.get("max_jobs"),
+        layout=document.get("layout"),
     )
 
 

@@ -212,11 +212,13 @@ class Batch:
         file: the manifest.
         scenarios: the scenarios, in the manifest's order.
         max_jobs: most scenarios solved at the same time, or None for no cap.
+        layout: how results are laid out in files; None for what the configuration says.
     """
 
     file: Path
     scenarios: tuple[Scenario, ...]
     max_jobs: int | None = None
+    layout: str | None = None
 
     @property
     def folder(self) -> Path:

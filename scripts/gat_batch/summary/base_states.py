@@ -75,6 +75,7 @@ class Gathering:
     _scenarios: list[Scenario] = field(default_factory=list)
     _parts: list[pa.Table] = field(default_factory=list)
     _owners: list[int] = field(default_factory=list)
+    _counts: list[int] = field(default_factory=list)
     _rows: int = 0
     _keep: Any = "all"
 
@@ -85,28 +86,34 @@ class Gathering:
             or (self._scenarios[-1].grid == scenario.grid and self._keep == keep)
         )
 
-    def add(self, scenario: Scenario, part: pa.Table, keep: Any) -> None:
-        """Add whole states of a scenario, without their contingencies.
+    def add(
+        self, scenarios: Sequence[Scenario], part: pa.Table, counts: Sequence[int], keep: Any
+    ) -> None:
+        """Add whole states of scenarios, without their contingencies.
 
         Args:
-            scenario: the scenario.
+            scenarios: the scenarios.
             part: the rows.
-            keep: which rows were kept of its states.
+            counts: number of rows of each scenario.
+            keep: which rows were kept of their states.
         """
         self._keep = keep
-        if not self._scenarios or self._scenarios[-1] is not scenario:
-            self._scenarios.append(scenario)
+        for scenario, count in zip(scenarios, counts, strict=True):
+            if not self._scenarios or self._scenarios[-1] is not scenario:
+                self._scenarios.append(scenario)
+            self._owners.append(len(self._scenarios) - 1)
+            self._counts.append(count)
         self._parts.append(part)
-        self._owners.append(len(self._scenarios) - 1)
         self._rows += len(part)
 
     def states(self) -> BaseStates | None:
         """Hand on what was gathered, None if nothing was, and begin anew."""
         if not self._parts:
             return None
-        owner = np.repeat(self._owners, [len(part) for part in self._parts])
+        owner = np.repeat(self._owners, self._counts)
         # Columns are selected of all parts at once, as it takes as long for a single one.
         rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
         states = BaseStates(self._scenarios, owner, rows, self._keep)
-        self._scenarios, self._parts, self._owners, self._rows = [], [], [], 0
+        self._scenarios, self._parts, self._rows = [], [], 0
+        self._owners, self._counts = [], []
         return states

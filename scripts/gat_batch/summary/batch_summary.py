@@ -1,6 +1,6 @@
 """The summary of a batch: every row of every result, one row per scenario, one row per element.
 
-Results are read once, in the order of the manifest; no more than a few parts of them are in
+Results are read once; no more than a few parts of them are in
 memory, and what the statistics need is kept on disk.
 """
 
@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,28 +19,22 @@ import pyarrow.parquet as pq
 
 from ..errors import ResultError
 from ..files.csv_files import write_csv
-from ..results.reader import PART_SCHEMA, read_parts
 from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
+from ..results.shared_file import PART_SCHEMA
 from .base_states import Gathering
 from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .remedies import by_action
+from .result_parts import result_parts
 from .scenario_rows import ScenarioTable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..model.violations import Limits
     from ..study.scenario import Scenario
-
-READERS = 2
-READ_AHEAD = 4
-"""Threads that read results, and groups of results that are read before they are summed up."""
-
-BYTES_PER_GROUP = 2**19
-"""Size of the files of a group, as handing over single small ones takes as long as reading them."""
 
 MOST_ROW_GROUPS = 1000
 """Most row groups of the file of all rows; in a larger batch several scenarios share one. A reader
@@ -84,7 +77,7 @@ def summarise(
     """Summarise the results of a batch.
 
     Args:
-        results: each scenario with its result file, or its placeholder if the scenario failed.
+        results: each scenario with the file that its result is in, or a placeholder if it failed.
         files: where the summary goes; all files appear together, when they are complete.
         limits: what counts as a violation.
 
@@ -154,74 +147,30 @@ def _aggregate(
             statistics.add(states)
             scenarios.add(states)
 
-    parts = _parts(results)
+    parts = result_parts(results)
     with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups, closing(parts):
-        for scenario, _ in results:
-            for metadata, part, last in parts:
-                if "failed" in metadata:
-                    scenarios.failed(scenario, metadata["failed"])
-                    break
-                keep = metadata.get("keep", "all")
-                if not gathering.takes(scenario, keep):
-                    hand_on()
-                states, contingency = part, part["contingency"]
-                if contingency.null_count < len(part):
-                    states = part.filter(pc.is_null(contingency))
-                    scenarios.add_contingencies(scenario, part)
-                    ranking.add(part, keep)
-                gathering.add(scenario, states, keep)
-                groups.add(part, last=last)
-                if last:
-                    scenarios.solved(scenario, metadata)
-                    break
+        for part in parts:
+            metadata = part.metadata[0]
+            if "failed" in metadata:
+                scenarios.failed(part.scenarios[0], metadata["failed"])
+                continue
+            keep = metadata.get("keep", "all")
+            if not gathering.takes(part.scenarios[0], keep):
+                hand_on()
+            states, counts = part.rows, part.counts
+            contingency = states["contingency"]
+            if contingency.null_count < len(states):
+                # Scenarios with contingencies come alone.
+                states = states.filter(pc.is_null(contingency))
+                counts = [len(states)]
+                scenarios.add_contingencies(part.scenarios[0], part.rows)
+                ranking.add(part.rows, keep)
+            gathering.add(part.scenarios, states, counts, keep)
+            groups.add(part.rows, ended=len(part.scenarios) if part.last else 0)
+            if part.last:
+                for scenario, about in zip(part.scenarios, part.metadata, strict=True):
+                    scenarios.solved(scenario, about)
         hand_on()
-
-
-def _parts(
-    results: Sequence[tuple[Scenario, Path]],
-) -> Generator[tuple[dict[str, Any], pa.Table, bool], None, None]:
-    """Yield the parts of all results: metadata, rows, and whether it is the last of its result."""
-    groups = _groups([path for _, path in results])
-    with ThreadPoolExecutor(READERS) as readers:
-        coming = deque(readers.submit(_begun, group) for group in islice(groups, READ_AHEAD))
-        try:
-            while coming:
-                begun = coming.popleft().result()
-                coming.extend(readers.submit(_begun, group) for group in islice(groups, 1))
-                for parts in begun:
-                    before = next(parts)
-                    for part in parts:
-                        yield *before, False
-                        before = part
-                    yield *before, True
-        finally:
-            for future in coming:
-                future.cancel()
-
-
-def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield groups of results that are read together; large ones are alone."""
-    group: list[Path] = []
-    size = 0
-    for path in paths:
-        group.append(path)
-        # Reading it will say that the file isn't there.
-        with suppress(FileNotFoundError):
-            size += path.stat().st_size
-        if size >= BYTES_PER_GROUP:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _begun(paths: Sequence[Path]) -> list[Iterator[tuple[dict[str, Any], pa.Table]]]:
-    """Begin to read results: return the parts of each, of which the first two have been read.
-
-    Hardly any result has more.
-    """
-    found = [read_parts(path) for path in paths]
-    return [chain(list(islice(parts, 2)), parts) for parts in found]
 
 
 class _RowGroups:
@@ -251,11 +200,11 @@ class _RowGroups:
                 self._write()
                 self._wait(0)
 
-    def add(self, part: pa.Table, *, last: bool) -> None:
-        """Add rows of a result; ``last`` says that they are its last ones."""
+    def add(self, part: pa.Table, *, ended: int) -> None:
+        """Add rows of results, of which so many have no more to come."""
         self._tables.append(part)
         self._rows += len(part)
-        self._results += last
+        self._results += ended
         enough = self._results >= self._size and self._rows >= LEAST_ROWS
         if enough or self._rows >= ROWS_PER_GROUP:
             self._write()

@@ -16,7 +16,7 @@ from ..model.solution import SEVERITY
 from ..results.schema import SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -133,7 +133,7 @@ class ScenarioTable:
         row = self._rows[scenario.id]
         row["contingencies"] = row.get("contingencies", 0) + (count or 0)
 
-    def solved(self, scenario: Scenario, metadata: dict[str, Any]) -> None:
+    def solved(self, scenario: Scenario, metadata: Mapping[str, Any]) -> None:
         """Complete the row of a scenario whose result has been added whole."""
         row = self._rows[scenario.id]
         row.setdefault("contingencies", 0)

@@ -18,7 +18,6 @@ from ...breakdown import Breakdown, contained
 from ...model.solution import SEVERITY
 from ...solvers.study import solve_together
 from ...solvers.verification import Deviation, chosen, verified
-from ...study.solver_options import TYING
 from .state import solved_state
 
 if TYPE_CHECKING:
@@ -68,11 +67,12 @@ class Summed:
             before = self.left or {"states": 0, "reason": solution.left}
             self.left = {**before, "states": before["states"] + 1}
 
-    def note_block(self, block: BlockSolution) -> None:
-        """Note the solutions of a block."""
+    def note_block(self, block: BlockSolution, number: int | None = None) -> None:
+        """Note the solutions of a block, or that of one of its states."""
         self.worst = max(self.worst, SEVERITY.index(block.status))
         if block.iterations is not None:
-            self.iterations = max(self.iterations or 0, int(block.iterations.max()))
+            found = block.iterations if number is None else block.iterations[number]
+            self.iterations = max(self.iterations or 0, int(found.max()))
 
     def verify(self, deviation: Deviation) -> None:
         """Note how far a solution is from pandapower's."""
@@ -102,7 +102,7 @@ def base_cases(run: Run, summed: Summed) -> Iterator[pa.Table]:
         Rows of the states, in their order.
     """
     study, states = run.study, run.states()
-    if any(study.options.get(name) for name in TYING):
+    if study.ties:
         yield from _tied(run, list(states), summed)
         return
     size = max(1, MOST_ROWS // len(run.model.element))
@@ -156,7 +156,7 @@ def _block(run: Run, states: Sequence[State], summed: Summed) -> Iterator[pa.Tab
         yield from _block(run, states[middle:], summed)
         return
     if isinstance(found, Breakdown):
-        numbers, rows, begins = np.empty(0, np.int64), None, np.empty(0, np.int64)
+        numbers, rows, starts = np.empty(0, np.int64), None, np.empty(0, np.int64)
     else:
         numbers, rows = found.numbers, found.rows
         if found.block is not None:
@@ -165,12 +165,12 @@ def _block(run: Run, states: Sequence[State], summed: Summed) -> Iterator[pa.Tab
         if len(numbers) == len(states):
             yield rows
             return
-        begins = _begins(rows)
+        starts = begins(rows)
     place = {int(number): n for n, number in enumerate(numbers)}
     for number, state in enumerate(states):
         if number in place and rows is not None:
             n = place[number]
-            yield rows.slice(begins[n], begins[n + 1] - begins[n])
+            yield rows.slice(starts[n], starts[n + 1] - starts[n])
             continue
         solved = solved_state(run, state, partial(run.study.solve, run.model, state))
         summed.note_state(state.snapshot, solved)
@@ -189,11 +189,11 @@ def _together(run: Run, states: Sequence[State]) -> _Part:
             solution = block.solution(n)
             deviation |= verified(run.model, state, study.solver, study.options, solution)
     snapshots = [states[number].snapshot for number in numbers]
-    rows = run.kept.of_block(run.model, run.scenario, snapshots, block)
+    rows = run.kept.of_block(run.model, [run.scenario] * len(numbers), snapshots, block)
     return _Part(numbers, block, rows, deviation)
 
 
-def _begins(rows: pa.Table | None) -> NDArray[np.int64]:
+def begins(rows: pa.Table | None) -> NDArray[np.int64]:
     """Return where the rows of each state begin, and where the last ones end."""
     if rows is None:
         return np.empty(0, np.int64)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...model.state import State
     from ...results.kept import KeptRows
     from ...solvers.study import Study
-    from ...study.scenario import Cascade
+    from ...study.scenario import Cascade, Outage
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Run:
         contingencies: what is solved on top of each of them.
         criteria: by what contingencies of each category are judged; ``""`` is for states.
         kept: which rows are kept.
+        outages: what is out of service in all states.
         cascade: how branches trip in turn after a contingency, or None.
         actions: remedial actions after contingencies.
         choose: how they are taken, as in a manifest.
@@ -57,6 +58,7 @@ class Run:
     screen: bool
     verify: float
     timeout_secs: float
+    outages: Sequence[Outage] = ()
     cascade: Cascade | None = None
     actions: Sequence[Action] = ()
     choose: str = "in_order"

@@ -1,0 +1,162 @@
+"""What earlier runs have solved, taken over where shards or the layout of results have changed.
+
+Before jobs start, files that hold right results of scenarios to be solved are moved out of the way,
+and each shard is told in which of them its members are. So a shared result that isn't whole, or
+that has members of several of today's shards, costs no scenario its result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..files.durable import replace_json
+from ..files.parquet_footer import read_fingerprint, read_fingerprints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..plan.plan import Plan
+    from ..plan.shards import Shard
+    from ..study.scenario import Scenario
+
+
+def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """Move files with right results of unsolved scenarios aside, and tell the shards of them.
+
+    Shared results of today's shards that aren't whole are moved, too, or removed if nothing in
+    them is right, so that Snakemake counts them as missing.
+
+    Args:
+        plan: the batch.
+        unsolved: the scenarios that have no right result where the plan expects it.
+
+    Raises:
+        OSError: if files can't be moved.
+    """
+    for index in plan.earlier.glob("*.json"):
+        index.unlink()
+    wanted = _wanted(plan, unsolved)
+    found: dict[str, Path] = {}
+    own = set(plan.results()) if plan.in_blocks else set()
+    for path in _candidates(plan, wanted):
+        right = [
+            name
+            for name, fingerprint in _fingerprints(path).items()
+            if name in wanted and fingerprint == plan.fingerprint(wanted[name])
+        ]
+        if right and path.parent.name == "parts" and _stays(plan, path, right):
+            continue
+        if right and path.parent != plan.earlier:
+            plan.earlier.mkdir(parents=True, exist_ok=True)
+            aside = plan.earlier / f"{time.time_ns()}.{_name(path)}.parquet"
+            found |= dict.fromkeys(right, path.rename(aside))
+        elif right:
+            found |= dict.fromkeys(right, path)
+        elif path in own or path.parent == plan.earlier or path.parent.name == "parts":
+            path.unlink(missing_ok=True)
+    _tell(plan, found)
+
+
+def taken_over(plan: Plan, shard: Shard) -> dict[str, Path]:
+    """Return in which files members of a shard have right results, apart from its own result.
+
+    Args:
+        plan: the batch.
+        shard: the shard.
+
+    Returns:
+        Scenario -> file of several scenarios, or an earlier one of its own.
+    """
+    known = {member.id: member for member in shard.scenarios}
+    # Its own result, too, if a job that outlived its run has just written it.
+    own = {plan.result(member.id) for member in shard.scenarios} if plan.in_blocks else ()
+    files = dict.fromkeys((*own, *plan.parts(shard.name).glob("*.parquet")))
+    with suppress(OSError, ValueError):
+        told = json.loads(_index(plan, shard.name).read_text(encoding="utf-8"))
+        files |= dict.fromkeys(plan.earlier / name for name in told)
+    return {
+        name: path
+        for path in files
+        for name, fingerprint in _fingerprints(path).items()
+        if name in known and fingerprint == plan.fingerprint(known[name])
+    }
+
+
+def _wanted(plan: Plan, unsolved: Sequence[Scenario]) -> dict[str, Scenario]:
+    """Return the scenarios of files that jobs will write, those with right results among them."""
+    names = {scenario.id for scenario in unsolved}
+    if not plan.in_blocks:
+        return {scenario.id: scenario for scenario in unsolved}
+    return {
+        member.id: member
+        for shard in plan.shards
+        if any(member.id in names for member in shard.scenarios)
+        for member in shard.scenarios
+    }
+
+
+def _stays(plan: Plan, path: Path, scenarios: Sequence[str]) -> bool:
+    """Return whether a part is where the shard of all these scenarios will look for it.
+
+    A job that outlived its run may be about to use it.
+    """
+    return all(plan.parts(plan.holder(name)) == path.parent for name in scenarios)
+
+
+def forget(plan: Plan) -> None:
+    """Remove what was set aside, once all scenarios have their results."""
+    shutil.rmtree(plan.earlier, ignore_errors=True)
+
+
+def _index(plan: Plan, shard: str) -> Path:
+    return plan.earlier / f"{shard}.json"
+
+
+def _tell(plan: Plan, found: dict[str, Path]) -> None:
+    for shard in plan.shards:
+        names = {found[one.id].name for one in shard.scenarios if one.id in found}
+        if names:
+            replace_json(_index(plan, shard.name), sorted(names))
+
+
+def _candidates(plan: Plan, wanted: dict[str, Scenario]) -> Iterator[Path]:
+    """Yield files that may hold results of scenarios to be solved."""
+    if not wanted:
+        return
+    yield from sorted(plan.earlier.glob("*.parquet"))
+    whole = {
+        plan.job_folder(scenario.id).name
+        for scenario in plan.batch.scenarios
+        if scenario.id not in wanted or not plan.in_blocks
+    }
+    with os.scandir(plan.folder) as entries:
+        folders = sorted(entry.path for entry in entries if entry.name.startswith("job_"))
+    for folder in map(Path, folders):
+        if folder.name not in whole:
+            yield from (folder / "result.parquet", *sorted(folder.glob("parts/*.parquet")))
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    for path in (folder / "parts", folder):
+        with suppress(OSError):
+            path.rmdir()
+
+
+def _fingerprints(path: Path) -> dict[str, str]:
+    """Return scenario -> fingerprint of what a file holds."""
+    own = read_fingerprint(path)
+    return {**read_fingerprints(path)} if own is None else {_name(path): own}
+
+
+def _name(path: Path) -> str:
+    """Return whose result a file is, or was before it was set aside."""
+    if path.name == "result.parquet":
+        return path.parent.name.removeprefix("job_")
+    return path.stem.partition(".")[2]

@@ -1,0 +1,303 @@
+"""One result file for the scenarios of a job: the same rows, resumed as exactly, failing alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from itertools import pairwise
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+from gat_batch.api import BatchJob
+from gat_batch.results.reader import read_metadata, read_result, results_in
+from gat_batch.run.batch_record import LISTED_OF_MORE, MOST_LISTED, listed
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
+
+
+def records(workspace):
+    """Metadata of each solved scenario, by the results' own records."""
+    found = {name: read_metadata(path, name) for name, path in results_in(workspace.batch).items()}
+    return {name: about for name, about in found.items() if "solved" in about}
+
+
+def solved(workspace):
+    return {name: about["solved"] for name, about in records(workspace).items()}
+
+
+def rows(workspace):
+    found = results_in(workspace.batch)
+    return {name: read_result(path, name) for name, path in found.items()}
+
+
+def write_study(workspace, **top):
+    """Scenarios of every kind that one job may have: joined, alone, with contingencies, in time."""
+    workspace.write("low.csv", "load,p_mw,q_mvar\n0,15,5\n2,30,\n")
+    workspace.write("high.csv", "load,p_mw\n1,40\n")
+    workspace.write("day.csv", "snapshot,load,p_mw\nh0,0,10\nh1,0,20\nh2,0,30\n")
+    workspace.write("limits.csv", "element,id,max_vm_pu\nbus,3,1.05\n")
+    plain = [{"id": f"s{n}", "load_scale": 0.8 + 0.02 * n} for n in range(12)]
+    out = [
+        {"id": f"out{n}", "outages": [{"type": "line", "id": n // 2}], "load_scale": 1 + 0.01 * n}
+        for n in range(6)
+    ]
+    others = [
+        {"id": "low", "loads": "low.csv"},
+        {"id": "high", "loads": "high.csv"},
+        {"id": "day", "loads": "day.csv"},
+        {"id": "limited", "limits": "limits.csv", "solver": "ac_opf"},
+        {"id": "n1", "contingencies": "n-1"},
+        {"id": "system", "keep": "system"},
+        {"id": "buses", "keep": {"bus": ["vm_pu"]}},
+        {"id": "hopeless", "load_scale": 9.0},
+        {"id": "shared", "options": {"enforce_q_lims": True}},
+        {"id": "dc1", "solver": "dc"},
+        {"id": "dc2", "solver": "dc", "load_scale": 0.9},
+    ]
+    scenarios = [*plain[:6], *others[:5], *out, *plain[6:], *others[5:]]
+    content = {"grid": "pandapower:case14", "solver": "ac", "scenarios": scenarios, **top}
+    workspace.write("manifest.json", content)
+    return scenarios
+
+
+def run(workspace, code=0, **settings):
+    workspace.configure(retry_backoff_secs=0.1, **settings)
+    done = workspace.run()
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_a_shared_result_has_the_rows_of_single_ones_bit_for_bit(workspace, monkeypatch):
+    scenarios = write_study(workspace)
+    run(workspace)
+    single = rows(workspace)
+    about = records(workspace)
+    summary = {
+        name: pd.read_parquet(workspace.batch / "summary" / f"{name}.parquet")
+        for name in ("scenarios", "contingencies", "overloads", "aggregated_results")
+    }
+    run(workspace, layout="block", name="shared")
+    batch = workspace.batch.with_name("shared")
+    found = results_in(batch)
+    assert found.keys() == single.keys() == {one["id"] for one in scenarios}
+    assert len(set(found.values())) == 4  # ac, ac with contingencies, ac_opf, dc
+    assert {path.parent.name for path in batch.glob("job_*/*")} == {
+        path.parent.name for path in found.values()
+    }
+    for name, path in found.items():
+        assert read_result(path, name).equals(single[name]), name
+        kept = read_metadata(path, name)
+        differ = {key for key in about[name] if about[name][key] != kept[key]}
+        assert differ <= {"solved", "duration_secs"}, name
+        # Anyone's reader tells them apart by the column.
+        table = pq.read_table(path, filters=[("scenario", "=", name)])
+        assert len(table) == len(single[name])
+    for name, before in summary.items():
+        after = pd.read_parquet(batch / "summary" / f"{name}.parquet")
+        order = ["scenario", "snapshot", "contingency", "element", "id"]
+        keys = [key for key in order if key in before]
+        varying = [key for key in ("result", "duration_secs") if key in before]
+        one, other = (
+            table.drop(columns=varying).sort_values(keys, ignore_index=True)
+            for table in (before, after)
+        )
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    # Whoever compares the two batches, or asks for one state, needn't know how they are laid out.
+    compared = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "compare_batches.py", workspace.batch, batch],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    assert f"{len(scenarios)} scenarios, 0 with changes" in compared.stdout
+    monkeypatch.chdir(workspace.path)
+    net = BatchJob.resume(batch).network("low")
+    low = single["low"].to_pandas().query("element == 'bus'")
+    assert net.res_bus["vm_pu"].tolist() == low["vm_pu"].tolist()
+
+
+def test_an_edit_or_a_damage_costs_what_it_concerns_and_no_more(workspace):
+    write_study(workspace, layout="block")
+    run(workspace)
+    before = solved(workspace)
+    again = workspace.run()
+    assert "Nothing to be done" in again.stdout + again.stderr
+    workspace.write("low.csv", "load,p_mw\n0,16\n")
+    run(workspace)
+    after = solved(workspace)
+    assert {name for name in after if after[name] != before[name]} == {"low"}
+    path = results_in(workspace.batch)["dc1"]
+    path.write_bytes(path.read_bytes()[:-100])
+    run(workspace)
+    mended = solved(workspace)
+    assert {name for name in after if after[name] != mended[name]} == {"dc1", "dc2"}
+    assert not list(workspace.batch.glob("**/parts"))
+    assert not (workspace.batch / "logs" / "earlier").exists()
+
+
+def test_nothing_is_solved_again_where_jobs_or_the_layout_change(workspace):
+    scenarios = write_study(workspace)
+    run(workspace, layout="block", scenarios_per_job=5)
+    first, kept = solved(workspace), rows(workspace)
+    assert len(set(results_in(workspace.batch).values())) > 4
+    run(workspace, layout="block", scenarios_per_job=7)
+    assert solved(workspace) == first
+    run(workspace, layout="scenario", scenarios_per_job=7)
+    assert solved(workspace) == first
+    assert all(
+        path.parent.name == f"job_{name}" for name, path in results_in(workspace.batch).items()
+    )
+    more = [{"id": "first", "load_scale": 0.5}, *scenarios, {"id": "last", "load_scale": 0.6}]
+    content = {"grid": "pandapower:case14", "solver": "ac", "scenarios": more}
+    workspace.write("manifest.json", content)
+    run(workspace, layout="block", scenarios_per_job=7)
+    now = solved(workspace)
+    assert set(now) - set(first) == {"first", "last"}
+    assert {name: now[name] for name in first} == first
+    assert all(table.equals(kept[name]) for name, table in rows(workspace).items() if name in kept)
+    assert len(pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")) == len(more)
+
+
+@linux
+def test_one_at_fault_costs_nothing_but_itself(workspace, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    bad = {"crash": "loads_segfault.csv", "disk": "loads_io.csv", "once": "loads_kill-once.csv"}
+    for table in bad.values():
+        workspace.write(table, "load,p_mw\n0,30\n")
+    scenarios = [{"id": f"s{n}", "load_scale": 1 + n / 1000} for n in range(60)]
+    scenarios[10:10] = [{"id": name, "loads": table} for name, table in bad.items()]
+    content = {"grid": "pandapower:case14", "solver": "ac", "layout": "block"}
+    workspace.write("manifest.json", content | {"scenarios": scenarios})
+    done = run(workspace, 1, retry_attempts=2)
+    assert set(records(workspace)) == {f"s{n}" for n in range(60)} | {"once"}
+    error = json.loads((workspace.batch / "job_ac_0001" / "error.json").read_text())
+    told = {one["scenario"]: one["verdict"] for one in error["failed"]}
+    assert told == {"crash": "crash", "disk": "io"}
+    assert all(len(one["tries"]) == 2 for one in error["failed"])
+    assert "2 failed" in done.stdout + done.stderr
+    status = workspace.status()
+    assert (status["completed"], status["failed"], status["pending"]) == (61, 2, 0)
+    summary = pd.read_csv(workspace.batch / "summary" / "scenarios.csv").set_index("scenario")
+    assert set(summary.index[summary["status"] == "failed"]) == {"crash", "disk"}
+
+    before = solved(workspace)
+    text = (workspace.path / "manifest.json").read_text()
+    workspace.write("manifest.json", text.replace("_segfault", "_x").replace("_io", "_y"))
+    workspace.write("loads_x.csv", "load,p_mw\n0,30\n")
+    workspace.write("loads_y.csv", "load,p_mw\n0,30\n")
+    run(workspace)
+    after = solved(workspace)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"crash", "disk"}
+    assert not (workspace.batch / "job_ac_0001" / "error.json").exists()
+
+
+@linux
+def test_failures_that_are_permitted_are_tried_again_by_the_next_run(workspace, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    workspace.write("loads_kill.csv", "load,p_mw\n0,30\n")
+    scenarios = [{"id": "a"}, {"id": "b", "loads": "loads_kill.csv"}, {"id": "c"}]
+    content = {"grid": "pandapower:case14", "scenarios": scenarios, "layout": "block"}
+    workspace.write("manifest.json", content)
+    run(workspace, max_failures=1, retry_attempts=1)
+    before = solved(workspace)
+    assert set(before) == {"a", "c"}
+    dry = workspace.run("-n")
+    assert "1 to solve (b)" in dry.stderr
+    run(workspace, max_failures=1, retry_attempts=1)
+    assert solved(workspace) == before
+
+
+@linux
+@pytest.mark.parametrize("victim", ["controller", "worker"])
+def test_what_was_written_before_a_kill_is_never_solved_again(workspace, monkeypatch, victim):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))
+    scenarios = []
+    for n in range(24):
+        workspace.write(f"loads_slow-{n}.csv", "load,p_mw\n0,30\n")
+        scenarios.append({"id": f"s{n}", "loads": f"loads_slow-{n}.csv"})
+    content = {"grid": "pandapower:case14", "scenarios": scenarios, "layout": "block"}
+    workspace.write("manifest.json", content)
+    workspace.configure(retry_backoff_secs=0.1, scenarios_per_job=24)
+    process = workspace.start(cores=1)
+    parts = workspace.batch / "job_dc_0001" / "parts"
+    until = time.monotonic() + 60
+    while not list(parts.glob("*.parquet")):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    kill(process, victim)
+    process.communicate()
+    written = {
+        name: read_metadata(path, name)["solved"]
+        for path in parts.glob("[0-9]*.parquet")
+        for name in read_metadata(path)["members"]
+    }
+    if victim != "worker":
+        workspace.run("--unlock")
+        run(workspace, scenarios_per_job=24)
+    after = solved(workspace)
+    assert len(after) == 24
+    assert {name: after[name] for name in written} == written
+    if victim == "controller":
+        assert written
+
+
+def kill(process, victim):
+    """Kill Snakemake and all below it, or a worker of its job alone."""
+    if victim == "controller":
+        os.killpg(process.pid, signal.SIGKILL)
+        return
+    with suppress(ProcessLookupError):
+        os.kill(children(descendant(process.pid, "solve.py"))[-1], signal.SIGKILL)
+
+
+def children(pid):
+    listing = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in listing.stdout.split()]
+
+
+def descendant(pid, name):
+    for child in children(pid):
+        command = subprocess.run(
+            ["ps", "-o", "args=", "-p", str(child)], capture_output=True, text=True, check=False
+        ).stdout
+        if name in command and "python" in command.split()[0]:
+            return child
+        if found := descendant(child, name):
+            return found
+    return None
+
+
+def test_the_status_of_a_large_batch_lists_the_worst_and_a_sample():
+    def job(number, state="completed", status="ok"):
+        well = status == "ok" if state == "completed" else None
+        return {
+            "id": f"s{number}",
+            "state": state,
+            "status": status,
+            "converged": well,
+            "duration_ms": float(number % 977),
+        }
+
+    jobs = [job(n) for n in range(MOST_LISTED + 1)]
+    jobs[77] = job(77, "failed")
+    jobs[88] = job(88, "completed", "not_converged")
+    jobs[99] = job(99, "running")
+    shown = listed(jobs)
+    assert len(shown) <= LISTED_OF_MORE
+    assert {"s77", "s88", "s99", "s976", "s0"} <= {one["id"] for one in shown}
+    order = [int(one["id"][1:]) for one in shown]
+    assert order == sorted(order)
+    assert max(b - a for a, b in pairwise(order)) < 60
+    assert listed(jobs[:MOST_LISTED]) == jobs[:MOST_LISTED]
