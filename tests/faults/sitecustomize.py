@@ -1,8 +1,9 @@
 """Real faults in workers, on demand: put on PYTHONPATH, it acts on tables of certain names.
 
-When a worker opens loads_FAULT.csv or loads_FAULT-once.csv, the fault strikes: in C code, by
-signals and by real allocations, the way it does in the field. The environment variable BROKEN names
-steps, with commas between them, in which jobs have a bug: mostly for line 3 or snapshot b alone.
+When a worker opens loads_FAULT.csv, the fault strikes, loads_FAULT-once.csv the first time only,
+loads_FAULT-twice.csv the first two times: in C code, by signals and by real allocations, the way it
+does in the field. The environment variable BROKEN names steps, with commas between them, in which
+jobs have a bug: mostly for line 3 or snapshot b alone.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 
-TABLE = re.compile(r".*/loads_(segfault|gil|memory|hog|kill|slow|held|io)(-once)?[^/]*\.csv")
+TABLE = re.compile(r".*/loads_(segfault|gil|memory|hog|kill|slow|held|io)(-once|-twice)?[^/]*\.csv")
 
 
 def strike(fault, folder):
@@ -46,6 +47,15 @@ def strike(fault, folder):
         time.sleep(0.25)
 
 
+def leave_mark(path):
+    """Make a file, and return whether it wasn't there."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def hook(event, arguments):
     if event != "open" or multiprocessing.parent_process() is None:
         return
@@ -53,11 +63,9 @@ def hook(event, arguments):
     match = TABLE.fullmatch(path)
     if match is None:
         return
-    if match.group(2):
-        try:
-            os.close(os.open(f"{path}.struck", os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return
+    times = {None: 0, "-once": 1, "-twice": 2}[match.group(2)]
+    if times and not any(leave_mark(f"{path}.struck{n}") for n in range(times)):
+        return
     strike(match.group(1), os.path.dirname(path))  # noqa: PTH120 - as above
 
 

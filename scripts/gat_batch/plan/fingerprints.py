@@ -49,11 +49,6 @@ def solver_versions(solver: Solver) -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
-def common_metadata(solver: Solver) -> dict[str, Any]:
-    """Return what the result of each scenario with a solver says of itself."""
-    return {"solver": solver, "versions": solver_versions(solver)}
-
-
 @cache
 def grid_hash(grid: GridRef) -> str:
     """Return the hash of a grid's content, which each process reads once."""

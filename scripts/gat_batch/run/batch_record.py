@@ -5,11 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from .supervision import Failure
 
 
 MOST_LISTED = 20_000
@@ -89,6 +92,34 @@ def job_record(
         "left_to_pandapower": event.get("left") if solved else None,
         "error": event.get("error") if state == "failed" else None,
         "output": str(result) if state == "completed" else None,
+    }
+
+
+def failure_record(
+    scenario_id: str, verdict: str, message: str, failures: Sequence[Failure]
+) -> dict[str, Any]:
+    """Return what ``error.json`` says of a scenario that failed for good.
+
+    Args:
+        scenario_id: the scenario.
+        verdict: what kind of failure it was in the end.
+        message: one line for people.
+        failures: the attempts at it.
+    """
+    return {
+        "scenario": scenario_id,
+        "verdict": verdict,
+        "error": message,
+        "attempts": max(len(failures), 1),
+        "tries": [
+            {
+                "started": datetime.fromtimestamp(failure.started, UTC).isoformat(),
+                "duration_secs": round(failure.duration_secs, 3),
+                "verdict": failure.verdict,
+                "error": failure.message,
+            }
+            for failure in failures
+        ],
     }
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..breakdown import contained
 from ..errors import GatBatchError, ResultError
@@ -20,14 +19,15 @@ from ..files.durable import Durable
 from ..files.run_lock import alone
 from ..files.words import numbered
 from ..grids.approximations import read_approximations, told
-from .batch_record import progress_line
+from ..study.scenario import OPTIMAL
+from .batch_record import failure_record, progress_line
 from .journal import Journal
 from .layouts import layout_of
 from .memory import without_garbage_collection
 from .status import StatusBoard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..plan.plan import Plan
     from ..plan.shards import Shard
@@ -82,7 +82,9 @@ class ShardRun:
             path.parent.mkdir(parents=True, exist_ok=True)
             with alone(path.with_suffix(".lock"), self.log), self._true_status():
                 unsolved = self.layout.unsolved()
-                self._restore_records({member.id for member in unsolved})
+                names = {member.id for member in unsolved}
+                done = (member.id for member in self.shard.scenarios if member.id not in names)
+                self._restore_records(done)
                 if unsolved:
                     self.layout.begin(unsolved)
                     self._solve(unsolved)
@@ -105,12 +107,10 @@ class ShardRun:
         finally:
             self.board.update(force=True)
 
-    def _restore_records(self, unsolved: Container[str]) -> None:
+    def _restore_records(self, solved: Iterable[str]) -> None:
         """Complete the journal of members that are solved already."""
-        for member in self.shard.scenarios:
-            if member.id not in unsolved:
-                source = self.layout.source(member.id)
-                self.board.restore_record(member.id, source, self.journal)
+        for name in solved:
+            self.board.restore_record(name, self.layout.source(name), self.journal)
 
     def _solve(self, members: Sequence[Scenario]) -> None:
         # Cores that scenarios leave are for the contingencies of each.
@@ -146,8 +146,8 @@ class ShardRun:
         for line in filter(None, (tables, wide)):
             self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
-        rest = self._solve_together(members, workers, memory_mb) if self.plan.in_blocks else members
-        short = self._solvealone(rest, workers, memory_mb) if rest else []
+        rest = self._solve_together(members, workers, memory_mb)
+        short = self._solve_alone(rest, workers, memory_mb) if rest else []
         if short:
             raise MemoryError(
                 f"{self.memory_mb:g} MB are too little for {', '.join(short)}; "
@@ -165,7 +165,11 @@ class ShardRun:
         from . import worker
         from .supervision import RetryPolicy, Task, supervise
 
-        able = [member for member in members if member.contingencies is None]
+        able = [
+            member
+            for member in members
+            if member.contingencies is None and member.solver not in OPTIMAL
+        ]
         size = min(MOST_PER_PART, -(-len(able) // (workers * LEAST_PARTS)) or 1)
         parts = [able[start : start + size] for start in range(0, len(able), size)]
         tasks = [
@@ -176,19 +180,26 @@ class ShardRun:
             for part in parts
         ]
         solved: set[str] = set()
-        for outcome in supervise(
-            tasks,
-            worker.solve_members,
-            workers=workers,
-            policy=RetryPolicy(attempts=1),
-            memory_mb=memory_mb,
-            on_failure=self._note_failed_part,
-        ):
-            if not outcome.failed:
-                self._conclude(outcome.value)
-                solved |= outcome.value.keys()
-                self._show_progress()
-        return [member for member in members if member.id not in solved]
+        with Durable() as durable:
+            for outcome in supervise(
+                tasks,
+                worker.solve_members,
+                workers=workers,
+                policy=RetryPolicy(attempts=1),
+                memory_mb=memory_mb,
+                on_failure=self._note_failed_part,
+            ):
+                if not outcome.failed:
+                    self._conclude(outcome.value)
+                    solved |= outcome.value.keys()
+                    for path in self.layout.written(outcome.value):
+                        durable.add(path)
+                    self._show_progress()
+        rest = [member for member in members if member.id not in solved]
+        # Whoever was killed may have written more than it could say.
+        there = self.layout.solved(rest) if len(solved) < len(able) else set()
+        self._restore_records(member.id for member in rest if member.id in there)
+        return [member for member in rest if member.id not in there]
 
     def _note_failed_part(self, task: Task, failure: Failure, _wait_secs: float | None) -> None:
         count = numbered(task.name.count("\n") + 1, "scenario")
@@ -196,7 +207,7 @@ class ShardRun:
         if failure.detail:
             self.log(failure.detail)
 
-    def _solvealone(
+    def _solve_alone(
         self, members: Sequence[Scenario], workers: int, memory_mb: float
     ) -> Sequence[str]:
         """Solve scenarios one by one, each under its deadline, and give up those that fail.
@@ -232,8 +243,8 @@ class ShardRun:
                     self._give_up(member, last.verdict, last.message, outcome.failures)
                 else:
                     self._conclude(outcome.value)
-                if not self.plan.in_blocks:
-                    durable.add(self.plan.result(outcome.task.name))
+                for path in self.layout.written([outcome.task.name]):
+                    durable.add(path)
                 self._show_progress()
         return short
 
@@ -266,25 +277,10 @@ class ShardRun:
         self, member: Scenario, verdict: str, message: str, failures: Sequence[Failure]
     ) -> None:
         """Record why a scenario failed for good, and put a placeholder in place of its result."""
-        attempts = max(len(failures), 1)
-        content: dict[str, Any] = {
-            "scenario": member.id,
-            "verdict": verdict,
-            "error": message,
-            "attempts": attempts,
-            "tries": [
-                {
-                    "started": datetime.fromtimestamp(failure.started, UTC).isoformat(),
-                    "duration_secs": round(failure.duration_secs, 3),
-                    "verdict": failure.verdict,
-                    "error": failure.message,
-                }
-                for failure in failures
-            ],
-        }
+        record = failure_record(member.id, verdict, message, failures)
         # First the record: what takes the result's place must not be taken for one.
-        self.journal.write("failed", member.id, attempt=attempts, error=message)
-        self.layout.fail(member.id, content)
+        self.journal.write("failed", member.id, attempt=record["attempts"], error=message)
+        self.layout.fail(member.id, record)
 
     def _show_progress(self) -> None:
         content = self.board.update()

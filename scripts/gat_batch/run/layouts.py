@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import ResultError
 from ..files.durable import replace_json
 from ..files.parquet_footer import read_fingerprints
-from ..plan.fingerprints import common_metadata
 from .earlier import taken_over
 
 if TYPE_CHECKING:
@@ -29,6 +28,12 @@ class Layout(Protocol):
 
     def source(self, scenario_id: str) -> Path:
         """Return the file that has the rows of a solved member as yet."""
+
+    def solved(self, members: Sequence[Scenario]) -> set[str]:
+        """Return which members have been solved by now."""
+
+    def written(self, names: Iterable[str]) -> list[Path]:
+        """Return the files that solving these members has completed."""
 
     def begin(self, members: Sequence[Scenario]) -> None:
         """Make the folders of members to be solved, and remove what was said of their failures."""
@@ -83,6 +88,14 @@ class OwnFiles:
         """Return the file that has the rows of a solved member."""
         return self.plan.result(scenario_id)
 
+    def solved(self, members: Sequence[Scenario]) -> set[str]:
+        """Return which members have been solved by now."""
+        return {member.id for member in members if self.plan.is_solved(member)}
+
+    def written(self, names: Iterable[str]) -> list[Path]:
+        """Return the result file of each of these members."""
+        return [self.plan.result(name) for name in names]
+
     def begin(self, members: Sequence[Scenario]) -> None:
         """Make the folders of members to be solved, and remove what was said of their failures."""
         for member in members:
@@ -135,6 +148,15 @@ class SharedFile:
         """Return the file that has the rows of a solved member as yet."""
         return self._sources[scenario_id]
 
+    def solved(self, members: Sequence[Scenario]) -> set[str]:
+        """Return which members have been solved by now."""
+        self._sources |= taken_over(self.plan, self.shard)
+        return {member.id for member in members if member.id in self._sources}
+
+    def written(self, names: Iterable[str]) -> list[Path]:  # noqa: ARG002 - parts needn't last
+        """Return nothing: a part of the result is no file that has to last."""
+        return []
+
     def begin(self, members: Sequence[Scenario]) -> None:  # noqa: ARG002 - all share one folder
         """Make the folder of the parts, and remove what was said of members that failed."""
         self.plan.parts(self.shard.name).mkdir(parents=True, exist_ok=True)
@@ -165,7 +187,7 @@ class SharedFile:
             hint = "another process has taken them: run again"
             raise ResultError("parts of the result have gone", file=result, hint=hint)
         result.parent.mkdir(parents=True, exist_ok=True)
-        join_results(result, names, sources, self._failed, common_metadata(self.shard.solver))
+        join_results(result, names, sources, self._failed, {"solver": self.shard.solver})
         shutil.rmtree(self.plan.parts(self.shard.name), ignore_errors=True)
         return [result]
 

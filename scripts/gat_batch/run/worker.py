@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
 from ..model.scenario_tables import read_states
 from ..model.violations import Limits
-from ..plan.fingerprints import common_metadata
+from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study
@@ -129,7 +129,7 @@ def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
     if plan.in_blocks:
         path, metadata = _part(), {"members": {scenario_id: own}}
     else:
-        own |= {"scenario": scenario_id, **common_metadata(scenario.solver)}
+        own |= {"scenario": scenario_id, "solver": scenario.solver}
     with ResultWriter(path, metadata) as writer:
         rows_of = (
             solved_in_parts(run, summed.note, summed.verify, summed.report)
@@ -146,10 +146,10 @@ def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
 
 
 def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
-    """Solve several scenarios without contingencies, and write a part of the shard's result.
+    """Solve several scenarios without contingencies, and write their results. Runs in a worker.
 
-    Runs in a worker. It stops when it has taken a good share of the time that one of them may take,
-    as a deadline ends the worker and what it hasn't written.
+    It stops when it has taken a good share of the time that one of them may take, as a deadline
+    ends the worker and what it hasn't written.
 
     Args:
         names: ids of members that :func:`prepare` was called with, joined by :data:`BETWEEN`.
@@ -169,26 +169,30 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
     _worker.journal.write_all("started", [one.id for one in members], attempt=1, until=until)
     runs = []
     for member in members:
-        with suppress(GatBatchError):
+        with suppress(GatBatchError, OSError):
             runs.append(_run_of(member))
     about: dict[str, dict[str, Any]] = {}
     found: dict[str, Solved] = {}
-    metadata = {"members": about, **common_metadata(members[0].solver)}
+    common = {"solver": members[0].solver}
     first, now = 0, began
-    with ResultWriter(_part(), metadata) as writer:
+    with ExitStack() as stack:
+        part = None
+        if _worker.plan.in_blocks:
+            part = stack.enter_context(ResultWriter(_part(), {"members": about, **common}))
         for together in solved_together(runs):
             since, now = now, time.time()
             duration = (now - since) / len(together.runs)
-            start = 0
-            for run, summed, stop in zip(
-                together.runs, together.summed, together.stops, strict=True
-            ):
+            for run, summed, start, stop in together.each():
                 own = _metadata(_worker.members[run.scenario], 1, began)
                 own |= found_of(summed, duration)
-                about[run.scenario] = {**own, "rows": [first + start, first + stop]}
                 found[run.scenario] = solved_of(own, summed)
-                start = stop
-            writer.add_rows(together.rows)
+                about[run.scenario] = {**own, "rows": [first + start, first + stop]}
+                if part is None:
+                    metadata = {**own, "scenario": run.scenario, **common}
+                    with ResultWriter(_worker.plan.result(run.scenario), metadata) as writer:
+                        writer.add_rows(together.rows.slice(start, stop - start))
+            if part is not None:
+                part.add_rows(together.rows)
             first += len(together.rows)
             if now - began > limit * SHARE_OF_LIMIT:
                 break
@@ -208,6 +212,7 @@ def _metadata(scenario: Scenario, attempt: int, began: float) -> dict[str, Any]:
     keep = plan.keep(scenario)
     return {
         "fingerprint": plan.fingerprint(scenario),
+        "versions": solver_versions(scenario.solver),
         "attempt": attempt,
         "solved": began,
         **({} if keep == "all" else {"keep": keep}),

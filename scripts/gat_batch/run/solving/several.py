@@ -42,6 +42,11 @@ class Together:
     rows: pa.Table
     stops: Sequence[int]
 
+    def each(self) -> Iterator[tuple[Run, Summed, int, int]]:
+        """Yield each scenario with the numbers of its first row, and of the one behind its last."""
+        starts = (0, *self.stops)
+        yield from zip(self.runs, self.summed, starts, self.stops, strict=False)
+
 
 def solved_together(runs: Sequence[Run]) -> Iterator[Together]:
     """Solve scenarios that have no contingencies, as many at once as can be.
