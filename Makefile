@@ -27,7 +27,7 @@ SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs
 .PHONY: run test check lint docs upgrade-check slurm-profile clean
 
 run: .venv/ready
-	@echo "==> Solving the example batch (examples/ieee118) on $(CORES) cores"
+	@echo "==> Solving the example batch (examples/data_centre) on $(CORES) cores"
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
 
 test: .venv/ready
@@ -72,4 +72,4 @@ slurm-profile:
 	@echo "==> snakemake --profile slurm now uses $(CURDIR)/profiles/slurm/config.yaml"
 
 clean:
-	rm -rf .venv .snakemake runs/batch/ieee118
+	rm -rf .venv .snakemake runs/batch/data_centre

@@ -25,7 +25,7 @@ def make(clone, *arguments):
 
 def test_clean_leaves_other_batches_alone(clone):
     mine = clone / "runs" / "batch" / "mine" / "job_base" / "result.parquet"
-    gone = [clone / ".venv" / "x", clone / ".snakemake" / "x", clone / "runs/batch/ieee118/x"]
+    gone = [clone / ".venv" / "x", clone / ".snakemake" / "x", clone / "runs/batch/data_centre/x"]
     for file in (mine, *gone):
         file.parent.mkdir(parents=True)
         file.touch()

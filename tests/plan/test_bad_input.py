@@ -68,6 +68,38 @@ CASES = {
     "timeout of zero": (manifest(scenario(timeout_secs=0)), {}, ["'a'", "timeout_secs"]),
     "max_jobs of zero": (manifest(max_jobs=0), {}, ["max_jobs", "at least 1"]),
     "max_jobs a fraction": (manifest(max_jobs=1.5), {}, ["max_jobs: 1.5 must be a whole number"]),
+    "compare a tag that none has": (
+        manifest(scenario(tags=["today"]), compare=["today", "tomorow"]),
+        {},
+        ["compare", "no scenario has the tag 'tomorow'", "known are today"],
+    ),
+    "compare tags where there are none": (
+        manifest(compare=["a", "b"]),
+        {},
+        ["compare", "no scenario has the tag 'a'", "give scenarios tags"],
+    ),
+    "compare a single tag": (manifest(compare=["a"]), {}, ["compare", "too few"]),
+    "compare metadata that none has": (
+        manifest(scenario(metadata={"variant": 1}), compare="varient"),
+        {},
+        ["compare", "no scenario has metadata 'varient'", "did you mean 'variant'?"],
+    ),
+    "compare metadata where there are none": (
+        manifest(compare="variant"),
+        {},
+        ["compare", "no scenario has metadata 'variant'", "name tags in a list"],
+    ),
+    "compare metadata that are all the same": (
+        manifest(scenario(metadata={"variant": 1}), compare="variant"),
+        {},
+        ["compare", "scenarios have 1 value of 'variant'", "2 to 6 groups"],
+    ),
+    "compare too many groups": (
+        manifest(*({"id": f"s{n}", "metadata": {"n": n}} for n in range(7)), compare="n"),
+        {},
+        ["compare", "scenarios have 7 values of 'n'", "2 to 6 groups"],
+    ),
+    "an empty question": (manifest(question=""), {}, ["question", "too few"]),
     "scale a text": (
         manifest(scenario(load_scale="1")),
         {},

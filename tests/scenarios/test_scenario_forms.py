@@ -64,11 +64,17 @@ CARRIED = {
 }
 
 
+TOP = {"max_jobs": 3, "question": "does t.csv hold?", "compare": ["a", "b"]}
+"""Keys that only the whole has."""
+
+
 def test_what_a_manifest_knows_too_reaches_it_with_paths_seen_from_there(tmp_path):
     known = json.loads((SCHEMAS / "scenario_specification.schema.json").read_text())
     both = known["$defs"]["scenario"]["properties"].keys()
     both &= SCHEMA["$defs"]["scenario"]["properties"].keys()
     assert both - {"id", "grid", "time_slices"} == CARRIED.keys()
+    both = known["properties"].keys() & SCHEMA["properties"].keys()
+    assert both - {"scenarios", "grid"} <= CARRIED.keys() | TOP.keys()
     (tmp_path / "t.csv").write_text("id,p_mw\n4,1\n")
     for place in ("scenario", "defaults", "top"):
         top = known["properties" if place == "top" else "$defs"]
@@ -78,7 +84,8 @@ def test_what_a_manifest_knows_too_reaches_it_with_paths_seen_from_there(tmp_pat
         if place != "scenario":
             given = {key: value for key, value in CARRIED.items() if key in top}
         if place == "top":
-            content = study({"id": "a"}, **given)
+            given |= TOP
+            content = study({"id": "a", "tags": ["a"]}, {"id": "b", "tags": ["b"]}, **given)
         elif place == "defaults":
             content = study({"id": "a"}, defaults=given)
         else:

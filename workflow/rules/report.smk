@@ -33,6 +33,7 @@ rule report:
         runtime=60,
     params:
         script=lambda wildcards, threads: SCRIPTS / "report.py",
+        asked=[PLAN.batch.question, PLAN.batch.compare],
         settings=lambda wildcards, threads: SETTINGS,
         python=lambda wildcards, threads: PYTHON,
     shell:

@@ -17,6 +17,7 @@ from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
 from .drawing_library import drawing_library
+from .groups.comparison import Asked
 from .one_line_diagram import one_line_diagram
 from .page import page, svg
 from .sections import sections_of
@@ -55,7 +56,12 @@ def write_report(plan: Plan) -> None:
                 first.setdefault(plan.grid_name(scenario), scenario)
             hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
             sections, drawn = [], {}
-            for section in sections_of(summary, status, _maps(plan, first), hashes):
+            asked = Asked(
+                plan.batch.question,
+                plan.batch.groups,
+                frozenset(one.id for one in plan.batch.scenarios if plan.keep(one) == "system"),
+            )
+            for section in sections_of(summary, status, _maps(plan, first), hashes, asked):
                 sections.append(section)
                 for figure in section.figures:
                     drawn[figure.name] = draughtsman.submit(svg, figure.spec)

@@ -85,7 +85,7 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> S
 
 def map_colour(loading: float, limits: Limits) -> tuple[str, float]:
     """Return colour and width in pixels of a branch with this highest loading in percent."""
-    rank = sum(loading > part * limits.loading_percent for part in SHARE_OF_LIMIT)
+    rank = sum(loading > part * limits.most_percent for part in SHARE_OF_LIMIT)
     return (GREY, BLUE, ORANGE, RED)[rank], (1.4, 1.8, 2.6, 3.6)[rank]
 
 

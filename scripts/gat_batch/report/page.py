@@ -94,7 +94,7 @@ def _tiles(summary: Summary) -> list[dict[str, str]]:
         if known.empty or (column == "max_unserved_mw" and known.max() == 0):
             continue
         at = str(known.idxmin() if least else known.idxmax())
-        limit = summary.limits.loading_percent
+        limit = summary.limits.most_percent
         bad = column == "max_loading_percent" and known[at] > limit
         tile(label, f"{known[at]:,.{digits}f}", unit, at, "bad" if bad else "")
     return made

@@ -55,6 +55,7 @@ class Section:
         tables: its tables, in order.
         facts: name -> fact.
         verdicts: name -> verdict; they come first.
+        short: its name in the bar of sections, or empty for its title.
     """
 
     id: str
@@ -64,3 +65,4 @@ class Section:
     tables: tuple[Listing, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    short: str = ""

@@ -9,6 +9,7 @@ import pandas as pd
 from . import figures
 from .contingency_sections import categories, contingencies
 from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
+from .groups.comparison import comparison
 from .histogram import Histogram, round_edges
 from .section import Figure, Section
 from .tables import (
@@ -25,6 +26,7 @@ from .tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .groups.comparison import Asked
     from .one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
 
@@ -34,6 +36,7 @@ def sections_of(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
+    asked: Asked | None = None,
 ) -> Iterator[Section]:
     """Yield the sections that have something to say, each made when it is asked for.
 
@@ -42,8 +45,9 @@ def sections_of(
         status: the content of ``batch_manifest.json``.
         maps: grid -> its map.
         grids: grid -> hash of its content.
+        asked: what the manifest asks of the report, if anything.
     """
-    for section in _made(summary, status, maps, grids):
+    for section in _made(summary, status, maps, grids, asked):
         if section is not None and (
             section.figures or section.tables or section.facts or section.verdicts
         ):
@@ -55,7 +59,9 @@ def _made(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
+    asked: Asked | None,
 ) -> Iterator[Section | None]:
+    yield comparison(summary, asked) if asked else None
     yield categories(summary)
     # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST_KEYS = (
     "grid", "solver", "timeout_secs", "max_jobs", "options", "contingencies", "categories",
-    "cascade", "actions", "keep", "layout",
+    "cascade", "actions", "keep", "layout", "question", "compare",
 )  # fmt: skip
 """Keys for all scenarios that the manifest takes as they are."""
 

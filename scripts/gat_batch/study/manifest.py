@@ -73,11 +73,14 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         if faults:
             raise InputErrors(faults)
     entries = document["scenarios"]
+    compare = document.get("compare", ())
     return Batch(
         file=file,
         scenarios=tuple(_scenario(entry, document, file.parent) for entry in entries),
         max_jobs=document.get("max_jobs"),
         layout=document.get("layout"),
+        question=document.get("question", ""),
+        compare=compare if isinstance(compare, str) else tuple(compare),
     )
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
-from ..files.words import nearest
-from .scenario import DEPTHS, FOLLOWS, OPTIMAL, is_no_category
+from ..files.words import nearest, numbered, shown
+from .scenario import DEPTHS, FOLLOWS, MOST_GROUPS, OPTIMAL, is_no_category
 from .solver_options import OPTIONS, TYING, check_options
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
     yield from common_faults
     yield from _category_faults(document.get("categories", {}), file, None)
     yield from _mistaken_categories(document, file)
+    yield from _group_faults(document, file)
     for entry in document["scenarios"]:
         name = entry["id"]
         yield from _needless(entry, document, file)
@@ -148,6 +149,28 @@ def _mistaken_categories(document: Mapping[str, Any], file: Path) -> Iterator[Ga
                 f"there are {', '.join(sorted(used))}" if used else "contingencies have none"
             )
             yield ManifestError(what, file=file, field="categories", hint=hint)
+
+
+def _group_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
+    """Yield faults of the groups that are to be compared: each needs scenarios."""
+    compare, entries = document.get("compare", []), document["scenarios"]
+    if isinstance(compare, list):
+        tags = sorted({tag for entry in entries for tag in entry.get("tags", [])})
+        for tag in (tag for tag in compare if tag not in tags):
+            hint = nearest(tag, tags) if tags else "give scenarios tags"
+            what = f"no scenario has the tag {tag!r}"
+            yield ManifestError(what, file=file, field="compare", hint=hint)
+        return
+    told = [entry.get("metadata", {}) for entry in entries]
+    values = {shown(known[compare]) for known in told if known.get(compare) is not None}
+    what = f"scenarios have {numbered(len(values), 'value')} of {compare!r}"
+    hint = f"2 to {MOST_GROUPS} groups can be compared"
+    if not values:
+        keys = sorted({key for known in told for key in known})
+        hint = nearest(compare, keys) if keys else "give scenarios metadata, or name tags in a list"
+        what = f"no scenario has metadata {compare!r}"
+    if not 1 < len(values) <= MOST_GROUPS:
+        yield ManifestError(what, file=file, field="compare", hint=hint)
 
 
 def _form_meant(spec: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,10 @@ Engine = Literal["auto", "pandapower", "lightsim2grid"]
 
 
 Solver = Literal["dc", "ac", "dc_opf", "ac_opf"]
+
+
+MOST_GROUPS = 6
+"""Most groups of scenarios that are compared, as many as colours can tell apart."""
 
 
 OutageType = Literal["line", "trafo", "trafo3w", "gen", "sgen", "load", "bus", "shunt", "dcline"]
@@ -213,14 +218,34 @@ class Batch:
         scenarios: the scenarios, in the manifest's order.
         max_jobs: most scenarios solved at the same time, or None for no cap.
         layout: how results are laid out in files; None for what the configuration says.
+        question: what the batch is to answer, or empty.
+        compare: tags of the groups of scenarios that are compared, or the key of metadata that
+            tells them apart; empty for none.
     """
 
     file: Path
     scenarios: tuple[Scenario, ...]
     max_jobs: int | None = None
     layout: str | None = None
+    question: str = ""
+    compare: tuple[str, ...] | str = ()
 
     @property
     def folder(self) -> Path:
         """The folder that the manifest's paths are relative to."""
         return self.file.parent
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Name of each group that is compared, the reference first -> ids of its scenarios."""
+        found: dict[str, list[str]] = {}
+        if isinstance(self.compare, str):
+            for scenario in self.scenarios:
+                if (value := scenario.metadata.get(self.compare)) is not None:
+                    name = value if isinstance(value, str) else json.dumps(value)
+                    found.setdefault(name, []).append(scenario.id)
+        else:
+            found = {
+                tag: [one.id for one in self.scenarios if tag in one.tags] for tag in self.compare
+            }
+        return {name: tuple(ids) for name, ids in found.items()}
