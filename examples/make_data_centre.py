@@ -147,7 +147,7 @@ def main() -> None:
         common |= {"outages": outages} if outages else {}
         flow = {"solver": "ac", "gens": f"units_{case}.csv"}
         optimum = {"solver": "dc_opf", "options": {"secure": True}}
-        scenarios.append({"id": f"{name}-day", **common, **flow})
+        scenarios.append({"id": name, **common, **flow})
         scenarios.append({"id": f"{name}-secured", **common, **optimum})
     manifest = {
         "question": QUESTION,

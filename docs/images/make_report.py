@@ -1,54 +1,34 @@
-"""Draw docs/images/report.png from the figures of a batch's report.
+"""Take docs/images/report.png, the first screen of a batch's report, with Chromium.
 
-python docs/images/make_report.py runs/batch/ieee118 docs/images/report.png
+python docs/images/make_report.py runs/batch/data_centre docs/images/report.png
 """
 
 from __future__ import annotations
 
-import re
+import subprocess
 import sys
 from pathlib import Path
 
-import vl_convert
-
-COLUMNS = (("map_1",), ("loadings", "voltages", "worst_branches"))
-WIDTHS = (560, 430)
-GAP = 16
-SIZE = re.compile(r'<svg[^>]*?width="([\d.]+)" height="([\d.]+)"')
+WINDOW = "--window-size=1280,910"
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", WINDOW)
+DRAWN = "--virtual-time-budget=10000"
+"""Milliseconds of the page's own clock, in which its figures are drawn."""
 
 
-def draw(folder: Path) -> bytes:
-    """The figures side by side: the map left, the histograms right.
+def take(page: Path, picture: Path) -> None:
+    """Take a picture of the first screen of a page.
 
     Args:
-        folder: the folder ``summary/plots`` of a batch.
+        page: the page, ``summary/report.html`` of a batch.
+        picture: the PNG file to write.
 
-    Returns:
-        A PNG file.
+    Raises:
+        subprocess.CalledProcessError: if Chromium fails.
     """
-    parts, heights, left = [], [], GAP
-    for names, width in zip(COLUMNS, WIDTHS, strict=True):
-        top = GAP
-        for name in names:
-            text = (folder / f"{name}.svg").read_text(encoding="utf-8")
-            text = text[text.index("<svg") :]
-            # Names of clips and gradients are unique in a figure, not among several.
-            text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}_", text)
-            found = SIZE.search(text)
-            if found is None:
-                raise ValueError(f"{name}.svg has no size")
-            factor = width / float(found[1])
-            place = f'<g transform="translate({left} {top}) scale({factor:.4f})">'
-            parts.append(f"{place}{text}</g>")
-            top += round(float(found[2]) * factor) + GAP
-        heights.append(top)
-        left += width + GAP
-    size = f'width="{left}" height="{max(heights)}"'
-    whole = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
-    background = f'<rect {size} fill="white"/>'
-    picture: bytes = vl_convert.svg_to_png(f"{whole}{background}{''.join(parts)}</svg>", scale=1.5)
-    return picture
+    shot = f"--screenshot={picture.resolve()}"
+    command = ["chromium", *FLAGS, DRAWN, shot, page.resolve().as_uri()]
+    subprocess.run(command, check=True, timeout=60)  # noqa: S603 - our own page
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(draw(Path(sys.argv[1]) / "summary" / "plots"))
+    take(Path(sys.argv[1]) / "summary" / "report.html", Path(sys.argv[2]))

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("example")]
 
 BRANCHES = ("line", "trafo")
 HAIR = 1e-4
-FLOWS = {"today": "today-day", "data centre": "data-centre-day", "new line": "new-line-day"}
-OPTIMA = {group: flow.replace("-day", "-secured") for group, flow in FLOWS.items()}
+FLOWS = {"today": "today", "data centre": "data-centre", "new line": "new-line"}
+OPTIMA = {group: f"{flow}-secured" for group, flow in FLOWS.items()}
 GROUPS = {group: {FLOWS[group], OPTIMA[group]} for group in FLOWS}
 
 

@@ -91,5 +91,5 @@ def _figures(
     if branches is None:
         return ()
     text = "Worst loading of the highest loaded branches, before and after all contingencies. A "
-    text += "group without a point keeps the limit there, and has higher loadings elsewhere. "
+    text += "group without a point keeps the limit there. "
     return (Figure("groups", branches, f"{text}{dashed}"),)
