@@ -112,3 +112,52 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     asked = [url for url in requests(browser) if not url.startswith("data:")]
     assert asked == [report.as_uri()]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_first_screen_answers_the_question(workspace, browser, width):
+    hours = "".join(f"0,{60 + 5 * hour},{hour:02}:00\n" for hour in range(24))
+    workspace.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
+    question = "Does <i>it</i> hold?"
+    day = {"loads": "loads.csv", "contingencies": "n-1"}
+    scenarios = [
+        {"id": "a", "tags": ["as it is"], **day},
+        {"id": "b", "tags": ["without line 2"], "outages": [{"type": "line", "id": 2}], **day},
+    ]
+    workspace.write(
+        "manifest.json",
+        {
+            "question": question,
+            "compare": ["as it is", "without line 2"],
+            "grid": "pandapower:case9",
+            "scenarios": scenarios,
+        },
+    )
+    workspace.configure()
+    assert workspace.run().returncode == 0
+    browser.set_window_size(width, 900)
+    browser.get((workspace.batch / "summary" / "report.html").as_uri())
+    WebDriverWait(browser, 60).until(
+        lambda _: browser.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+    answer = browser.find_element(By.ID, "answer")
+    assert answer.find_element(By.TAG_NAME, "h2").text == question
+    assert "Answer" in browser.find_element(By.TAG_NAME, "nav").text
+    verdicts = answer.find_element(By.CLASS_NAME, "verdicts")
+    assert verdicts.text.count("contingencies") == 2
+    assert "against as it is:" in verdicts.text
+    figure = answer.find_element(By.CSS_SELECTOR, "[data-figure=groups] svg")
+    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(overflow) <= 0
+    if width == 1280:
+        # Words and picture stand beside each other, and both end on the first screen.
+        assert figure.rect["x"] > verdicts.rect["x"] + verdicts.rect["width"]
+        for part in (verdicts, figure):
+            assert part.rect["y"] + part.rect["height"] < 900
+    else:
+        assert figure.rect["y"] > verdicts.rect["y"] + verdicts.rect["height"]
+    points = figure.find_elements(By.CSS_SELECTOR, ".mark-symbol.role-mark path")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[-1])
+    points[-1].click()
+    assert browser.find_element(By.CSS_SELECTOR, "tr.marked td").text == "b"
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
