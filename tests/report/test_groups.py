@@ -8,7 +8,7 @@ import pytest
 from summary_files import files_in, write_result
 
 from gat_batch.model.violations import Limits
-from gat_batch.report.groups import drawings, judged_rows
+from gat_batch.report.groups import drawings, judged_rows, standing
 from gat_batch.report.groups.changes import changes
 from gat_batch.report.groups.comparison import Asked, comparison
 from gat_batch.report.groups.standing import standings
@@ -98,6 +98,7 @@ def test_groups_are_tags_or_values_of_metadata():
 @pytest.mark.parametrize("batch_rows", [7, 200_000])
 def test_every_count_and_extreme_equals_pandas(summed, monkeypatch, batch_rows):
     monkeypatch.setattr(judged_rows, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(standing, "MOST_PARTS", 3)
     rng = np.random.default_rng(5)
     groups = {"one": ["s0", "s1", "s4"], "two": ["s2", "s3", "s4"]}
     results, every = [], []

@@ -23,6 +23,9 @@ a bus, and empty of a branch."""
 
 SOLVED = ("ok", "islanded")
 
+MOST_PARTS = 16
+"""Most tables of violations that are kept before they are summed up."""
+
 
 @dataclass(frozen=True)
 class Extreme:
@@ -157,6 +160,8 @@ class _Tally:
             states = violations[STATE].assign(before=violations["contingency"] == "")
             self._broken.append(states.groupby(STATE, sort=False).max().reset_index())
             self._violations.append(_summed(violations.assign(states=1)))
+        if len(self._violations) > MOST_PARTS:
+            self._violations = [_summed(pd.concat(self._violations))]
 
     def _by_extremes(self, bare: pd.DataFrame) -> pd.DataFrame:
         """Return violations of states that kept no other rows, as far as their extremes tell."""
