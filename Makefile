@@ -15,7 +15,7 @@ QUICK := tests/files tests/study tests/model tests/results tests/summary tests/u
   tests/contingency/test_partitioned_inverse.py tests/contingency/test_block_results.py \
   tests/contingency/test_contingency_solvers.py::test_every_outage_of_a_small_grid_is_solved_as_by_pandapower \
   tests/powerflow/test_power_flows.py::test_odd_grid_is_solved_as_by_pandapower \
-  tests/scenarios/test_scenarios.py tests/report/test_report.py \
+  tests/scenarios/test_scenarios.py tests/report/test_report.py tests/report/test_groups.py \
   tests/grids/test_matpower.py tests/opf/test_opf_dc.py tests/run/test_supervision.py
 SLOWER := \
   tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations \

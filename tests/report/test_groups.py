@@ -211,7 +211,7 @@ def test_words_say_what_is_broken_before_any_contingency_and_what_has_no_solutio
     text, reasons = said(section, "bad")
     assert text == (
         "fails: limits are broken in 1 of 2 states, after 1 of 2 contingencies and in 1 before "
-        "any; 1 of 2 states has no solution; 1 time there is none after a contingency; "
+        "any; 1 of 2 states has no solution; 1 contingency has no solution; "
         "1 of 2 scenarios failed"
     )
     assert reasons == {
@@ -326,3 +326,31 @@ def test_markup_in_names_stays_text(summed):
     text = page(summary, status, [section], "")
     assert NASTY not in text
     assert "&lt;/script&gt;&lt;b&gt;&amp;" in text
+
+
+@pytest.mark.workflow
+def test_another_question_makes_another_report_and_solves_nothing(workspace):
+    manifest = {
+        "grid": "pandapower:case9",
+        "scenarios": [
+            {"id": "a", "tags": ["now"], "metadata": {"year": 2030}},
+            {"id": "b", "tags": ["then"], "metadata": {"year": 2040}, "load_scale": 1.2},
+        ],
+    }
+    report = workspace.batch / "summary" / "report.html"
+
+    def answered(**asked):
+        workspace.write("manifest.json", {**manifest, **asked})
+        run = workspace.run()
+        assert run.returncode == 0, run.stdout + run.stderr
+        return report.read_text()
+
+    workspace.configure()
+    assert 'id="answer"' not in answered()
+    solved = workspace.solved()
+    asked = answered(question="Does it hold?", compare=["now", "then"])
+    assert "<h2>Does it hold?</h2>" in asked
+    assert "against now:" in asked
+    assert "against 2030:" in answered(question="Does it hold?", compare="year")
+    assert "<h2>And now?</h2>" in answered(question="And now?")
+    assert workspace.solved() == solved

@@ -61,7 +61,8 @@ def _headline(found: Standing) -> str:
         have = "has" if found.unsolved == 1 else "have"
         parts.append(f"{found.unsolved:,} of {_states(solved)} {have} no solution")
     if found.lost:
-        parts.append(f"{numbered(found.lost, 'time')} there is none after a contingency")
+        have = "contingency has" if found.lost == 1 else "contingencies have"
+        parts.append(f"{found.lost:,} {have} no solution")
     if found.failed:
         parts.append(f"{found.failed:,} of {numbered(found.scenarios, 'scenario')} failed")
     if parts:
