@@ -246,6 +246,23 @@ def test_changes_are_new_worse_better_gone_or_the_same(summed):
     assert told.same == 2
 
 
+def test_the_voltage_named_is_outside_its_own_band(summed):
+    """Bus 0 may have 0.85 p.u., bus 1 has a limit at 0.9 p.u."""
+    rows = state(None, None, [50], [1.0, 1.0])
+    rows += state(None, "line:1", [50], [0.85, 0.89])
+    rows = [row for row in rows if (row.get("vm_pu"), row["element"]) != (0.85, "bus")]
+    section = comparison(summed((scenario("a"), rows)), Asked("Well?"))
+    assert said(section, "all scenarios")[1]["voltages:"] == "0.890 p.u., bus:1 after line:1, in a"
+
+
+def test_a_group_may_have_failed_whole(summed):
+    summary = summed((scenario("a"), None), (scenario("b"), state(loading=[99])))
+    for groups in ({"x": ["a"], "y": ["b"]}, {"y": ["b"], "x": ["a"]}, {"x": ["a"]}):
+        section = comparison(summary, Asked("", groups))
+        assert said(section, "x")[0] == "fails: 1 of 1 scenario failed"
+        assert len(section.figures) == len(groups) - 1
+
+
 @pytest.mark.parametrize(("status", "cost"), [("ok", True), ("infeasible", False)])
 def test_costs_are_compared_if_all_optima_are_there(summed, status, cost):
     known = {"objective": 110.0} if status == "ok" else {}

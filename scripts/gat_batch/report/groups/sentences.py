@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from ...files.words import numbered
 from ..section import Verdict
 from .changes import changes
+from .standing import Extreme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from .standing import Extreme, Standing
+    from .standing import Standing
 
 MOST_NAMED = 1
 """Most violations of a kind that a sentence names."""
@@ -99,14 +100,19 @@ def voltage(worst: Extreme | None, names: Mapping[str, str]) -> str:
 
 
 def _broken_voltages(found: Standing, names: Mapping[str, str]) -> str:
-    """Return lowest and highest voltage if they are outside their bands."""
-    kinds, sides = (
-        found.violations.index.get_level_values(name) if len(found.violations) else ()
-        for name in ("element", "side")
-    )
-    broken = {side for kind, side in zip(kinds, sides, strict=True) if kind == "bus"}
-    shown = {"low": found.lowest, "high": found.highest}
-    return "; ".join(voltage(worst, names) for side, worst in shown.items() if side in broken)
+    """Return the voltage that is furthest below its band, and the one furthest above."""
+    if found.violations.empty:
+        return ""
+    told = []
+    buses = found.violations[found.violations.index.get_level_values("element") == "bus"]
+    for _, rows in buses.groupby(level="side", sort=False):
+        at = int(rows["excess"].to_numpy().argmax())
+        row = rows.iloc[at]
+        _, number, _, contingency = parts_of(rows.index[at])
+        place = f"bus:{number}", contingency, str(row["scenario"]), str(row["snapshot"])
+        told.append(Extreme(float(row["value"]), *place))
+    ordered = sorted(told, key=lambda worst: worst.value)
+    return "; ".join(voltage(worst, names) for worst in ordered)
 
 
 def unserved(found: Standing, names: Mapping[str, str]) -> str:
