@@ -45,10 +45,9 @@ SHARE = 0.1
 LEAST_SECS = 10.0
 """Least such time in seconds, as a worker's first part prepares the state."""
 
-PARTS = 16
-"""Parts that a state's contingencies are cut into, for cores, and pieces of a part at fault."""
-
-MOST_PER_PART = 1024
+PARTS, FEW_PER_PART, MOST_PER_PART = 16, 20, 1024
+"""Parts of a state's contingencies, for cores, and pieces of a part at fault; contingencies of a
+part, as handing one to a worker takes as long as to solve ten of a small grid."""
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -234,7 +233,7 @@ def _first_parts(
     """Solve each state, and yield the parts of its contingencies."""
     run = worker.run
     count = len(run.contingencies)
-    pieces = max(PARTS, -(-count // MOST_PER_PART))
+    pieces = max(min(PARTS, -(-count // FEW_PER_PART)), -(-count // MOST_PER_PART))
     for number, state in enumerate(run.states()):
         # Workers, which are forked later, inherit what the first state's contingencies need.
         solve = (
