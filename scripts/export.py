@@ -1,7 +1,8 @@
 """Export from a batch: python scripts/export.py runs/batch/NAME OUT [--scenario ID ...].
 
 With a scenario, OUT is its grid in one state with the results filled in: pandapower .json, MATPOWER
-.m or .mat, or .arrow. Without, OUT is the summary as an Excel workbook, .xlsx.
+.m or .mat, or .arrow. With --to, OUT is a folder of datasets for machine learning. Without either,
+OUT is the summary as an Excel workbook, .xlsx.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import sys
 from pathlib import Path
 
 from gat_batch.api import BatchJob
+from gat_batch.datasets import LAYOUTS
 from gat_batch.errors import GatBatchError, ResultError
 from gat_batch.grids import WRITABLE, write_grid
 from gat_batch.process import set_up_solving
+from gat_batch.run.monitor import read_status
+from gat_batch.run.start import plan_batch
 from gat_batch.summary.workbook import write_summary
 
 
@@ -21,7 +25,9 @@ def main() -> int:
     """Parse the arguments and export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("batch", type=Path, help="folder of a batch")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the file, or .arrow folder")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the file or folder")
+    parser.add_argument("--to", choices=LAYOUTS, help="layout of datasets for machine learning")
+    parser.add_argument("--cores", type=int, default=1, help="processes that make datasets")
     parser.add_argument("--scenario", metavar="ID", help="which scenario")
     parser.add_argument("--snapshot", help="which of its snapshots, if it has any")
     parser.add_argument("--contingency", help="a contingency as in the results, as line:3")
@@ -42,6 +48,8 @@ def main() -> int:
 def export(arguments: argparse.Namespace) -> list[str]:
     """Write the file, and return what its format can't hold, a sentence each."""
     out: Path = arguments.out
+    if arguments.to:
+        return _export_datasets(arguments)
     known = [*WRITABLE] if arguments.scenario else [".xlsx"]
     if not arguments.scenario and (arguments.snapshot or arguments.contingency):
         raise ResultError("no scenario is named", hint="--scenario says whose state is meant")
@@ -56,6 +64,18 @@ def export(arguments: argparse.Namespace) -> list[str]:
         state = (arguments.scenario, arguments.snapshot, arguments.contingency)
         return write_grid(job.network(*state), out)
     write_summary(job.folder, out)
+    return []
+
+
+def _export_datasets(arguments: argparse.Namespace) -> list[str]:
+    if arguments.scenario or arguments.snapshot or arguments.contingency:
+        raise ResultError("datasets are of all scenarios", hint="leave out --scenario or --to")
+    # Imported late, as it imports pandapower.
+    from gat_batch.datasets.dataset import write_datasets
+
+    plan = plan_batch(read_status(arguments.batch)["settings"])
+    cores, force = arguments.cores, arguments.force
+    write_datasets(plan, arguments.out, arguments.to, workers=cores, replace=force)
     return []
 
 

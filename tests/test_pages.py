@@ -20,6 +20,7 @@ PAGES = {
     "tpl": ["docs/howto/planning.md"],
     "draws": ["docs/howto/monte-carlo.md"],
     "opf": ["docs/howto/optimal-power-flow.md"],
+    "datasets": ["docs/howto/datasets.md"],
     "analyses": ["docs/howto/analyses.md"],
     "module": ["docs/howto/module.md"],
 }
