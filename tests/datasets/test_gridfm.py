@@ -31,6 +31,9 @@ FAMILIES = [
      "draws": {"count": 220, "random": DRAWN}},
     {"id": "opf", "grid": "pandapower:case118", "sweep": OPTIMA,
      "draws": {"count": 3, "random": DRAWN}},
+    {"id": "at", "grid": "pandapower:case118", "options": {"dispatch": "ac_opf"},
+     "each_outage": {"sets": [[{"type": "line", "id": 8}]]},
+     "draws": {"count": 3, "random": DRAWN}},
     {"id": "taps", "grid": "taps.json", "options": {"tap_control": True},
      "draws": {"count": 3, "random": LOADS}},
     {"id": "lost", "grid": "taps.json", "each_outage": {}},
@@ -214,6 +217,33 @@ def test_samples_share_loads_and_topologies_as_asked(batch):
     lost = lost[lost["scenario"].str.startswith("lost")]
     assert set(lost["load_scenario_idx"]) == {lost["load_scenario_idx"].iloc[0]}
     assert lost["topology"].is_unique
+
+
+def test_power_flows_at_an_optimum_meet_its_loads_and_its_dispatch(batch):
+    folder = batch.path / "sets"
+    flows, best = (
+        pd.read_parquet(folder / name / "samples.parquet")
+        for name in ("case118_ac", "case118_ac_opf")
+    )
+    flows = flows[flows["scenario"].str.startswith("at-")]
+    assert set(flows["load_scenario_idx"]) == set(best["load_scenario_idx"])
+    assert flows["topology"].str.contains("line:8").all()
+    # The optimum beside has the drawn outages, and no other dispatch where there are none.
+    first, second = (tables_of(batch, name) for name in ("case118_ac", "case118_ac_opf"))
+    for _, flow in flows.iterrows():
+        if flow["topology"] != "line:8":
+            continue
+        own = best[best["load_scenario_idx"] == flow["load_scenario_idx"]].iloc[0]
+        gens = [
+            tables["gen_data"][tables["gen_data"]["scenario"] == number]
+            for tables, number in ((first, flow["sample"]), (second, own["sample"]))
+        ]
+        held = (gens[0]["is_slack_gen"] == 0).to_numpy()
+        difference = gens[0]["p_mw"].to_numpy() - gens[1]["p_mw"].to_numpy()
+        assert np.abs(difference[held]).max() < 1e-5
+        break
+    else:
+        pytest.fail("no draw is without outages")
 
 
 def test_the_same_batch_gives_the_same_files(batch):

@@ -146,6 +146,7 @@ def _asked(plan: Plan, scenario: Scenario) -> tuple[str, str]:
     made = plan.product.tables if plan.product else {}
     facts = scenario_facts(scenario, plan.config, plan.grid(scenario), made)
     same = {name: value for name, value in facts.items() if name not in SOLVING}
+    same["dispatch"] = scenario.options.get("dispatch")
     load = [facts["grid"], facts["loads"], facts["load_scale"], facts.get("time_slices")]
     return digest(same), digest(load)
 

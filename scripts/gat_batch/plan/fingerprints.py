@@ -95,10 +95,11 @@ def scenario_facts(
         GatBatchError: if a grid or shared table can't be read.
         OSError: if another table can't be read.
     """
+    optimiser = scenario.options.get("dispatch", scenario.solver)
     return {
         "format": RESULT_FORMAT,
-        **({"program": PROGRAM} if scenario.solver in OPTIMAL else {}),
-        "versions": solver_versions(scenario.solver),
+        **({"program": PROGRAM} if optimiser in OPTIMAL else {}),
+        "versions": solver_versions(optimiser),
         "solver": scenario.solver,
         "options": scenario.options,
         "engine": config.engine,

@@ -212,7 +212,7 @@ def _metadata(scenario: Scenario, attempt: int, began: float) -> dict[str, Any]:
     keep = plan.keep(scenario)
     return {
         "fingerprint": plan.fingerprint(scenario),
-        "versions": solver_versions(scenario.solver),
+        "versions": solver_versions(scenario.options.get("dispatch", scenario.solver)),
         "attempt": attempt,
         "solved": began,
         **({} if keep == "all" else {"keep": keep}),

@@ -60,7 +60,7 @@ def solve(
             convergence; or if the engine can't solve it exactly and may not leave it.
     """
     from ..grids.slack import has_slack
-    from ..model.state import applied
+    from ..model.state import State, applied
     from ..powerflow.plain.ac import solve_ac
     from ..powerflow.plain.dc import solve_dc
     from ..powerflow.plain.results import blackout
@@ -69,6 +69,12 @@ def solve(
         return solve_together(model, (state,), solver, options, engine=engine, before=before)[0]
     if solver not in ("dc", "ac"):
         raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
+    if "dispatch" in options:
+        given = _dispatched(model, state, options)
+        if not isinstance(given, State):
+            return given
+        state = given
+        options = {name: value for name, value in options.items() if name != "dispatch"}
     reason = ""
     if engine != "pandapower":
         solution, reason = _on_admittance_model(model, state, solver, options)
@@ -139,6 +145,16 @@ def solve_together(
     return solutions
 
 
+def _dispatched(model: GridModel, state: State, options: Mapping[str, Any]) -> State | Solution:
+    """Return a state with the dispatch that its options ask for, or why there is none."""
+    from .dispatched import dispatched
+
+    def optimise(whole: State, solver: str, own: dict[str, Any]) -> Solution:
+        return solve_together(model, (whole,), solver, own)[0]
+
+    return dispatched(model, state, options, optimise)
+
+
 def _refusal(engine: str, reason: str) -> SolverError:
     hint = "engine: auto leaves such scenarios to pandapower"
     return SolverError(f"{engine} can't solve this exactly: {reason}", hint=hint)
@@ -186,7 +202,8 @@ class Study:
     @property
     def in_blocks(self) -> bool:
         """Whether states may be solved together."""
-        return self.solver not in OPTIMAL and self.engine != "pandapower"
+        alone = self.solver in OPTIMAL or "dispatch" in self.options
+        return not alone and self.engine != "pandapower"
 
     def solve_block(
         self, model: GridModel, states: Sequence[State]

@@ -234,9 +234,9 @@ def _needless(
     entry: Mapping[str, Any], document: Mapping[str, Any], file: Path
 ) -> Iterator[GatBatchError]:
     """Yield a fault for each key that means nothing to the solver or contradicts another one."""
-    solver = solver_of(entry, document)
+    solver, options = solver_of(entry, document), options_of(entry, document)
     for key in ("costs", "limits"):
-        if key in entry and solver not in OPTIMAL:
+        if key in entry and solver not in OPTIMAL and "dispatch" not in options:
             yield ManifestError(
                 f"means nothing to {solver}",
                 file=file,
@@ -244,6 +244,10 @@ def _needless(
                 field=key,
                 hint=f"it is for {' and '.join(OPTIMAL)}",
             )
+    if "dispatch" in options and contingencies_of_entry(entry, document) is not None:
+        what = "dispatch is chosen for one state, contingencies are solved on top of each"
+        hint = "make a scenario of each outage, by each_outage say"
+        yield ManifestError(what, file=file, scenario=entry["id"], field="options", hint=hint)
     follows = [key for key in ("cascade", "actions") if entry.get(key, document.get(key))]
     if follows and solver in OPTIMAL and contingencies_of_entry(entry, document) is not None:
         what = f"{follows[0]} means nothing to solver {solver}"
@@ -254,9 +258,9 @@ def _needless(
             what = "time_slices take loads and generation from the grid's time series"
             hint = "keep one of the two"
             yield ManifestError(what, file=file, scenario=entry["id"], field=key, hint=hint)
-    if (
-        tying := [name for name in TYING if options_of(entry, document).get(name)]
-    ) and contingencies_of_entry(entry, document) is not None:
+    if (tying := [name for name in TYING if options.get(name)]) and contingencies_of_entry(
+        entry, document
+    ) is not None:
         yield ManifestError(
             f"{tying[0]} tie snapshots together, contingencies are solved on top of each",
             file=file,

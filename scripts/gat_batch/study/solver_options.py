@@ -173,7 +173,20 @@ AC_OPF = {name: option for name, option in DC_OPF.items() if name != "secure"} |
 }
 """Options of an AC optimal power flow."""
 
-OPTIONS: dict[str, dict[str, Option]] = {"dc": DC, "ac": AC, "dc_opf": DC_OPF, "ac_opf": AC_OPF}
+GIVEN = {
+    "dispatch": Option(
+        "optimal power flow of the state before its outages, whose generation is then given",
+        ("dc_opf", "ac_opf"),
+    ),
+}
+"""Options of power flows alone."""
+
+OPTIONS: dict[str, dict[str, Option]] = {
+    "dc": DC | GIVEN,
+    "ac": AC | GIVEN,
+    "dc_opf": DC_OPF,
+    "ac_opf": AC_OPF,
+}
 """Solver -> option -> what it is: the source of the documentation too."""
 
 RUNGS: dict[str, dict[str, Any]] = {
