@@ -408,6 +408,8 @@ BODY = {
             "where": WHERE,
             "sets": st.lists(st.lists(OUTAGE, min_size=1, max_size=2), min_size=1, max_size=2),
             "connected": st.booleans(),
+            "count": st.integers(1, 3),
+            "sizes": st.lists(st.floats(0, 1), min_size=1, max_size=3),
         },
     ),
     "draws": st.fixed_dictionaries(

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import GatBatchError, InputErrors
 from ..study.manifest_faults import SETS
 from .injection_factors import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
-from .quantities import SCALARS
+from .quantities import SCALARS, on_powers, with_total_kept
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
 
 if TYPE_CHECKING:
@@ -146,8 +146,11 @@ def _drawn(variant: Variant, numbers: range) -> _Draws:
             scale = variant.values["scale"][of.removeprefix("scale.")]
             element = scale["of"]
             positions = variant.elements.chosen(element, scale.get("where"))
-        factor = values[:, None, :]
-        factors.setdefault(element, []).append(Factors(positions, factor, factor))
+        if quantity.entry.get("keep_total"):
+            values = with_total_kept(values, variant.elements.column(of, "p_mw")[positions])
+        factors.setdefault(element, []).append(
+            Factors(positions, *on_powers(values[:, None, :], quantity.entry))
+        )
     return _Draws(numbers, factors, parameters, outages, weights)
 
 
@@ -155,16 +158,16 @@ def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict
     """Yield the manifest's entry of each member."""
     common = _common(variant, out)
     count = variant.design.count if variant.design else 1
-    sets = [
-        (suffix, [(kind, int(variant.elements.ids(kind)[at])) for kind, at in outages])
-        for suffix, outages in variant.sets
-    ]
     step = _draws_at_a_time(variant)
     for first in range(0, count, step):
         draws = _drawn(variant, range(first, min(first + step, count)))
         named = _tables(variant, draws, tables)
         for row, draw in enumerate(draws.numbers):
             entry = dict(common)
+            sets = [
+                (suffix, [(kind, int(variant.elements.ids(kind)[at])) for kind, at in outages])
+                for suffix, outages in variant.sets_of(draw)
+            ]
             for key, factors in draws.parameters.items():
                 entry[key] = round(float(entry.get(key, 1) * factors[row]), 9)
             if draws.weights[row] != 1:

@@ -28,6 +28,25 @@ OutageSet = tuple[tuple[str, int], ...]
 
 MOST_SETS = 5_000_000
 
+DEEPEST = 2
+"""Most elements of sets that are enumerated."""
+
+
+def set_faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield what is wrong with an ``each_outage`` that has passed the schema, and the key."""
+    if "count" not in entry:
+        if "sizes" in entry:
+            yield "is for sets drawn at random", "sizes", "give a count as well"
+        if entry.get("depth", 1) > DEEPEST:
+            yield f"more than {DEEPEST} are for sets drawn at random", "depth", "give a count"
+        return
+    if "sets" in entry:
+        yield "are not drawn at random", "sets", "take out count"
+    if "sizes" in entry and "depth" in entry:
+        yield "says how many fail already", "sizes", "take out depth"
+    if not sum(entry.get("sizes", [1])):
+        yield "are all 0", "sizes", None
+
 
 def outage_sets(
     elements: Elements, entry: Mapping[str, Any], folder: Path
@@ -64,19 +83,33 @@ def _sets(elements: Elements, entry: Mapping[str, Any], folder: Path) -> Iterabl
         given = list(sets.values())
     if given is not None:
         return [found(elements, outages) for outages in given]
+    single = single_outages(elements, entry)
+    depth = int(entry.get("depth", 1))
+    if len(single) ** depth > MOST_SETS * depth:
+        hint = "choose fewer elements by where, or use the manifest's contingencies"
+        raise SpecificationError(f"makes more than {MOST_SETS} sets of outages", hint=hint)
+    return combinations(single, depth)
+
+
+def single_outages(elements: Elements, entry: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return type and position of the elements that may fail.
+
+    Args:
+        elements: the grid's elements.
+        entry: keys of an ``each_outage``: types and where.
+
+    Raises:
+        SpecificationError: if there are none.
+    """
     single = []
     for kind in entry.get("types", BRANCHES):
         if elements.count(kind):
             chosen = elements.chosen(kind, entry.get("where"), may_be_none=True)
             live = elements.live(kind)
             single += [(kind, int(position)) for position in chosen if live[position]]
-    depth = int(entry.get("depth", 1))
     if not single:
         raise SpecificationError("no element meets the conditions")
-    if len(single) ** depth > MOST_SETS * depth:
-        hint = "choose fewer elements by where, or use the manifest's contingencies"
-        raise SpecificationError(f"makes more than {MOST_SETS} sets of outages", hint=hint)
-    return combinations(single, depth)
+    return single
 
 
 def found(elements: Elements, outages: Iterable[Mapping[str, Any]]) -> OutageSet:

@@ -30,6 +30,7 @@ PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "triangular": (("low", "mode", "high"), ()),
     "beta": (("alpha", "beta"), ("low", "high")),
     "weibull": (("shape", "scale"), ("cut_in", "rated", "cut_out")),
+    "empirical": (("file", "column"), ("low", "high")),
 }
 """Keys of each distribution: those it needs, and those it can do without."""
 
@@ -61,9 +62,15 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
     if of.startswith("scale.") and name not in scales:
         yield f"there is no scale {name!r}", "of", nearest(name, scales) if scales else None
     if scalar:
-        for key in ("where", "correlation", "covariance"):
+        for key in ("where", "correlation", "covariance", "each", "power", "keep_total"):
             if key in quantity:
                 yield "is for elements, and this is one number", key, None
+    if of == "gen" and "power" in quantity:
+        yield "is for loads and sgens: a gen holds its voltage", "power", None
+    if "each" in quantity and isinstance(
+        quantity.get("covariance", quantity.get("correlation")), str
+    ):
+        yield "goes with one correlation for all pairs", "each", "a matrix is one of elements"
     if "drawn_rate" in quantity:
         yield "is for forced outages", "drawn_rate", "give a rate as well"
     yield from _distribution_faults(quantity)
@@ -72,7 +79,7 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
 def _outage_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
     if quantity["of"] not in OUTAGES:
         yield f"{quantity['of']!r} has no forced outages", "of", nearest(quantity["of"], [*OUTAGES])
-    for key in ("distribution", "correlation", "covariance", *_ALL):
+    for key in ("distribution", "correlation", "covariance", "each", "power", "keep_total", *_ALL):
         if key in quantity:
             yield "does not go with a rate", key, None
 
@@ -129,6 +136,8 @@ def values_of(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDAr
         case "beta":
             low, high = given("low", 0.0), given("high", 1.0)
             values = low + (high - low) * betaincinv(quantity["alpha"], quantity["beta"], uniform)
+        case "empirical":
+            values = _empirical(quantity, uniform)
         case _:
             values = quantity["scale"] * (-np.log1p(-uniform)) ** (1 / quantity["shape"])
             if "rated" in quantity:
@@ -145,6 +154,17 @@ def _triangular(
     return np.where(uniform < split, rising, falling)
 
 
+def _empirical(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values that occur, each as likely as the others; from low to high if that is given."""
+    known = np.asarray(quantity["values"], np.float64)
+    least, most = known[0], known[-1]
+    low, high = quantity.get("low", least), quantity.get("high", most)
+    drawn = known[(uniform * len(known)).astype(np.int64)]
+    share = np.divide(drawn - least, most - least, out=np.zeros_like(drawn), where=most > least)
+    spread: NDArray[np.float64] = low + (high - low) * share
+    return spread
+
+
 def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of its rated power that a wind turbine gives, from the wind's speed.
 
@@ -153,6 +173,27 @@ def _turbine(curve: Mapping[str, Any], speed: NDArray[np.float64]) -> NDArray[np
     cut_in, rated = curve["cut_in"], curve["rated"]
     share = (speed**3 - cut_in**3) / (rated**3 - cut_in**3)
     return np.where(speed > curve["cut_out"], 0.0, np.clip(share, 0.0, 1.0))
+
+
+def on_powers(
+    factors: NDArray[np.float64], quantity: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return factors of active and of reactive power."""
+    power = quantity.get("power", "both")
+    ones = np.ones_like(factors)
+    return ones if power == "reactive" else factors, ones if power == "active" else factors
+
+
+def with_total_kept(factors: NDArray[np.float64], p_mw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return factors that leave the sum of active power as it is.
+
+    Args:
+        factors: shape (draws, elements).
+        p_mw: active power of the elements as given, in MW, shape (elements,).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept: NDArray[np.float64] = factors * (p_mw.sum() / (factors * p_mw).sum(axis=1))[:, None]
+    return kept
 
 
 def uniform_of(normal: NDArray[np.float64]) -> NDArray[np.float64]:

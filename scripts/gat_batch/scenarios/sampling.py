@@ -19,6 +19,7 @@ from scipy.stats import qmc
 
 from ..errors import TableError
 from ..files.columns import read_texts
+from .profiles import read_profiles
 from .quantities import OUTAGES, uniform_of, values_of
 from .selection import read_matrix
 
@@ -50,6 +51,8 @@ class Quantity:
         root: matrix that correlates standard normal numbers, shape (elements, elements); or one
             correlation for all pairs; or None.
         rates: probabilities of outages, shape (elements,); or None.
+        group: number of the factor that each element has, shape (elements,); None if each has one
+            of its own.
     """
 
     name: str
@@ -57,11 +60,13 @@ class Quantity:
     positions: NDArray[np.int64]
     root: NDArray[np.float64] | float | None = None
     rates: NDArray[np.float64] | None = None
+    group: NDArray[np.int64] | None = None
 
     @property
     def dimensions(self) -> int:
         """How many random numbers a draw takes."""
-        return max(len(self.positions), 1) + isinstance(self.root, float)
+        factors = len(self.positions) if self.group is None else int(self.group.max()) + 1
+        return max(factors, 1) + isinstance(self.root, float)
 
     def values(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn points of the unit cube into factors.
@@ -72,6 +77,10 @@ class Quantity:
         Returns:
             The factors, shape (draws, elements), or (draws, 1) for a parameter.
         """
+        factors = self._factors(uniform)
+        return factors if self.group is None else factors[:, self.group]
+
+    def _factors(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.root is None:
             return values_of(self.entry, uniform)
         normal = ndtri(uniform)
@@ -152,7 +161,7 @@ class Design:
     def _random(self, first: int, last: int) -> dict[str, NDArray[np.float64]]:
         return {
             name: np.stack(
-                [_generator(self.seed, name, draw).random(size) for draw in range(first, last)]
+                [generator(self.seed, name, draw).random(size) for draw in range(first, last)]
             )
             for name, size in self.dimensions.items()
         }
@@ -160,7 +169,7 @@ class Design:
     def _latin_hypercube(self, first: int, last: int) -> dict[str, NDArray[np.float64]]:
         for name, size in self.dimensions.items():
             if name not in self._cubes:
-                rng = _generator(self.seed, name)
+                rng = generator(self.seed, name)
                 self._cubes[name] = qmc.LatinHypercube(d=size, rng=rng).random(self.count)
         return {name: self._cubes[name][first:last] for name in self.dimensions}
 
@@ -175,13 +184,14 @@ class Design:
             digits = np.ldexp(engine.random(last - first), 53).astype(np.uint64)
         cubes, start = {}, 0
         for name, size in self.dimensions.items():
-            shift = _generator(self.seed, name).integers(2**53, size=size, dtype=np.uint64)
+            shift = generator(self.seed, name).integers(2**53, size=size, dtype=np.uint64)
             cubes[name] = np.ldexp((digits[:, start : start + size] ^ shift).astype(float), -53)
             start += size
         return cubes
 
 
-def _generator(seed: int, name: str, *draw: int) -> np.random.Generator:
+def generator(seed: int, name: str, *draw: int) -> np.random.Generator:
+    """Return the random numbers of an address: a seed, a name, the number of a draw, and so on."""
     words = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], np.uint32).tolist()
     # The seed's length goes first: it may be of one word or of two.
     entropy = [seed >> 32, seed & 0xFFFFFFFF, *words, *draw]
@@ -203,6 +213,9 @@ def quantity_on(
         GatBatchError: if elements or files are at fault.
     """
     of = entry["of"]
+    if entry.get("distribution") == "empirical":
+        values = read_profiles(folder / entry["file"]).factors(entry["column"])[0]
+        entry = {**entry, "values": np.sort(values)}
     if of not in (*OUTAGES, "gen", "sgen", "load"):
         return Quantity(name, entry, np.array([], dtype=np.int64))
     assert elements is not None  # noqa: S101 - the caller reads the grid for these
@@ -224,9 +237,11 @@ def quantity_on(
             what = "is no matrix of correlations: its diagonal is not 1"
             raise TableError(what, file=folder / correlation)
         return Quantity(name, entry, positions, _root(matrix, folder / correlation))
-    if correlation is None:
-        return Quantity(name, entry, chosen)
-    return Quantity(name, entry, chosen, float(correlation))
+    root = None if correlation is None else float(correlation)
+    group = None
+    if "each" in entry:
+        _, group = np.unique(elements.groups(of, entry["each"])[chosen], return_inverse=True)
+    return Quantity(name, entry, chosen, root, group=group)
 
 
 def _root(matrix: NDArray[np.float64], path: Path) -> NDArray[np.float64]:

@@ -131,6 +131,18 @@ class Elements:
             raise GridError(what)
         return np.flatnonzero(meets)
 
+    def groups(self, element: str, column: str) -> NDArray[np.str_]:
+        """Return what the buses of elements have in a column, ``zone`` or ``area``, as text.
+
+        Raises:
+            GridError: if buses have no such column.
+        """
+        table = self.net["bus"]
+        if column not in table:
+            raise GridError(f"the buses of the grid have no {column}", field="each")
+        values = table[column].loc[self.net[element]["bus"]]
+        return np.array([_plain(value) for value in values], dtype=str)
+
     def _buses(self, key: str, wanted: Any) -> NDArray[np.bool_]:
         table = self.net["bus"]
         if key not in table:

@@ -17,6 +17,7 @@ from ..files.schema_check import schema_faults
 from ..files.words import nearest
 from ..study.con_files import subsystem_file
 from .gat_scenarios import translated
+from .outage_sets import set_faults
 from .quantities import quantity_faults
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Specification:
             if isinstance(sets, str) and (beside := subsystem_file(self.path(sets))) is not None:
                 found.append(str(PurePath(sets).with_suffix(beside.suffix)))
             for quantity in family.values.get("draws", {}).get("random", {}).values():
-                found += [quantity.get(key) for key in ("correlation", "covariance", "rate")]
+                files = ("correlation", "covariance", "rate", "file")
+                found += [quantity.get(key) for key in files]
         return list(dict.fromkeys(name for name in found if isinstance(name, str)))
 
     def fault(
@@ -213,6 +215,8 @@ def _family_faults(specification: Specification, family: Family) -> Iterator[Gat
     if len(lengths) > 1:
         yield fault("the lists are of different lengths", "zip", "one value of each a scenario")
     yield from _time_faults(specification, family, fault)
+    for what, key, hint in set_faults(values.get("each_outage", {})):
+        yield fault(what, f"each_outage.{key}", hint)
     for name, quantity in values.get("draws", {}).get("random", {}).items():
         for what, field, hint in quantity_faults(quantity, scales):
             yield fault(what, ".".join(filter(None, ["draws.random", name, field])), hint)

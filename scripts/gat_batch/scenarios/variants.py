@@ -17,6 +17,7 @@ from .injection_factors import Factors, dispatch_of
 from .outage_sets import found, outage_sets
 from .profiles import Profiles, profile_factors, read_profiles
 from .quantities import INJECTIONS
+from .random_sets import RandomSets
 from .sampling import Design, Quantity, quantity_on
 from .selection import Elements, read_tags
 
@@ -144,7 +145,7 @@ class Variant:
         Sets with an element that is out in all of its scenarios are left out.
         """
         entry = self.values.get("each_outage")
-        if entry is None:
+        if entry is None or "count" in entry:
             return [("", ())]
         folder = self.specification.file.parent
         try:
@@ -154,6 +155,27 @@ class Variant:
                 for name, outages in outage_sets(self.elements, entry, folder)
                 if own.isdisjoint(outages)
             ]
+        except GatBatchError as fault:
+            raise fault.at(field="each_outage") from None
+
+    @cached_property
+    def random_sets(self) -> RandomSets | None:
+        """What draws sets of outages for each of its draws; None if they are the same for all."""
+        entry = self.values.get("each_outage", {})
+        if "count" not in entry:
+            return None
+        seed = self.values.get("draws", {}).get("seed", self.specification.seed)
+        try:
+            return RandomSets(self.elements, entry, int(seed), self.outages)
+        except GatBatchError as fault:
+            raise fault.at(field="each_outage") from None
+
+    def sets_of(self, draw: int) -> list[tuple[str, OutageSet]]:
+        """Return the names and outages of the sets of a draw, given by its number from 0."""
+        if self.random_sets is None:
+            return self.sets
+        try:
+            return self.random_sets.of_draw(draw)
         except GatBatchError as fault:
             raise fault.at(field="each_outage") from None
 
@@ -197,7 +219,8 @@ class Variant:
     def count(self) -> int:
         """Number of scenarios that it stands for."""
         slices = len(self.times) if self.times and not self.snapshots else 1
-        return len(self.sets) * slices * (self.design.count if self.design else 1)
+        sets = int(self.values.get("each_outage", {}).get("count", len(self.sets)))
+        return sets * slices * (self.design.count if self.design else 1)
 
 
 def variants(specification: Specification, sources: Sources, family: Family) -> Iterator[Variant]:

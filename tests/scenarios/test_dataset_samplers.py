@@ -1,0 +1,218 @@
+"""What datasets vary: profiles and noise, totals, zones, topologies at random."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import networkx as nx
+import numpy as np
+import pandapower
+import pandapower.networks
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from scipy import stats
+
+from gat_batch.errors import GatBatchError
+from gat_batch.scenarios.product import make
+
+COUNT = 2000
+
+
+@pytest.fixture
+def expand(tmp_path):
+    """Makes a family, and returns the manifest's entries and tables of powers, (draws, loads)."""
+
+    def expanded(family, *, grid="pandapower:case30", name="out", seed=5):
+        content = {"version": 1, "grid": grid, "seed": seed}
+        content["scenarios"] = [{"id": "d", **family}]
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        make(file, tmp_path / name)
+        entries = json.loads((tmp_path / name / "manifest.json").read_text())["scenarios"]
+        tables = [pq.read_table(one) for one in sorted((tmp_path / name).glob("loads_*.parquet"))]
+        draws = {entry["loads"]["rows"] for entry in entries} if tables else ()
+        return entries, {
+            column: np.concatenate([one[column].to_numpy() for one in tables]).reshape(
+                len(draws), -1
+            )
+            for column in ("p_mw", "q_mvar")
+            if tables
+        }
+
+    return expanded
+
+
+def drawn(count=COUNT, **random):
+    return {"draws": {"count": count, "random": random}}
+
+
+def test_a_profile_times_local_noise_on_active_and_reactive_power(expand, tmp_path):
+    profile = np.round(1 + np.sin(np.arange(48) / 5) / 2, 3)
+    rows = "\n".join(f"{hour},{factor}" for hour, factor in enumerate(profile))
+    (tmp_path / "profile.csv").write_text(f"time,all\n{rows}\n")
+    empirical = {"distribution": "empirical", "file": "profile.csv", "column": "all"}
+    noise = {"of": "load", "distribution": "uniform", "low": 0.8, "high": 1.2}
+    entries, tables = expand(
+        drawn(
+            level={"of": "load_scale", **empirical},
+            active={**noise, "power": "active"},
+            reactive={**noise, "power": "reactive"},
+        )
+    )
+    levels = np.array([entry["load_scale"] for entry in entries])
+    assert set(levels) == set(profile)
+    assert stats.chisquare([*Counter(levels).values()]).pvalue > 1e-4
+    load = pandapower.networks.case30().load
+    active = tables["p_mw"] / load["p_mw"].to_numpy()
+    given = load["q_mvar"].to_numpy() != 0
+    reactive = tables["q_mvar"][:, given] / load["q_mvar"].to_numpy()[given]
+    for factors in (active, reactive):
+        assert 0.8 - 1e-5 <= factors.min() < 0.81
+        assert 1.19 < factors.max() <= 1.2 + 1e-5
+    assert abs(np.corrcoef(active[:, given].ravel(), reactive.ravel())[0, 1]) < 0.03
+
+
+def test_a_profile_is_stretched_between_bounds(expand, tmp_path):
+    (tmp_path / "profile.csv").write_text("time,all\n0,10\n1,30\n2,20\n")
+    empirical = {"distribution": "empirical", "file": "profile.csv", "column": "all"}
+    level = {"of": "load_scale", **empirical, "low": 0.6, "high": 1.1}
+    entries, _ = expand(drawn(60, level=level))
+    assert {entry["load_scale"] for entry in entries} == {0.6, 0.85, 1.1}
+
+
+def test_the_total_is_uniform_whatever_the_noise(expand):
+    noise = {"of": "load", "std": 0.3, "keep_total": True}
+    total = {"of": "load_scale", "distribution": "uniform", "low": 0.7, "high": 1.3}
+    entries, tables = expand(drawn(noise=noise, total=total))
+    load = pandapower.networks.case30().load["p_mw"]
+    np.testing.assert_allclose(tables["p_mw"].sum(axis=1), load.sum(), atol=1e-4)
+    assert (tables["p_mw"] / load.to_numpy()).std() > 0.2
+    levels = [entry["load_scale"] for entry in entries]
+    assert stats.kstest(levels, stats.uniform(0.7, 0.6).cdf).pvalue > 1e-4
+
+
+def zoned(tmp_path):
+    net = pandapower.networks.case30()
+    net.bus["zone"] = np.arange(len(net.bus)) % 3 + 1
+    pandapower.to_json(net, tmp_path / "zoned.json")
+    return net
+
+
+def test_zones_move_together_and_with_each_other_as_asked(expand, tmp_path):
+    net = zoned(tmp_path)
+    weather = {"of": "load", "std": 0.1, "each": "zone", "correlation": 0.6}
+    _, tables = expand(drawn(weather=weather), grid="zoned.json")
+    factors = tables["p_mw"] / net.load["p_mw"].to_numpy()
+    zone = net.bus["zone"].loc[net.load["bus"]].to_numpy()
+    first = {number: factors[:, zone == number] for number in (1, 2, 3)}
+    for own in first.values():
+        np.testing.assert_allclose(own, own[:, :1].repeat(own.shape[1], axis=1), atol=1e-4)
+        assert own[:, 0].std() == pytest.approx(0.1, abs=0.01)
+    for pair in ((1, 2), (1, 3), (2, 3)):
+        columns = [first[number][:, 0] for number in pair]
+        assert np.corrcoef(columns)[0, 1] == pytest.approx(0.6, abs=0.08)
+
+
+def outages_of(entry):
+    return frozenset((one["type"], one["id"]) for one in entry.get("outages", ()))
+
+
+def by_draw(entries):
+    found = {}
+    for entry in entries:
+        found.setdefault(entry["metadata"].get("draw"), []).append(outages_of(entry))
+    return found
+
+
+def test_topologies_at_random_differ_by_draw_and_leave_all_supplied(expand):
+    family = drawn(20, load={"of": "load", "std": 0.1})
+    sets = {"count": 6, "depth": 3, "connected": True, "types": ["line", "trafo"]}
+    entries, _ = expand({**family, "each_outage": sets}, grid="pandapower:case118")
+    assert len(entries) == 120
+    found = by_draw(entries)
+    assert all(len(set(own)) == 6 for own in found.values())
+    assert len({one for own in found.values() for one in own}) > 110
+    net = pandapower.networks.case118()
+    for entry in entries[::7]:
+        assert len(outages_of(entry)) == 3
+        graph = nx.MultiGraph()
+        graph.add_nodes_from(net.bus.index)
+        for kind, ends in (("line", ("from_bus", "to_bus")), ("trafo", ("hv_bus", "lv_bus"))):
+            kept = net[kind].drop(index=[n for one, n in outages_of(entry) if one == kind])
+            graph.add_edges_from(kept[[*ends]].itertuples(index=False))
+        assert nx.is_connected(graph)
+    assert entries[0]["id"].startswith("d-00001-")
+    assert entries[0]["loads"]["rows"] == entries[5]["loads"]["rows"] == "d-00001"
+
+
+def test_sizes_of_topologies_follow_their_probabilities(expand):
+    sets = {"count": 2, "sizes": [1, 6, 3], "types": ["line", "gen"]}
+    entries, _ = expand(
+        {**drawn(600, load={"of": "load", "std": 0.1}), "each_outage": sets},
+        grid="pandapower:case118",
+    )
+    sizes = Counter(len(outages_of(entry)) for entry in entries)
+    assert set(sizes) == {0, 1, 2}
+    # Of the same draw no two are without outages, so these are a little rarer.
+    assert sizes[2] / len(entries) == pytest.approx(0.3, abs=0.05)
+    assert {kind for entry in entries for kind, _ in outages_of(entry)} == {"line", "gen"}
+    assert any(entry["id"].endswith("-none") for entry in entries)
+
+
+def test_more_draws_or_more_sets_change_none_that_there_are(expand):
+    def family(count, sets):
+        return {
+            **drawn(count, load={"of": "load", "std": 0.1}),
+            "each_outage": {"count": sets, "depth": 2, "connected": True},
+        }
+
+    few, _ = expand(family(5, 3), name="few")
+    many, _ = expand(family(8, 4), name="many")
+    first, second = by_draw(few), by_draw(many)
+    assert all(second[draw][:3] == own for draw, own in first.items())
+    other, _ = expand(family(5, 3), name="other", seed=6)
+    assert by_draw(other) != first
+
+
+def test_topologies_at_random_need_no_draws(expand):
+    entries, _ = expand({"each_outage": {"count": 10, "depth": 4, "types": ["line"]}})
+    assert len({outages_of(entry) for entry in entries}) == 10
+    own = {"outages": [{"type": "line", "id": 0}], "each_outage": {"count": 30, "connected": True}}
+    entries, _ = expand(own, name="own")
+    assert all(("line", 0) in outages_of(entry) for entry in entries)
+    assert all(len(outages_of(entry)) == 2 for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("family", "fragments"),
+    [
+        ({"each_outage": {"sizes": [1, 1]}}, ["each_outage.sizes", "give a count"]),
+        ({"each_outage": {"depth": 3}}, ["each_outage.depth", "give a count"]),
+        ({"each_outage": {"count": 2, "sizes": [0]}}, ["each_outage.sizes", "are all 0"]),
+        ({"each_outage": {"count": 2, "sizes": [1], "depth": 1}}, ["take out depth"]),
+        (
+            {"each_outage": {"count": 2, "sets": [[{"type": "line", "id": 0}]]}},
+            ["each_outage.sets", "not drawn at random"],
+        ),
+        ({"each_outage": {"count": 500}}, ["each_outage", "only 41 different sets", "500"]),
+        (drawn(x={"of": "load", "distribution": "empirical"}), ["file", "missing"]),
+        (
+            drawn(x={"of": "load", "distribution": "empirical", "file": "no.csv", "column": "a"}),
+            ["no.csv", "can't be read"],
+        ),
+        (drawn(x={"of": "gen", "std": 1, "power": "active"}), ["power", "holds its voltage"]),
+        (drawn(x={"of": "load_scale", "std": 1, "each": "zone"}), ["each", "one number"]),
+        (drawn(x={"of": "line", "rate": 0.1, "each": "zone"}), ["each", "go with a rate"]),
+        (drawn(x={"of": "load", "std": 1, "each": "area"}), ["each", "have no area"]),
+        (
+            drawn(x={"of": "load", "std": 1, "each": "zone", "correlation": "c.csv"}),
+            ["each", "one correlation"],
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(expand, family, fragments):
+    with pytest.raises(GatBatchError) as caught:
+        expand(family)
+    assert all(fragment in str(caught.value) for fragment in fragments), caught.value
