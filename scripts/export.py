@@ -27,6 +27,15 @@ def main() -> int:
     parser.add_argument("batch", type=Path, help="folder of a batch")
     parser.add_argument("out", metavar="OUT", type=Path, help="the file or folder")
     parser.add_argument("--to", choices=LAYOUTS, help="layout of datasets for machine learning")
+    parser.add_argument(
+        "--split",
+        type=float,
+        nargs=3,
+        metavar=("TRAIN", "VALIDATION", "TEST"),
+        default=(0.8, 0.1, 0.1),
+        help="shares of samples",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the split")
     parser.add_argument("--cores", type=int, default=1, help="processes that make datasets")
     parser.add_argument("--scenario", metavar="ID", help="which scenario")
     parser.add_argument("--snapshot", help="which of its snapshots, if it has any")
@@ -72,10 +81,12 @@ def _export_datasets(arguments: argparse.Namespace) -> list[str]:
         raise ResultError("datasets are of all scenarios", hint="leave out --scenario or --to")
     # Imported late, as it imports pandapower.
     from gat_batch.datasets.dataset import write_datasets
+    from gat_batch.datasets.splits import Splitting
 
     plan = plan_batch(read_status(arguments.batch)["settings"])
     cores, force = arguments.cores, arguments.force
-    write_datasets(plan, arguments.out, arguments.to, workers=cores, replace=force)
+    split = Splitting(arguments.seed, tuple(arguments.split))
+    write_datasets(plan, arguments.out, arguments.to, split, workers=cores, replace=force)
     return []
 
 

@@ -59,6 +59,7 @@ def data_card(
             "with_dc": sum(one.beside is not None for one in samples.held),
             "topologies": len({one.topology for one in samples.held}),
             "load_scenarios": len({one.load for one in samples.held}),
+            "by_split": dict(Counter(one.split for one in samples.held)),
             "by_status": dict(sorted(status.items())),
         },
         "share_infeasible": status["infeasible"] / len(states),

@@ -15,16 +15,18 @@ from ..files.durable import replace_json
 from .checks import HELD, joined, worst_values
 from .data_card import CARD, data_card
 from .dataset_grid import DatasetGrid
-from .layouts.gridfm import COUNT, PARTITION, GridfmFiles
+from .layouts.arrays import ArrayLayout
+from .layouts.gridfm import PARTITION, GridfmLayout
 from .samples import sample_sets, sample_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ..plan.plan import Plan
     from .sample_arrays import SampleArrays
-    from .samples import SampleSet
+    from .samples import Sample, SampleSet
+    from .splits import Splitting
 
 MOST_CELLS = 300_000
 """Most buses and branches, over all samples, that a process has in memory at a time."""
@@ -32,11 +34,26 @@ MOST_CELLS = 300_000
 
 class _Files(Protocol):
     def add(self, arrays: SampleArrays) -> None: ...
-    def close(self) -> None: ...
+    def close(self) -> set[str]: ...
+
+
+class _Layout(Protocol):
+    def part(self, number: int) -> _Files: ...
+    def finish(self, varying: set[str]) -> None: ...
+
+
+Made = tuple[dict[str, float], set[str]]
+"""The worst values of a part's checks, and the quantities that vary within it."""
 
 
 def write_datasets(
-    plan: Plan, out: Path, layout: str, *, workers: int = 1, replace: bool = False
+    plan: Plan,
+    out: Path,
+    layout: str,
+    splitting: Splitting,
+    *,
+    workers: int = 1,
+    replace: bool = False,
 ) -> list[Path]:
     """Write the AC states of a batch as datasets, one for each grid and solver.
 
@@ -44,6 +61,7 @@ def write_datasets(
         plan: the batch; its summary must be there.
         out: the folder to write; it appears when it is complete.
         layout: one of ``LAYOUTS``.
+        splitting: how samples are told apart for training, validation and test.
         workers: parts that are made at the same time.
         replace: whether to replace datasets that are there.
 
@@ -63,7 +81,7 @@ def write_datasets(
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         names = []
-        for samples in sample_sets(plan):
+        for samples in sample_sets(plan, splitting):
             folder = temporary / samples.name
             folder.mkdir(parents=True)
             _write(plan, samples, folder, layout, workers)
@@ -78,17 +96,28 @@ def write_datasets(
 
 def _write(plan: Plan, samples: SampleSet, folder: Path, layout: str, workers: int) -> None:
     grid = DatasetGrid(plan, samples)
-    work = _Work(grid, samples, folder, layout)
+    files = _layout(layout, folder, grid, samples.held)
+    work = _Work(grid, samples.held, files)
     parts = range(-(-len(samples.held) // PARTITION))
-    checks = joined(_made(work, parts, min(workers, len(parts))))
+    made = [*_made(work, parts, min(workers, len(parts)))]
+    checks = joined(worst for worst, _ in made)
     for name, most in HELD.items():
         if checks.get(name, 0.0) > most:
             what = f"check {name} comes to {checks[name]:g}, more than {most:g}"
             raise ResultError(what, file=plan.summary("aggregated_results.parquet"))
+    files.finish({name for _, varying in made for name in varying})
     pq.write_table(sample_table(samples), folder / "samples.parquet", compression="zstd")
     pq.write_table(grid.elements(), folder / "elements.parquet", compression="zstd")
     replace_json(folder / CARD, data_card(plan, samples, grid, layout, checks))
-    (folder / "raw" / COUNT).write_text(str(len(samples.held)), encoding="ascii")
+
+
+def _layout(name: str, folder: Path, grid: DatasetGrid, samples: Sequence[Sample]) -> _Layout:
+    if name == "gridfm":
+        return GridfmLayout(folder, len(samples))
+    if not samples:
+        raise ResultError("has no sample with a solution", file=grid.results)
+    first, _, _ = grid.arrays(samples[:1])
+    return ArrayLayout(folder, first, len(samples))
 
 
 class _Work:
@@ -97,18 +126,16 @@ class _Work:
     Args:
         grid: its grid.
         samples: its samples.
-        folder: where it goes.
-        layout: layout of the files.
+        files: where they go.
     """
 
-    def __init__(self, grid: DatasetGrid, samples: SampleSet, folder: Path, layout: str) -> None:
-        self._grid, self._samples, self._folder, self._layout = grid, samples.held, folder, layout
-        (folder / "raw").mkdir()
+    def __init__(self, grid: DatasetGrid, samples: Sequence[Sample], files: _Layout) -> None:
+        self._grid, self._samples, self._files = grid, samples, files
 
-    def part(self, number: int) -> dict[str, float]:
-        """Write a part, and return the worst values of its checks."""
+    def part(self, number: int) -> Made:
+        """Write a part."""
         own = self._samples[number * PARTITION : (number + 1) * PARTITION]
-        files: _Files = GridfmFiles(self._folder / "raw", number)
+        files = self._files.part(number)
         size = len(self._grid.grid.kv) + len(self._grid.grid.ends)
         step = max(1, MOST_CELLS // size)
         found = []
@@ -116,8 +143,7 @@ class _Work:
             arrays, values, beside = self._grid.arrays(own[first : first + step])
             files.add(arrays)
             found.append(worst_values(arrays, self._grid, values, beside))
-        files.close()
-        return joined(found)
+        return joined(found), files.close()
 
 
 _work: list[_Work] = []
@@ -128,12 +154,12 @@ def _begin(work: _Work) -> None:
     _work[:] = [work]
 
 
-def _part(number: int) -> dict[str, float]:
+def _part(number: int) -> Made:
     return _work[0].part(number)
 
 
-def _made(work: _Work, parts: range, workers: int) -> Iterator[dict[str, float]]:
-    """Yield the worst values of all parts, in order."""
+def _made(work: _Work, parts: range, workers: int) -> Iterator[Made]:
+    """Make all parts, in order."""
     if workers <= 1:
         yield from map(work.part, parts)
         return

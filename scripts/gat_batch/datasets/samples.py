@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario, Solver
+    from .splits import Splitting
 
 COUNTERPART: dict[str, Solver] = {"ac": "dc", "ac_opf": "dc_opf"}
 """Solver of samples -> that of the states beside them."""
@@ -50,6 +51,7 @@ class Sample:
         seconds: time that it took.
         groups: row groups of the table of all results in which it lies.
         load: number of its loads: samples with the same ones share it.
+        split: what it is for: ``train``, ``validation`` or ``test``.
         topology: what is out of service, as ``line:7+trafo:3``.
         number: its number in the dataset, or None if the tables can't hold it.
         beside: its DC counterpart, if that was solved.
@@ -63,6 +65,7 @@ class Sample:
     seconds: float = 0.0
     groups: set[int] = field(default_factory=set)
     load: int = 0
+    split: str = ""
     topology: str = ""
     number: int | None = None
     beside: Sample | None = None
@@ -99,8 +102,12 @@ class SampleSet:
         return [sample for sample in self.samples if sample.number is not None]
 
 
-def sample_sets(plan: Plan) -> list[SampleSet]:
+def sample_sets(plan: Plan, splitting: Splitting) -> list[SampleSet]:
     """Return the datasets of a batch, one for each grid and kind of AC study.
+
+    Args:
+        plan: the batch.
+        splitting: how samples are told apart.
 
     Raises:
         ResultError: if the batch has no summary of its input as it is now, or no AC study.
@@ -121,6 +128,7 @@ def sample_sets(plan: Plan) -> list[SampleSet]:
         same, load = keys[scenario.id]
         state.load = loads.setdefault((load, state.snapshot), len(loads))
         state.topology = "+".join(sorted(f"{one.type}:{one.id}" for one in scenario.outages))
+        state.split = splitting.of(state.topology, f"{load} {state.snapshot}")
         state.beside = beside.get((same, state.snapshot, COUNTERPART[solver]))
         key = str(plan.grid(scenario)), solver
         if key not in found:
@@ -236,6 +244,7 @@ def sample_table(samples: SampleSet) -> pa.Table:
             "detail": pa.array([one.detail or None for one in rows], pa.string()),
             "objective": pa.array([one.objective for one in rows], pa.float64()),
             "load_scenario_idx": pa.array([one.load for one in rows], pa.int64()),
+            "split": pa.array([one.split for one in rows], pa.string()),
             "topology": pa.array([one.topology for one in rows], pa.string()),
             "weight": pa.array([one.scenario.weight for one in rows], pa.float64()),
             "beside": pa.array(

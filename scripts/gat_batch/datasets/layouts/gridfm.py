@@ -30,6 +30,27 @@ COUNT = "n_scenarios.txt"
 FLAGS = ("PQ", "PV", "REF", "in_service", "is_slack_gen", "br_status")
 
 
+class GridfmLayout:
+    """Lays a dataset out in tables.
+
+    Args:
+        folder: folder of the dataset.
+        count: number of its samples.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder = folder / "raw"
+        self._folder.mkdir()
+        (self._folder / COUNT).write_text(str(count), encoding="ascii")
+
+    def part(self, number: int) -> GridfmFiles:
+        """Return what writes a partition."""
+        return GridfmFiles(self._folder, number)
+
+    def finish(self, varying: set[str]) -> None:
+        """Do nothing: partitions are complete."""
+
+
 class GridfmFiles:
     """Writes the tables of one partition.
 
@@ -50,10 +71,11 @@ class GridfmFiles:
                 self._writers[name] = self._writer(name, table.schema)
             self._writers[name].write_table(table, row_group_size=max(1, len(table)))
 
-    def close(self) -> None:
+    def close(self) -> set[str]:
         """Complete the files."""
         for writer in self._writers.values():
             writer.close()
+        return set()
 
     def _writer(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
         part = self._folder / f"{name}.parquet" / f"scenario_partition={self._partition}"
