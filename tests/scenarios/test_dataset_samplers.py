@@ -115,6 +115,58 @@ def test_zones_move_together_and_with_each_other_as_asked(expand, tmp_path):
         assert np.corrcoef(columns)[0, 1] == pytest.approx(0.6, abs=0.08)
 
 
+def test_setpoints_are_uniform_between_limits(expand, tmp_path):
+    net = pandapower.networks.case30()
+    net.gen.loc[1, ["min_p_mw", "max_p_mw"]] = 10, 50
+    net.gen.loc[2, "scaling"] = 0.5
+    pandapower.create_gen(net, int(net.gen["bus"].iloc[0]), 5, min_p_mw=0, max_p_mw=9)
+    net.gen.loc[0, ["min_vm_pu", "max_vm_pu"]] = 1.0, 1.02
+    net.gen.loc[len(net.gen) - 1, ["min_vm_pu", "max_vm_pu"]] = 1.0, 1.02
+    pandapower.to_json(net, tmp_path / "set.json")
+    uniform = {"distribution": "uniform", "low": 0, "high": 1}
+    power = {"of": "gen", "set": "p_mw", **uniform, "where": {"id": [1, 2]}}
+    voltage = {"of": "gen", "set": "vm_pu", **uniform}
+    entries, _ = expand({"gen_scale": 2.0, **drawn(500, p=power, v=voltage)}, grid="set.json")
+    table = pq.read_table(sorted((tmp_path / "out").glob("gens_*.parquet"))[0]).to_pandas()
+    assert {entry["gens"]["rows"] for entry in entries} == set(table["scenario"])
+    by_gen = dict(table.groupby("gen"))
+    # What the manifest and the grid multiply is divided out.
+    for gen, factor in ((1, 2.0), (2, 1.0)):
+        low, high = net.gen.loc[gen, ["min_p_mw", "max_p_mw"]].to_numpy(float)
+        values = by_gen[gen]["p_mw"].to_numpy() * factor
+        assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-4
+    assert set(by_gen[3]["p_mw"]) == {net.gen["p_mw"].loc[3]}
+    bus = net.bus.loc[net.gen["bus"].loc[1]]
+    span = bus["max_vm_pu"] - bus["min_vm_pu"]
+    held = stats.uniform(bus["min_vm_pu"], span).cdf
+    assert stats.kstest(by_gen[1]["vm_pu"], held).pvalue > 1e-4
+    assert by_gen[0]["vm_pu"].between(1.0, 1.02).all()
+    last = by_gen[net.gen.index[-1]]["vm_pu"].to_numpy()
+    np.testing.assert_array_equal(by_gen[0]["vm_pu"].to_numpy(), last)
+
+
+def test_setpoints_reach_the_power_flow(workspace):
+    uniform = {"distribution": "uniform", "low": 0.2, "high": 0.8}
+    random = {
+        "power": {"of": "gen", "set": "p_mw", **uniform},
+        "voltage": {"of": "gen", "set": "vm_pu", **uniform, "where": {"id": 1}},
+    }
+    family = {"id": "d", "solver": "ac", "draws": {"count": 3, "random": random}}
+    content = {"version": 1, "grid": "pandapower:case9", "scenarios": [family]}
+    workspace.configure(manifest="study.yaml")
+    workspace.write("study.yaml", content)
+    run = workspace.run()
+    assert run.returncode == 0, run.stdout + run.stderr
+    table = pq.read_table(workspace.batch / "scenarios" / "gens_0001.parquet").to_pandas()
+    rows = pq.read_table(workspace.batch / "summary" / "aggregated_results.parquet").to_pandas()
+    found = rows[rows["element"] == "gen"]
+    np.testing.assert_allclose(found["p_mw"], table["p_mw"])
+    second = table["gen"] == 1
+    np.testing.assert_allclose(found["vm_pu"][second.to_numpy()], table["vm_pu"][second])
+    assert table["vm_pu"][~second].isna().all()
+    assert (found["vm_pu"][(~second).to_numpy()] == 1.0).all()
+
+
 def outages_of(entry):
     return frozenset((one["type"], one["id"]) for one in entry.get("outages", ()))
 
@@ -203,6 +255,15 @@ def test_topologies_at_random_need_no_draws(expand):
             ["no.csv", "can't be read"],
         ),
         (drawn(x={"of": "gen", "std": 1, "power": "active"}), ["power", "holds its voltage"]),
+        (drawn(x={"of": "load", "std": 1, "set": "p_mw"}), ["set", "is for gens"]),
+        (
+            drawn(x={"of": "gen", "std": 1, "set": "p_mw", "keep_total": True}),
+            ["keep_total", "sets values"],
+        ),
+        (
+            {"gen_scale": 0, **drawn(x={"of": "gen", "std": 1, "set": "p_mw"})},
+            ["scaled by 0"],
+        ),
         (drawn(x={"of": "load_scale", "std": 1, "each": "zone"}), ["each", "one number"]),
         (drawn(x={"of": "line", "rate": 0.1, "each": "zone"}), ["each", "go with a rate"]),
         (drawn(x={"of": "load", "std": 1, "each": "area"}), ["each", "have no area"]),

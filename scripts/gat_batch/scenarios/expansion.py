@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors
 from ..study.manifest_faults import SETS
-from .injection_factors import KIND_OF, MOST_NAMES, Factors, SharedTables, changed
-from .quantities import SCALARS, on_powers, with_total_kept
+from .draws import drawn
+from .injection_factors import KIND_OF, MOST_NAMES, SharedTables, changed
+from .quantities import SCALARS
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from ..study.injections import Kind
+    from .draws import Draws
     from .specification import Specification
 
 MOST_CELLS = 500_000
@@ -102,65 +102,13 @@ def expand(
     return {**top, "scenarios": entries}
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """Some draws of a variant.
-
-    Attributes:
-        numbers: their numbers, from 0.
-        factors: factors on injections, by kind of element.
-        parameters: factors on parameters of the scenario, each of shape (draws,).
-        outages: type and index of the elements out of service, a list for each draw.
-        weights: weights, shape (draws,).
-    """
-
-    numbers: range
-    factors: dict[str, list[Factors]]
-    parameters: dict[str, NDArray[np.float64]]
-    outages: list[list[tuple[str, int]]]
-    weights: NDArray[np.float64]
-
-
-def _drawn(variant: Variant, numbers: range) -> _Draws:
-    """Draw the random quantities of some draws, given by their numbers from 0."""
-    points = variant.design.points(numbers.start, numbers.stop) if variant.design else {}
-    factors: dict[str, list[Factors]] = {}
-    parameters: dict[str, NDArray[np.float64]] = {}
-    outages: list[list[tuple[str, int]]] = [[] for _ in numbers]
-    weights = np.ones(len(numbers))
-    for quantity in variant.quantities:
-        of = quantity.entry["of"]
-        if quantity.rates is not None:
-            out, weight = quantity.outages(points[quantity.name])
-            weights *= weight
-            ids = variant.elements.ids(of)[quantity.positions].tolist()
-            for draw, place in zip(*np.nonzero(out), strict=True):
-                outages[draw].append((of, ids[place]))
-            continue
-        values = quantity.values(points[quantity.name])
-        if of in SCALARS:
-            parameters[of] = parameters.get(of, 1.0) * values[:, 0]
-            continue
-        element, positions = of, quantity.positions
-        if of.startswith("scale."):
-            scale = variant.values["scale"][of.removeprefix("scale.")]
-            element = scale["of"]
-            positions = variant.elements.chosen(element, scale.get("where"))
-        if quantity.entry.get("keep_total"):
-            values = with_total_kept(values, variant.elements.column(of, "p_mw")[positions])
-        factors.setdefault(element, []).append(
-            Factors(positions, *on_powers(values[:, None, :], quantity.entry))
-        )
-    return _Draws(numbers, factors, parameters, outages, weights)
-
-
 def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict[str, Any]]:
     """Yield the manifest's entry of each member."""
     common = _common(variant, out)
     count = variant.design.count if variant.design else 1
     step = _draws_at_a_time(variant)
     for first in range(0, count, step):
-        draws = _drawn(variant, range(first, min(first + step, count)))
+        draws = drawn(variant, range(first, min(first + step, count)))
         named = _tables(variant, draws, tables)
         for row, draw in enumerate(draws.numbers):
             entry = dict(common)
@@ -201,14 +149,16 @@ def _names(variant: Variant, draw: int) -> list[tuple[str, str]]:
     return [(f"{name}-{safe(time)}", time) for time in variant.times]
 
 
-def _tables(variant: Variant, draws: _Draws, tables: SharedTables) -> dict[str, str]:
+def _tables(variant: Variant, draws: Draws, tables: SharedTables) -> dict[str, str]:
     """Put the injections of some draws into tables.
 
     Returns:
         Key of a scenario, ``loads`` or the like -> name of the table.
     """
     kinds = [
-        kind for kind in KIND_OF if kind in {*variant.factors, *draws.factors, *variant.dispatch}
+        kind
+        for kind in KIND_OF
+        if kind in {*variant.factors, *draws.factors, *draws.setpoints, *variant.dispatch}
     ]
     if "gen" in kinds and "sgen" in kinds:
         what = "changes gens and sgens, and a table of generators can name only one of them"
@@ -226,6 +176,7 @@ def _tables(variant: Variant, draws: _Draws, tables: SharedTables) -> dict[str, 
             kind,
             factors,
             variant.dispatch.get(kind, {}),
+            draws.setpoints.get(kind, []),
             gen_scale=gen_scale,
             times=len(variant.times) if over_time else each,
         )

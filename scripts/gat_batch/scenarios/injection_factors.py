@@ -46,6 +46,21 @@ class Factors:
 
 
 @dataclass(frozen=True)
+class Setpoints:
+    """Values that generators are given, whatever the grid has.
+
+    Attributes:
+        positions: the generators, shape (generators,).
+        column: ``p_mw`` or ``vm_pu``.
+        values: in MW or p.u., shape (draws, generators).
+    """
+
+    positions: NDArray[np.int64]
+    column: str
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Block:
     """New injections of some elements of a kind.
 
@@ -54,18 +69,23 @@ class Block:
         ids: indices of the elements, shape (elements,).
         p_mw: active power, shape (draws, times, elements), MW.
         q_mvar: reactive power, the same shape, MVAr; None for generators, whose voltage sets it.
+        vm_pu: voltages, the same shape, p.u., NaN where they stay; None if all do.
     """
 
     element: str
     ids: NDArray[np.int64]
     p_mw: NDArray[np.float64]
     q_mvar: NDArray[np.float64] | None
+    vm_pu: NDArray[np.float64] | None = None
 
     def by_scenario(self) -> Block:
         """Return the same injections with each time as a draw of its own."""
         shape = (-1, 1, len(self.ids))
-        q_mvar = None if self.q_mvar is None else self.q_mvar.reshape(shape)
-        return Block(self.element, self.ids, self.p_mw.reshape(shape), q_mvar)
+        q_mvar, vm_pu = (
+            None if values is None else values.reshape(shape)
+            for values in (self.q_mvar, self.vm_pu)
+        )
+        return Block(self.element, self.ids, self.p_mw.reshape(shape), q_mvar, vm_pu)
 
 
 def changed(
@@ -73,6 +93,7 @@ def changed(
     element: str,
     factors: Sequence[Factors],
     dispatch: Mapping[int, Mapping[str, Any]],
+    setpoints: Sequence[Setpoints] = (),
     *,
     gen_scale: NDArray[np.float64],
     times: int,
@@ -84,6 +105,7 @@ def changed(
         element: the kind.
         factors: what multiplies them.
         dispatch: position of a generator -> its limits and set values.
+        setpoints: what generators are set to, in place of what factors make of them.
         gen_scale: what the manifest multiplies on top, shape (draws,).
         times: number of times.
 
@@ -93,7 +115,8 @@ def changed(
     Raises:
         SpecificationError: if a power isn't finite, or orders meet a ``gen_scale`` of 0.
     """
-    named = [*(one.positions for one in factors), np.array(sorted(dispatch), dtype=np.int64)]
+    drawn = [one.positions for one in factors] + [one.positions for one in setpoints]
+    named = [*drawn, np.array(sorted(dispatch), dtype=np.int64)]
     positions = np.unique(np.concatenate(named))
     p_mw = np.empty((len(gen_scale), times, len(positions)))
     p_mw[:] = elements.column(element, "p_mw")[positions]
@@ -106,6 +129,17 @@ def changed(
         p_mw[:, :, at] *= one.active
         if q_mvar is not None:
             q_mvar[:, :, at] *= one.reactive
+    vm_pu = None
+    for setpoint in setpoints:
+        at = np.searchsorted(positions, setpoint.positions)
+        if setpoint.column == "vm_pu":
+            vm_pu = np.full_like(p_mw, np.nan) if vm_pu is None else vm_pu
+            vm_pu[:, :, at] = setpoint.values[:, None, :]
+            continue
+        scaling = elements.column(element, "scaling")[setpoint.positions]
+        if not gen_scale.all() or not scaling.all():
+            raise SpecificationError("p_mw can't be set where it is scaled by 0")
+        p_mw[:, :, at] = setpoint.values[:, None, :] / scaling / gen_scale[:, None, None]
     limits = elements.column(element, "min_p_mw")
     for position, order in dispatch.items():
         place = int(np.searchsorted(positions, position))
@@ -117,7 +151,7 @@ def changed(
             q_mvar[:, :, place] *= ratio
     if not np.isfinite(p_mw).all() or not (q_mvar is None or np.isfinite(q_mvar).all()):
         raise SpecificationError(f"leads to power of a {element} that is not finite")
-    return Block(element, elements.ids(element)[positions], p_mw, q_mvar)
+    return Block(element, elements.ids(element)[positions], p_mw, q_mvar, vm_pu)
 
 
 def _dispatched(
@@ -178,10 +212,10 @@ class SharedTables:
     """
 
     keep: Callable[[str, Kind, pa.Table], None]
-    _rows: dict[tuple[str, bool], list[pa.Table]] = field(default_factory=dict)
-    _count: dict[tuple[str, bool], int] = field(default_factory=dict)
-    _names_in: dict[tuple[str, bool], int] = field(default_factory=dict)
-    _names: dict[tuple[str, bool], str] = field(default_factory=dict)
+    _rows: dict[tuple[str, bool, bool], list[pa.Table]] = field(default_factory=dict)
+    _count: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
+    _names_in: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
+    _names: dict[tuple[str, bool, bool], str] = field(default_factory=dict)
     _tables: dict[str, int] = field(default_factory=dict)
 
     def add(self, names: Sequence[str], times: tuple[str, ...], block: Block) -> str:
@@ -195,7 +229,7 @@ class SharedTables:
         Returns:
             The name of the table that will hold them.
         """
-        key = (block.element, bool(times))
+        key = (block.element, bool(times), block.vm_pu is not None)
         if key in self._rows and (
             self._names_in[key] + len(names) > MOST_NAMES
             or self._count[key] + block.p_mw.size > MOST_ROWS
@@ -216,7 +250,7 @@ class SharedTables:
         for key in list(self._rows):
             self._close(key)
 
-    def _close(self, key: tuple[str, bool]) -> None:
+    def _close(self, key: tuple[str, bool, bool]) -> None:
         self.keep(self._names[key], KIND_OF[key[0]], pa.concat_tables(self._rows.pop(key)))
 
 
@@ -230,6 +264,8 @@ def _rows(names: Sequence[str], times: tuple[str, ...], block: Block) -> pa.Tabl
     columns["p_mw"] = pa.array(_rounded(block.p_mw))
     if block.q_mvar is not None:
         columns["q_mvar"] = pa.array(_rounded(block.q_mvar))
+    if block.vm_pu is not None:
+        columns["vm_pu"] = pa.array(_rounded(block.vm_pu), from_pandas=True)
     return pa.table(columns)
 
 

@@ -34,6 +34,9 @@ PARAMETERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Keys of each distribution: those it needs, and those it can do without."""
 
+OF_ELEMENTS = ("correlation", "covariance", "each", "power", "keep_total", "set")
+"""Keys that mean something to factors on elements alone."""
+
 _ALL = sorted({key for pair in PARAMETERS.values() for keys in pair for key in keys})
 
 _Fault = tuple[str, str | None, str | None]
@@ -62,9 +65,14 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
     if of.startswith("scale.") and name not in scales:
         yield f"there is no scale {name!r}", "of", nearest(name, scales) if scales else None
     if scalar:
-        for key in ("where", "correlation", "covariance", "each", "power", "keep_total"):
+        for key in ("where", *OF_ELEMENTS):
             if key in quantity:
                 yield "is for elements, and this is one number", key, None
+    if "set" in quantity and of != "gen":
+        yield "is for gens", "set", "factors are for the others"
+    for key in ("power", "keep_total"):
+        if "set" in quantity and key in quantity:
+            yield "is for factors, and this sets values", key, None
     if of == "gen" and "power" in quantity:
         yield "is for loads and sgens: a gen holds its voltage", "power", None
     if "each" in quantity and isinstance(
@@ -79,7 +87,7 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
 def _outage_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
     if quantity["of"] not in OUTAGES:
         yield f"{quantity['of']!r} has no forced outages", "of", nearest(quantity["of"], [*OUTAGES])
-    for key in ("distribution", "correlation", "covariance", "each", "power", "keep_total", *_ALL):
+    for key in ("distribution", *OF_ELEMENTS, *_ALL):
         if key in quantity:
             yield "does not go with a rate", key, None
 

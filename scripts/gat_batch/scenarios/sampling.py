@@ -241,6 +241,9 @@ def quantity_on(
     group = None
     if "each" in entry:
         _, group = np.unique(elements.groups(of, entry["each"])[chosen], return_inverse=True)
+    elif entry.get("set") == "vm_pu":
+        # Generators at one bus hold one voltage.
+        _, group = np.unique(elements.buses_of(of)[chosen], return_inverse=True)
     return Quantity(name, entry, chosen, root, group=group)
 
 

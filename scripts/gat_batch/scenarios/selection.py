@@ -131,6 +131,12 @@ class Elements:
             raise GridError(what)
         return np.flatnonzero(meets)
 
+    def buses_of(self, element: str) -> NDArray[np.int64]:
+        """Return positions of the buses that elements are at, shape (elements,)."""
+        table = self.net[element]
+        at: NDArray[np.int64] = self.net["bus"].index.get_indexer(table["bus"]).astype(np.int64)
+        return at
+
     def groups(self, element: str, column: str) -> NDArray[np.str_]:
         """Return what the buses of elements have in a column, ``zone`` or ``area``, as text.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,15 +66,22 @@ def _types(
 
 
 def _shunts(grid: GridArrays, column: Columns) -> NDArray[np.complex128]:
-    table, at = by_step(column.net), column.model.position["shunt"]
-    rows = grid.row[at]
+    rows = grid.row[column.model.position["shunt"]]
     there = (rows >= 0) & column("shunt", "in_service").astype(bool)
-    kv = column("bus", "vn_kv")[at]
-    factor = table["step"].to_numpy(float) * (kv / table["vn_kv"].to_numpy(float)) ** 2
-    power = (table["p_mw"] - 1j * table["q_mvar"]).to_numpy(complex) * factor
+    drawn = column.once(("rows", "shunt"), partial(_drawn_by_shunts, grid, column))
     total = np.zeros(len(grid.kv), complex)
-    np.add.at(total, rows[there], power[there] / grid.base_mva)
+    np.add.at(total, rows[there], drawn[there])
     return total
+
+
+def _drawn_by_shunts(grid: GridArrays, column: Columns) -> NDArray[np.complex128]:
+    """Return the admittance of each shunt in p.u., shape (shunts,)."""
+    table = by_step(column.net)
+    kv = column("bus", "vn_kv")[column.model.position["shunt"]]
+    factor = table["step"].to_numpy(float) * (kv / table["vn_kv"].to_numpy(float)) ** 2
+    power = (table["p_mw"] - 1j * table["q_mvar"]).to_numpy(complex)
+    drawn: NDArray[np.complex128] = power * factor / grid.base_mva
+    return drawn
 
 
 def _live(grid: GridArrays, column: Columns) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,8 @@ def ratings(net: pandapowerNet, grid: GridArrays, column: Columns, *, limits: bo
         own = np.flatnonzero(grid.kind == element)
         if len(own):
             at = grid.position[own]
-            rated = _size(net, element, grid.winding[own], at)
+            size = partial(_size, net, element, grid.winding[own], at)
+            rated = column.once(("rows", element, "size"), size)
             if limits:
                 rated = rated * column.numbers(element, "max_loading_percent")[at] / 100
             found[own] = np.where((rated > 0) & (rated < NO_RATING_MVA), rated, 0.0)
