@@ -15,7 +15,7 @@ from ..files.documents import read_document
 from ..files.words import numbered
 from ..model.contingencies.every import contingencies_of
 from ..study.manifest import batch_of
-from .outage_sets import Supply, found
+from .outages.outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
 from .variants import Sources, variants
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..study.injections import Kind
     from ..study.scenario import Contingencies, Scenario
-    from .outage_sets import OutageSet
+    from .outages.outage_sets import OutageSet
     from .selection import Elements
     from .specification import Specification
 

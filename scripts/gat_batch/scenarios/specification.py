@@ -17,7 +17,7 @@ from ..files.schema_check import schema_faults
 from ..files.words import nearest
 from ..study.con_files import subsystem_file
 from .gat_scenarios import translated
-from .outage_sets import set_faults
+from .outages.outage_sets import set_faults
 from .quantities import quantity_faults
 
 if TYPE_CHECKING:

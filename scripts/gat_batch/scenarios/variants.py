@@ -14,17 +14,17 @@ from ..errors import GatBatchError
 from ..files.times import chosen_times, time_name
 from ..grids import grid_ref, read_grid
 from .injection_factors import Factors, dispatch_of
-from .outage_sets import found, outage_sets
+from .outages.outage_sets import found, outage_sets
+from .outages.random_sets import RandomSets
 from .profiles import Profiles, profile_factors, read_profiles
 from .quantities import INJECTIONS
-from .random_sets import RandomSets
 from .sampling import Design, Quantity, quantity_on
 from .selection import Elements, read_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .outage_sets import OutageSet
+    from .outages.outage_sets import OutageSet
     from .specification import Family, Specification
 
 MOST_SCENARIOS = 1_000_000

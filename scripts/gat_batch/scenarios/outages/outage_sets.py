@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SpecificationError
-from ..files.columns import read_texts
-from ..model.contingencies.outage_sets import COLUMNS, psse_sets
-from ..study.con_files import is_con
-from ..study.scenario import BRANCHES
-from .selection import BUS_COLUMNS
+from ...errors import SpecificationError
+from ...files.columns import read_texts
+from ...model.contingencies.outage_sets import COLUMNS, psse_sets
+from ...study.con_files import is_con
+from ...study.scenario import BRANCHES
+from ..selection import BUS_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .selection import Elements
+    from ..selection import Elements
 
 OutageSet = tuple[tuple[str, int], ...]
 """Type and position of each element that is out."""

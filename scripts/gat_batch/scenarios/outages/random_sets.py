@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SpecificationError
+from ...errors import SpecificationError
+from ..sampling import generator
 from .outage_sets import Supply, single_outages
-from .sampling import generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ..selection import Elements
     from .outage_sets import OutageSet
-    from .selection import Elements
 
 NAME = "each_outage"
 """What the random numbers of sets are told apart by from those of quantities."""
