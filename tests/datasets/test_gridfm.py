@@ -39,6 +39,8 @@ FAMILIES = [
     {"id": "lost", "grid": "taps.json", "each_outage": {}},
     {"id": "nine", "grid": "nine.json",
      "sweep": {"solver": ["ac", "dc", "ac_opf", "dc_opf"], "load_scale": [0.9, 1.0, 5]}},
+    {"id": "priced", "grid": "nine.json", "solver": "ac_opf",
+     "sweep": {"costs": ["cheap.csv", "dear.csv"]}},
     {"id": "bus", "grid": "nine.json", "outages": [{"type": "bus", "id": 8}]},
     {"id": "units", "grid": "nine.json",
      "outages": [{"type": "gen", "id": 0}, {"type": "sgen", "id": 0}]},
@@ -70,6 +72,8 @@ def batch(tmp_path_factory):
     space = Workspace(tmp_path_factory.mktemp("gridfm"))
     space.configure(manifest="study.yaml")
     space.write("taps.json", pandapower.to_json(tapped()))
+    for name, cost in (("cheap", 1), ("dear", 40)):
+        space.write(f"{name}.csv", f"element,id,cp1_eur_per_mw\ngen,0,{cost}\n")
     space.write("nine.json", pandapower.to_json(odd()))
     families = [*FAMILIES]
     if RTS.is_file():
@@ -191,13 +195,15 @@ def test_partitions_hold_200_samples(batch):
 
 def test_what_has_no_solution_is_a_label(batch):
     samples = pd.read_parquet(batch.path / "sets" / "nine_ac_opf" / "samples.parquet")
+    assert samples["scenario"].tolist()[3:] == ["priced-cheap.csv", "priced-dear.csv"]
+    samples = samples.iloc[:3]
     assert samples["status"].tolist() == ["ok", "ok", "infeasible"]
     assert samples["sample"].isna().tolist() == [False, False, True]
     assert "lacks" in samples["detail"].iloc[2]
     assert samples["objective"].iloc[0] > 0
     card = card_of(batch, "nine_ac_opf")
-    assert card["share_infeasible"] == pytest.approx(1 / 3)
-    assert card["counts"]["by_status"] == {"infeasible": 1, "ok": 2}
+    assert card["share_infeasible"] == pytest.approx(1 / 5)
+    assert card["counts"]["by_status"] == {"infeasible": 1, "ok": 4}
     flows = pd.read_parquet(batch.path / "sets" / "nine_ac" / "samples.parquet")
     held = flows.set_index("scenario")["sample"].notna()
     # A bus that is out of service has no voltage, and tables are of one size for all samples.
@@ -210,6 +216,16 @@ def test_what_has_no_solution_is_a_label(batch):
     }
     assert flows.set_index("scenario")["beside"]["nine-0.9-ac"] == "nine-0.9-dc"
     assert card_of(batch, "case118_ac")["seeds"] == {"": 7}
+
+
+def test_costs_are_those_of_the_sample(batch):
+    gens = tables_of(batch, "nine_ac_opf")["gen_data"]
+    own = gens[gens["idx"] == 0].set_index("scenario")
+    assert own["cp1_eur_per_mw"].iloc[2:].tolist() == [1, 40]
+    # Cheap power is used to its limit, dear power not at all beyond its least.
+    assert own["p_mw"].loc[2] > own["p_mw"].loc[3]
+    others = gens[gens["idx"] > 0].groupby("idx")["cp1_eur_per_mw"]
+    assert (others.min() == others.max()).all()
 
 
 def test_samples_share_loads_and_topologies_as_asked(batch):

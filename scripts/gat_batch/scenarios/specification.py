@@ -33,7 +33,9 @@ MANIFEST_KEYS = (
 MERGED_KEYS = ("scale", "options", "metadata")
 """Keys whose values are merged with those of the base; all others replace them."""
 
-PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid")
+TABLES = ("costs", "limits")
+
+PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid", *TABLES)
 """What a sweep can vary, beside ``scale.NAME`` and ``options.NAME``."""
 
 LONGEST_TIMEOUT_SECS = 31_536_000
@@ -245,7 +247,7 @@ def _may_be(name: str, value: Any) -> bool:
     """Return whether a parameter can have a value, as far as that follows from its kind."""
     if name == "solver":
         return value in SOLVERS
-    if name == "grid":
+    if name in ("grid", *TABLES):
         return isinstance(value, str) and value != ""
     if name.startswith("options."):
         return isinstance(value, (str, int, float))
