@@ -64,15 +64,29 @@ CARRIED = {
 }
 
 
-TOP = {"max_jobs": 3, "question": "does t.csv hold?", "compare": ["a", "b"]}
+TOP = {"max_jobs": 3, "layout": "block", "question": "does t.csv hold?", "compare": ["a", "b"]}
 """Keys that only the whole has."""
+PRICED = {"costs": "t.csv", "limits": "t.csv"}
+"""What only optimal power flows have, which haven't all of the others."""
+
+
+def test_tables_of_costs_and_limits_reach_the_manifest(tmp_path):
+    (tmp_path / "t.csv").write_text("id,p_mw\n4,1\n")
+    swept = {"solver": "ac_opf", "limits": "t.csv", "sweep": {"costs": ["t.csv", "more/u.csv"]}}
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps(study({"id": "a", **swept})))
+    make(file, tmp_path / "out")
+    entries = json.loads((tmp_path / "out" / "manifest.json").read_text())["scenarios"]
+    assert [entry["id"] for entry in entries] == ["a-t.csv", "a-more.u.csv"]
+    assert [entry["costs"] for entry in entries] == ["../t.csv", "../more/u.csv"]
+    assert {entry["limits"] for entry in entries} == {"../t.csv"}
 
 
 def test_what_a_manifest_knows_too_reaches_it_with_paths_seen_from_there(tmp_path):
     known = json.loads((SCHEMAS / "scenario_specification.schema.json").read_text())
     both = known["$defs"]["scenario"]["properties"].keys()
     both &= SCHEMA["$defs"]["scenario"]["properties"].keys()
-    assert both - {"id", "grid", "time_slices"} == CARRIED.keys()
+    assert both - {"id", "grid", "time_slices", *PRICED} == CARRIED.keys()
     both = known["properties"].keys() & SCHEMA["properties"].keys()
     assert both - {"scenarios", "grid"} <= CARRIED.keys() | TOP.keys()
     (tmp_path / "t.csv").write_text("id,p_mw\n4,1\n")
