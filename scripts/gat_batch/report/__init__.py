@@ -17,7 +17,7 @@ from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
 from .drawing_library import drawing_library
-from .one_line_diagram import one_line_diagram
+from .maps.one_line_diagram import one_line_diagram
 from .page import page, svg
 from .sections import sections_of
 from .summary_tables import read_summary
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
-    from .one_line_diagram import OneLineDiagram
+    from .maps.one_line_diagram import OneLineDiagram
 
 MOST_MAPS = 4
-MOST_BRANCHES_DRAWN = 25_000
+MOST_BRANCHES_DRAWN = 20_000
+"""Most maps, and most branches on all of them."""
 
 
 def write_report(plan: Plan) -> None:
@@ -58,7 +59,7 @@ def write_report(plan: Plan) -> None:
             for section in sections_of(summary, status, _maps(plan, first), hashes):
                 sections.append(section)
                 for figure in section.figures:
-                    drawn[figure.name] = draughtsman.submit(svg, figure.spec)
+                    drawn[figure.name] = draughtsman.submit(svg, figure.whole())
             plots = folder / "plots"
             shutil.rmtree(plots, ignore_errors=True)
             plots.mkdir()
@@ -75,7 +76,8 @@ def write_report(plan: Plan) -> None:
 
 def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
     """Return the maps of the grids that aren't too large to look at; the report omits others."""
-    maps = {}
+    maps: dict[str, OneLineDiagram] = {}
+    left = MOST_BRANCHES_DRAWN
     for grid, scenario in list(first.items())[:MOST_MAPS]:
         try:
             # They aren't kept if the results come from elsewhere, a batch that was moved say.
@@ -84,7 +86,8 @@ def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
             )
         except GatBatchError:
             continue  # every scenario on it failed for the same reason, which the report says
-        if len(wiring.branches) <= MOST_BRANCHES_DRAWN:
+        if len(wiring.branches) <= left:
+            left -= len(wiring.branches)
             maps[grid] = one_line_diagram(wiring)
     return maps
 

@@ -8,9 +8,12 @@ axes and grids get theirs from the page.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+
+from .states.choice import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +33,8 @@ SERIES = (BLUE, ORANGE, "#2a9d8f", RED, "#7a6fc0", GREY)
 
 HEIGHT = 240
 MOST_BARS = 15
+MOST_POINTS = 5000
+"""Most bars, and most points, of a figure."""
 
 
 def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
@@ -80,9 +85,10 @@ def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
     """Draw every scenario as a point, by its load and its worst loading."""
     known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
     columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
-    values = records(known[columns])
+    drawn = thinned(known, MOST_POINTS, "max_loading_percent")
+    values = records(drawn[[*columns, "max_loading_snapshot"]])
     for row in values:
-        row["href"] = anchor(row["scenario"])
+        row["href"] = anchor(row["scenario"], row.pop("max_loading_snapshot"))
     top = known["max_loading_percent"].max() if len(known) else 0.0
     seen = [status for status in STATUS if (known["status"] == status).any()]
     points = {
@@ -112,10 +118,11 @@ def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
     """Draw the branches that are loaded highest, each from its lowest to its highest loading."""
     branches = elements[elements["quantity"] == "loading_percent"]
     worst = branches.nlargest(MOST_BARS, "max", keep="first")
-    columns = ["min", "mean", "p95", "max", "worst_scenario"]
+    columns = ["min", "mean", "p95", "max", "worst_scenario", "worst_snapshot"]
     values = records(worst[columns])
     for row, label in zip(values, labels(worst), strict=True):
-        row |= {"branch": label, "href": anchor(row["worst_scenario"])}
+        link = anchor(row["worst_scenario"], row.pop("worst_snapshot"))
+        row |= {"branch": label, "href": link}
     y = {"field": "branch", "type": "nominal", "sort": None, "title": None}
     tips = [
         {"field": "branch"},
@@ -179,7 +186,7 @@ def bars(
     """Draw a bar for each row, the first on top, which links to its ``scenario`` if it has one."""
     values = [dict(row) for row in rows]
     for row in values:
-        row["href"] = anchor(row["scenario"]) if row.get("scenario") else None
+        row["href"] = anchor(row.get("scenario"), row.pop("snapshot", None), row.get("contingency"))
     encoding = {
         "y": {"field": label, "type": "nominal", "sort": None, "title": None},
         "x": axis(value, title),
@@ -243,9 +250,13 @@ def labels(elements: pd.DataFrame) -> list[str]:
     ]
 
 
-def anchor(scenario: Any) -> str | None:
-    """Return the link to a scenario on the page, or None if there is no scenario."""
-    return f"#s-{scenario}" if isinstance(scenario, str) else None
+def anchor(scenario: Any, snapshot: Any = None, contingency: Any = None) -> str | None:
+    """Return the link to a state on the page's map, or None if there is no scenario."""
+    if not isinstance(scenario, str):
+        return None
+    keys = {"state": scenario, "snapshot": snapshot, "contingency": contingency}
+    told = {key: quote(value, safe="") for key, value in keys.items() if isinstance(value, str)}
+    return "#" + "&".join(f"{key}={value}" for key, value in told.items())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

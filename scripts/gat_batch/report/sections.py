@@ -8,8 +8,8 @@ import pandas as pd
 
 from . import figures
 from .contingency_sections import categories, contingencies
-from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
 from .histogram import Histogram, round_edges
+from .maps.grid_map import grid_map, legend
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
@@ -25,7 +25,7 @@ from .tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .one_line_diagram import OneLineDiagram
+    from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
 
 
@@ -72,30 +72,23 @@ def _made(
 
 
 def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
-    limit = summary.limits.loading_percent
-    bounds = [f"{part * limit:g}" for part in SHARE_OF_LIMIT]
-    texts = [
-        f"up to {bounds[0]} %",
-        f"{bounds[0]} to {bounds[1]} %",
-        f"{bounds[1]} to {bounds[2]} %",
-        f"above {bounds[2]} %, the limit",
-    ]
-    middles = [0.25, 0.7, 0.9, 1.1]
-    colours = [map_colour(part * limit, summary.limits) for part in middles]
-    legend = [(color, width + 1, text) for (color, width), text in zip(colours, texts, strict=True)]
-    legend += [(figures.RED, 0, "bus outside the voltage band")]
     several = len(maps) > 1
-    drawn = [
-        Figure(
-            f"map_{number}",
-            grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits),
-            "Highest loading of each branch over all states. Large dots are buses with generation. "
-            + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
-            grid if several else "",
-            tuple(legend),
+    drawn = []
+    for number, (grid, one) in enumerate(maps.items(), 1):
+        made = grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits)
+        drawn.append(
+            Figure(
+                f"map_{number}",
+                made.spec,
+                "Highest loading of each branch over all states, until a state is chosen. "
+                "Large dots are buses with generation. "
+                + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
+                grid if several else "",
+                legend(one, summary.limits),
+                made.datasets,
+                made.content | {"grid": grid},
+            )
         )
-        for number, (grid, one) in enumerate(maps.items(), 1)
-    ]
     return Section("grid", "Grids" if several else "Grid", figures=tuple(drawn))
 
 

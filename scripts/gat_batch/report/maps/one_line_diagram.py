@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..grids.connections import GridConnections
+    from ...grids.connections import GridConnections
 
     Reals = NDArray[np.float64]
 

@@ -1,0 +1,184 @@
+"""The report explored in a browser, by clicks and keys; what it shows are the results."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+
+pytestmark = [pytest.mark.workflow, pytest.mark.browser, pytest.mark.xdist_group("explore")]
+
+NASTY = "</script><img src=x onerror=alert(1)>"
+LIMIT = 40.0
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """A day, an outage that cuts buses off, contingencies, and optima of case30."""
+    from conftest import Workspace
+
+    space = Workspace(tmp_path_factory.mktemp("explore"))
+    hours = "".join(f"7,{10 + 3 * abs(12 - hour)},h{hour:02d}\n" for hour in range(24))
+    space.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
+    scenarios = [{"id": f"s{n}", "load_scale": 0.9 + n / 20} for n in range(4)]
+    scenarios += [
+        {"id": "day", "loads": "loads.csv", "description": NASTY},
+        {"id": "cut", "outages": [{"type": "line", "id": 15}]},
+        {"id": "n-1", "contingencies": "n-1"},
+        {"id": "cheap", "solver": "ac_opf"},
+    ]
+    space.write(
+        "manifest.json", {"grid": "pandapower:case30", "solver": "ac", "scenarios": scenarios}
+    )
+    space.configure(loading_limit_percent=LIMIT)
+    assert space.run().returncode == 0
+    return space.batch / "summary"
+
+
+@pytest.fixture(scope="module")
+def rows(batch):
+    return pd.read_parquet(batch / "aggregated_results.parquet")
+
+
+def state(rows, scenario, snapshot=None, contingency=None):
+    own = rows[rows["scenario"] == scenario]
+    for column, value in (("snapshot", snapshot), ("contingency", contingency)):
+        own = own[own[column].isna() if value is None else own[column] == value]
+    return own.set_index(["element", "id"])
+
+
+def shows(page, own):
+    """Hold that the map shows what the rows of a state hold."""
+    for row in page.drawn("branches"):
+        loading = own["loading_percent"].get((row["kind"], row["id"]))
+        if pd.isna(loading):
+            assert (row["loading"], row["out"]) == (None, 1)
+        else:
+            assert row["loading"] == pytest.approx(loading, abs=0.051)
+            assert row["color"] == page.ask(
+                f"report.maps[0].content.colours[{sum(loading > f * LIMIT for f in (0.5, 0.8, 1))}]"
+            )
+    for row in page.drawn("buses"):
+        voltage = own["vm_pu"][("bus", row["id"])]
+        if pd.isna(voltage):
+            assert (row["voltage"], row["shape"], row["note"]) == (None, "cross", "cut off")
+        else:
+            assert row["voltage"] == pytest.approx(voltage, abs=5.1e-5)
+
+
+def test_worst_of_all_is_the_start(batch, rows, opened):
+    page = opened(batch / "report.html")
+    base = rows[rows["contingency"].isna()]
+    worst = base.groupby(["element", "id"])["loading_percent"].max()
+    told = {(row["kind"], row["id"]): row["loading"] for row in page.drawn("branches")}
+    assert told == {key: pytest.approx(worst[key], rel=1e-4) for key in told}
+    assert page.find(".told").text == "Worst of all states."
+    page.is_clean()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
+def test_a_scenario_goes_to_the_map(batch, rows, opened, width, dark):
+    page = opened(batch / "report.html", width=width, dark=dark)
+    page.click("[data-table=branches] tbody a[href^='#state=']")
+    scenario = page.ask("report.maps[0].shown.state")
+    assert scenario in {"s3", "day", "cut", "n-1", "cheap", "s0", "s1", "s2"}
+    page.until("document.querySelector('.told').textContent.includes('load')")
+    snapshot = page.ask("report.maps[0].shown.snapshot")
+    shows(page, state(rows, scenario, snapshot))
+    chooser = Select(page.find(".chooser select"))
+    assert chooser.first_selected_option.text == scenario
+    chooser.select_by_visible_text("cut")
+    page.until("report.maps[0].shown.state === 'cut'")
+    shows(page, state(rows, "cut"))
+    assert "cut off" in page.find(".told").text
+    overflow = page.ask(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0
+    page.browser.back()
+    page.until(f"report.maps[0].shown.state === '{scenario}'")
+    page.is_clean()
+
+
+def test_the_slider_goes_through_the_hours(batch, rows, opened):
+    page = opened(batch / "report.html", link="#state=day")
+    worst = rows[(rows["scenario"] == "day") & (rows["element"] == "system")]
+    worst = worst.loc[worst["max_loading_percent"].idxmax(), "snapshot"]
+    assert page.ask("report.maps[0].shown.snapshot") == worst
+    slider = page.find(".chooser input[type=range]")
+    slider.send_keys(Keys.HOME)
+    page.until("report.maps[0].shown.snapshot === 'h00'")
+    slider.send_keys(Keys.RIGHT)
+    page.until("report.maps[0].shown.snapshot === 'h01'")
+    shows(page, state(rows, "day", "h01"))
+    page.click("button[aria-label=play]")
+    page.until("report.maps[0].shown.snapshot === 'h03'")
+    page.click("button[aria-label=pause]")
+    shown = page.ask("report.maps[0].shown.snapshot")
+    assert f"snapshot={shown}" in page.browser.current_url
+    shows(page, state(rows, "day", shown))
+    page.is_clean()
+
+
+def test_a_contingency_goes_to_the_map(batch, rows, opened):
+    page = opened(batch / "report.html")
+    link = page.find("[data-table=contingencies] tbody a[href*='contingency=line']")
+    name = link.text
+    page.click(link)
+    page.until(f"report.maps[0].shown.contingency === '{name}'")
+    own = state(rows, "n-1", None, name)
+    broken = own[own["limit"].notna()]
+    told = {(row["kind"], row["id"]): row for row in page.drawn("branches")}
+    kind, index = name.split(":")
+    assert told[kind, int(index)]["out"] == 1
+    over = {key for key, row in told.items() if row["note"] == "above its limit"}
+    assert over == {key for key in broken.index if key[0] != "bus"}
+    for key in over:
+        assert told[key]["loading"] == pytest.approx(own["loading_percent"][key], rel=1e-4)
+    page.is_clean()
+
+
+def test_the_map_by_keyboard(batch, opened):
+    page = opened(batch / "report.html")
+    window = "report.maps[0].view.signal('view_x')"
+    whole = page.ask(window)
+    place = page.find("[data-figure=map_1]")
+    place.send_keys("+")
+    low, high = page.ask(window)
+    assert high - low == pytest.approx((whole[1] - whole[0]) / 1.6)
+    place.send_keys(Keys.RIGHT)
+    assert page.ask(window)[0] > low
+    place.send_keys("0")
+    assert page.ask(window) == whole
+    page.is_clean()
+
+
+def test_data_of_figures_can_be_saved(batch, rows, opened, tmp_path):
+    page = opened(batch / "report.html", link="#state=day&snapshot=h07")
+    content = page.ask("report.maps[0].data()")
+    told = list(csv.DictReader(content.splitlines()))
+    own = state(rows, "day", "h07")
+    for row in told:
+        key = row["element"], int(row["id"])
+        column = "vm_pu" if row["element"] == "bus" else "loading_percent"
+        assert float(row[column]) == pytest.approx(own[column][key], abs=0.051)
+        assert (row["scenario"], row["snapshot"]) == ("day", "h07")
+    figure = page.find("[data-figure=worst_branches]").find_element(By.XPATH, "..")
+    page.click(figure.find_element(By.CSS_SELECTOR, "button.save"))
+    saved = tmp_path / "saved" / "worst_branches.csv"
+    page.browser.set_script_timeout(10)
+    page.until("true")
+    for _ in range(100):
+        if saved.exists():
+            break
+        page.browser.execute_async_script("setTimeout(arguments[0], 100)")
+    spec = json.loads(page.ask("document.getElementById('figure-worst_branches').textContent"))
+    table = pd.read_csv(saved)
+    assert table["max"].tolist() == [row["max"] for row in spec["data"]["values"]]
+    assert page.ask("report.csv(['a'], [['=1+1'], ['x,\"y']])") == 'a\n\'=1+1\n"x,""y"\n'
+    page.is_clean()
