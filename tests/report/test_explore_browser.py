@@ -10,6 +10,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = [pytest.mark.workflow, pytest.mark.browser, pytest.mark.xdist_group("explore")]
 
@@ -158,6 +159,117 @@ def test_the_map_by_keyboard(batch, opened):
     page.is_clean()
 
 
+def figure(page, name):
+    """Rows of a figure that is drawn on a page of its own."""
+    page.until(f"document.querySelector('#own [data-figure={name}] svg')")
+    element = page.find(f"[data-figure={name}]").find_element(By.XPATH, "..")
+    return element.find_element(By.CSS_SELECTOR, "button.save")
+
+
+def saved(page, tmp_path, name):
+    """What the figure's button saves."""
+    page.click(figure(page, name))
+    file = tmp_path / "saved" / f"{name}.csv"
+    WebDriverWait(page.browser, 30).until(lambda _: file.exists())
+    return pd.read_csv(file)
+
+
+def listed(page, name):
+    """Rows of a table on a page of its own."""
+    lines = page.all(f"#own [data-table={name}] tbody tr")
+    return [[cell.text for cell in line.find_elements(By.TAG_NAME, "td")] for line in lines]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_an_element_has_its_own_page(batch, rows, opened, tmp_path, width):
+    page = opened(batch / "report.html", width=width)
+    link = page.find("[data-table=branches] tbody a[href^='#element=']")
+    element = link.get_attribute("href").split("element=")[1].replace("%3A", ":")
+    page.click(link)
+    page.until("document.body.classList.contains('in-own')")
+    kind, index = element.split(":")
+    base = rows[rows["contingency"].isna()]
+    own = base[(base["element"] == kind) & (base["id"] == int(index))].dropna(
+        subset=["loading_percent"]
+    )
+    assert page.find("#own h2").text == f"{kind} {index}"
+    facts = page.find("#own .facts").text
+    for value in (own["loading_percent"].min(), own["loading_percent"].max()):
+        assert f"{value:.2f}".rstrip("0").rstrip(".") in facts
+    curve = saved(page, tmp_path, "element_duration")
+    falling = own["loading_percent"].sort_values(ascending=False).to_numpy()
+    assert curve["value"].to_numpy() == pytest.approx(falling, abs=0.0051)
+    worst = own.loc[own["loading_percent"].idxmax()]
+    first = listed(page, "element_states")[0]
+    assert first[0] == worst["scenario"]
+    after = rows[rows["limit"].notna() & (rows["element"] == kind) & (rows["id"] == int(index))]
+    told = [row[0] for row in listed(page, "element_contingencies")]
+    assert (
+        told == after.sort_values("loading_percent", ascending=False)["contingency"].tolist()[:25]
+    )
+    assert not page.find("#scenarios").is_displayed()
+    page.click(page.find("#own a[href^='#show=']"))
+    page.until("!document.body.classList.contains('in-own')")
+    (ring,) = (row for row in page.drawn("marks") if row["color"] == "#1b9e77")
+    (line,) = (row for row in page.drawn("branches") if row["branch"] == f"{kind} {index}")
+    assert ring["x"] == pytest.approx((line["x"] + line["x2"]) / 2)
+    assert page.ask("document.documentElement.scrollWidth") <= width
+    page.is_clean()
+
+
+def test_a_scenario_has_its_own_page(batch, rows, opened, tmp_path):
+    page = opened(batch / "report.html")
+    cell = page.find("#s-day a")
+    page.click(cell)
+    page.until("document.body.classList.contains('in-own')")
+    assert page.find("#own h2").text == "day"
+    assert page.find("#own .lead").text == NASTY
+    own = rows[(rows["scenario"] == "day")]
+    system = own[own["element"] == "system"]
+    table = saved(page, tmp_path, "scenario_max_loading_percent")
+    assert table["snapshot"].tolist() == system["snapshot"].tolist()
+    assert table["value"].to_numpy() == pytest.approx(system["max_loading_percent"], rel=1e-4)
+    over = own[own["loading_percent"] > LIMIT].groupby(["element", "id"])["loading_percent"]
+    low, high = page.ask("report.grids[0].band")
+    off = own[(own["element"] == "bus") & ((own["vm_pu"] < low) | (own["vm_pu"] > high))]
+    told = {(row[0], int(row[1])): row for row in listed(page, "scenario_violations")}
+    assert over.ngroups > 0
+    assert set(told) == set(over.groups) | {("bus", index) for index in off["id"]}
+    for key, values in over:
+        assert float(told[key][3]) == pytest.approx(values.max(), abs=0.0051)
+        assert told[key][6] == str(len(values))
+    page.click(page.find("#own [data-table=scenario_violations] tbody a[href*=snapshot]"))
+    page.until("report.maps[0].shown.state === 'day'")
+    assert not page.find("#own").is_displayed()
+    page.is_clean()
+
+
+def test_an_optimum_tells_its_dispatch_and_prices(batch, rows, opened, tmp_path):
+    page = opened(batch / "report.html", link="#scenario=cheap")
+    own = rows[rows["scenario"] == "cheap"]
+    table = saved(page, tmp_path, "scenario_dispatch").set_index("unit")["power"]
+    for row in own[own["element"].isin(["gen", "ext_grid"])].itertuples():
+        assert table[f"{row.element} {int(row.id)}"] == pytest.approx(row.p_mw, abs=0.01)
+    prices = saved(page, tmp_path, "scenario_prices").set_index("bus")["price"]
+    buses = own[own["element"] == "bus"].set_index("id")["lam_p"]
+    assert prices[buses.index].to_numpy() == pytest.approx(buses.to_numpy(), abs=0.001)
+    page.is_clean()
+
+
+def test_what_the_page_does_not_hold_is_said(batch, opened):
+    page = opened(batch / "report.html", link="#element=load:999")
+    assert "no rows of this element" in page.find("#own").text
+    page.click(".back a")
+    assert page.find("#scenarios").is_displayed()
+    page.open("#scenario=nobody")
+    assert "doesn't list it" in page.find("#own").text
+    page.open("#state=nobody")
+    assert "isn't among" in page.find(".told").text
+    page.open("#element=load:3")
+    assert "highest" in page.find("#own .facts").text
+    page.is_clean()
+
+
 def test_data_of_figures_can_be_saved(batch, rows, opened, tmp_path):
     page = opened(batch / "report.html", link="#state=day&snapshot=h07")
     content = page.ask("report.maps[0].data()")
@@ -168,17 +280,12 @@ def test_data_of_figures_can_be_saved(batch, rows, opened, tmp_path):
         column = "vm_pu" if row["element"] == "bus" else "loading_percent"
         assert float(row[column]) == pytest.approx(own[column][key], abs=0.051)
         assert (row["scenario"], row["snapshot"]) == ("day", "h07")
-    figure = page.find("[data-figure=worst_branches]").find_element(By.XPATH, "..")
-    page.click(figure.find_element(By.CSS_SELECTOR, "button.save"))
-    saved = tmp_path / "saved" / "worst_branches.csv"
-    page.browser.set_script_timeout(10)
-    page.until("true")
-    for _ in range(100):
-        if saved.exists():
-            break
-        page.browser.execute_async_script("setTimeout(arguments[0], 100)")
+    place = page.find("[data-figure=worst_branches]").find_element(By.XPATH, "..")
+    page.click(place.find_element(By.CSS_SELECTOR, "button.save"))
+    file = tmp_path / "saved" / "worst_branches.csv"
+    WebDriverWait(page.browser, 30).until(lambda _: file.exists())
     spec = json.loads(page.ask("document.getElementById('figure-worst_branches').textContent"))
-    table = pd.read_csv(saved)
+    table = pd.read_csv(file)
     assert table["max"].tolist() == [row["max"] for row in spec["data"]["values"]]
     assert page.ask("report.csv(['a'], [['=1+1'], ['x,\"y']])") == 'a\n\'=1+1\n"x,""y"\n'
     page.is_clean()

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-SCRIPTS = ("page.js", "page_states.js", "page_map.js", "page_links.js")
+SCRIPTS = (
+    *("page.js", "page_states.js", "page_map.js"),
+    *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
+)
 """Parts of the page's script, in the order in which they build on each other."""
 
 MOST_BYTES = 5_950_000

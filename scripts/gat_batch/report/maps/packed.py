@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 MISSING = 65_535
 """Number that stands for no value, among unsigned numbers of 16 bits."""
 
-STEPS = {"loading_percent": 0.1, "vm_pu": 0.0001}
-"""Steps of values, in percent and p.u.; of other quantities their range is divided."""
+STEPS = {"loading_percent": (0.01, 0.02, 0.05, 0.1), "vm_pu": (0.0001,)}
+"""Steps of values, in percent and p.u., of which the first that suffices is taken; what is beyond
+the last is drawn at its end. Of other quantities their range is divided."""
 
 MOST_VIOLATIONS = 20_000
 MOST_OVERLOADED = 2000
@@ -55,7 +56,15 @@ def _grid(
     grid: str, elements: pd.DataFrame, summary: Summary, states: ShownStates
 ) -> dict[str, Any]:
     names = _Names()
-    return _known(names, grid, elements, summary) | _states(names, states) | names.lists()
+    found = _known(names, grid, elements, summary) | _states(names, states)
+    lists = names.lists()
+    about = summary.scenarios.reindex(lists["scenarios"])
+    texts = {
+        key: about[column].fillna("").astype(str).tolist()
+        for key, column in (("descriptions", "description"), ("metadata", "metadata"))
+        if about[column].notna().any() and (about[column].fillna("") != "").any()
+    }
+    return found | lists | texts
 
 
 def thinned(states: ShownStates, share: float) -> ShownStates:
@@ -182,7 +191,8 @@ def _values(kind: str, quantity: str, own: NDArray[np.float32]) -> dict[str, Any
     there = np.isfinite(own)
     low = float(own[there].min()) if there.any() and quantity not in STEPS else 0.0
     top = float(own[there].max()) if there.any() else 0.0
-    step = STEPS.get(quantity) or max((top - low) / (MISSING - 1), 1e-6)
+    steps = STEPS.get(quantity, (max((top - low) / (MISSING - 1), 1e-6),))
+    step = next((step for step in steps if step * (MISSING - 1) >= top - low), steps[-1])
     number = np.where(there, np.clip(np.round((own - low) / step), 0, MISSING - 1), MISSING)
     data = base64.b64encode(number.astype("<u2").tobytes()).decode()
     return {"element": kind, "quantity": quantity, "low": low, "step": step, "data": data}
