@@ -101,7 +101,7 @@ def batch(tmp_path_factory):
     text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
     weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
-    return stored.assign(weight=stored["scenario"].map(weights)), text, sections
+    return stored.assign(weight=stored["scenario"].map(weights)), text, sections, summary
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +274,16 @@ def test_page_is_whole_and_data_stay_data(batch):
     assert len(scripts) == 2
     assert not re.search(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=", own)
     assert len(text) < 1_500_000
+
+
+def test_a_page_stays_below_its_size(batch, monkeypatch):
+    summary, sections = batch[3], batch[2]
+    most = len(batch[1]) - 5000
+    monkeypatch.setitem(page.__globals__, "MOST_BYTES", most)
+    smaller = page(summary, STATUS, sections, "")
+    assert most - 3000 < len(smaller.encode()) <= most
+    (grid,) = json.loads(re.search(r'id="grids">(.*?)</script>', smaller)[1])
+    assert len(grid["states"]["scenario"]) < grid["total"]
 
 
 def test_figures_become_svg_files(batch):

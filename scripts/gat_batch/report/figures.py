@@ -26,10 +26,11 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 BLUE, ORANGE, RED, GREY = "#3d85c6", "#e08a00", "#d1432b", "#8795a8"
+VIOLET = "#901ee6"
 PALE = "#fbeee6"
-KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": "#7a6fc0", "bus": BLUE}
-STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": "#7a6fc0", "not_converged": RED}
-SERIES = (BLUE, ORANGE, "#2a9d8f", RED, "#7a6fc0", GREY)
+KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": VIOLET, "bus": BLUE}
+STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": VIOLET, "not_converged": RED}
+SERIES = (BLUE, ORANGE, "#2a9d8f", RED, VIOLET, GREY)
 
 HEIGHT = 240
 MOST_BARS = 15

@@ -11,7 +11,7 @@ import markupsafe
 import vl_convert
 
 from .. import __version__
-from .figures import anchor
+from .figures import SERIES, anchor
 from .maps.packed import packed
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         vega=library,
         anchor=anchor,
+        colours=SERIES,
         signs=SIGNS,
         states=markupsafe.Markup(STATES),  # noqa: S704 - ours
     )

@@ -9,6 +9,8 @@ report.GridMap = class {
     this.told = report.make("p", { className: "told" });
     this.told.setAttribute("aria-live", "polite");
     place.tabIndex = 0;
+    place.setAttribute("role", "application");
+    place.ariaLabel = "Map of the grid: + and - zoom, 0 shows the whole, arrows move.";
     this.rows();
     this.controls();
     this.caption.append(" ", report.saving(name, () => this.data()));

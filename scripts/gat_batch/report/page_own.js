@@ -49,7 +49,7 @@ report.leave = () => {
   if (/^#(element|scenario)=/.test(location.hash)) history.pushState(null, "", location.pathname + location.search);
   window.scrollTo(0, report.left || 0);
 };
-report.COLOURS = ["#3d85c6", "#e08a00", "#2a9d8f", "#d1432b", "#7a6fc0", "#8795a8"];
+report.COLOURS = report.text("colours");
 report.column = (key, title, digits) =>
   ({ key, title, kind: key, ...(digits === undefined ? {} : { digits }) });
 /* How a share of the states was chosen. */

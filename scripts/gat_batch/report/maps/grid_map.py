@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures import BLUE, GREY, ORANGE, RED, SCHEMA, anchor, axis, rounded
+from ..figures import BLUE, GREY, ORANGE, RED, SCHEMA, VIOLET, anchor, axis, rounded
 from ..section import Sign
 from .geometry import geometry_of
 
@@ -28,7 +28,7 @@ SHARE_OF_LIMIT = (0.5, 0.8, 1.0)
 
 COLOURS = (GREY, BLUE, ORANGE, RED)
 WIDTHS = (1.4, 1.8, 2.6, 3.6)
-OUT = "#7a6fc0"
+OUT = VIOLET
 """Colour of what is out of service or cut off."""
 
 SHAPES = {"low": "triangle-down", "high": "triangle-up", "dead": "cross", "fine": "circle"}
