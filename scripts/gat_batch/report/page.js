@@ -45,9 +45,16 @@ const report = (() => {
     axisX: { tickCount: 8 }, axisY: { tickCount: 5 },
     legend: { labelFontSize: 12, symbolType: "square", orient: "top", labelLimit: 220 },
   };
+  /* On a canvas the page's style sheet doesn't reach. */
+  const config = () => {
+    const style = getComputedStyle(document.body), colour = (name) => style.getPropertyValue("--" + name).trim();
+    const text = { labelColor: colour("soft"), titleColor: colour("ink") };
+    return { ...CONFIG, font: style.fontFamily, axis: { ...CONFIG.axis, ...text, gridColor: colour("line") },
+             legend: { ...CONFIG.legend, ...text } };
+  };
   const embed = (place, spec, renderer) => vegaEmbed(place, spec, {
     actions: false, renderer, tooltip: { theme: "page" }, loader: { target: "_self" },
-    config: { ...CONFIG, font: getComputedStyle(document.body).fontFamily },
+    config: config(),
   }).catch((error) => {
     place.textContent = "This figure can't be drawn here: " + error.message;
     throw error;

@@ -152,7 +152,7 @@ report.GridMap = class {
     const bad = how !== "fine";
     Object.assign(row, { voltage, shape: shapes[how], color: how === "dead" ? out : bad ? colours[3] : colours[0],
       size: dot * (row.feeds ? 3 : 1) * (bad ? 2.5 : 1), note: how === "dead" ? "cut off" : undefined });
-    if (!bad && !row.feeds && this.buses.length > this.content.most_buses) row.size = 0;
+    if (!bad && this.buses.length > this.content.most_buses) row.size = 0;
   }
   band(voltage, low = voltage) {
     if (voltage === null || voltage === undefined) return "fine";

@@ -84,7 +84,7 @@ report.bins = (values, title) => ({
 /* Values of the snapshots of a scenario in their order; a click goes to the map. */
 report.course = (grid, places, values, title) => ({
   data: { values: places.map((at, n) => ({ place: n + 1, value: values[n], ...grid.keysOf(at), href: report.hash(grid.keysOf(at)) })) },
-  mark: { type: "line", color: report.COLOURS[0], strokeWidth: 2, point: { size: 16 }, cursor: "pointer" },
+  mark: { type: "line", color: report.COLOURS[0], ...(places.length > 400 ? { strokeWidth: 0.7, point: { size: 5 } } : { strokeWidth: 2, point: { size: 16 } }), cursor: "pointer" },
   encoding: {
     x: { field: "place", type: "quantitative", title: "snapshots shown, in their order", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } },
     y: { field: "value", type: "quantitative", title, scale: { zero: false } },

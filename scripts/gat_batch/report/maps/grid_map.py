@@ -35,8 +35,8 @@ SHAPES = {"low": "triangle-down", "high": "triangle-up", "dead": "cross", "fine"
 
 MANY_BUSES = 1000
 MOST_BUSES_DRAWN = 4000
-"""Buses beyond which dots and lines are smaller, and beyond which only those are drawn that feed,
-break a limit or are cut off."""
+"""Buses beyond which dots and lines are smaller, and beyond which only those are drawn that break a
+limit or are cut off."""
 
 THINNER = 0.6
 """Widths on such a map, relative to others."""
@@ -244,7 +244,7 @@ def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[d
             }
         )
     if len(found) > MOST_BUSES_DRAWN:
-        found = [row for row in found if row["size"] > _dot(geometry)]
+        found = [row for row in found if row["shape"] != SHAPES["fine"]]
     return found
 
 

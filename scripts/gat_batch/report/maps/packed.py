@@ -26,6 +26,9 @@ STEPS = {"loading_percent": (0.01, 0.02, 0.05, 0.1), "vm_pu": (0.0001,)}
 """Steps of values, in percent and p.u., of which the first that suffices is taken; what is beyond
 the last is drawn at its end. Of other quantities their range is divided."""
 
+FEWEST = 4
+"""States of a grid that are always held."""
+
 MOST_VIOLATIONS = 20_000
 MOST_OVERLOADED = 2000
 """Most violations after contingencies, and most branches that contingencies overload, of a grid."""
@@ -46,7 +49,7 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
             if str(grid) in states
         ]
         over = len(json.dumps(grids, separators=(",", ":"))) / max(room, 1)
-        if over <= 1 or all(len(own.table) == 1 for own in states.values()):
+        if over <= 1 or all(len(own.table) <= FEWEST for own in states.values()):
             return grids
         share = min(0.95, 1 / over)
         states = {grid: thinned(own, share) for grid, own in states.items()}
@@ -68,11 +71,27 @@ def _grid(
 
 
 def thinned(states: ShownStates, share: float) -> ShownStates:
-    """Leave out states evenly, so that a share of them is left, but one at least."""
-    count = len(states.table)
-    kept = np.unique(np.linspace(0, count - 1, max(1, int(count * share))).astype(np.int64))
+    """Leave out states evenly, so that about a share of them is left.
+
+    Those at the extremes of loading and voltage stay, and of those that were chosen as the worst
+    as many as there is room for.
+    """
+    table = states.table
+    even = table["even"].to_numpy(bool)
+    worst, others = np.flatnonzero(~even), np.flatnonzero(even)
+    room = max(1, int(len(table) * share))
+    if len(worst) >= room:
+        worst, others = np.arange(0), np.arange(len(table))
+    chosen = np.linspace(0, len(others) - 1, room - len(worst)).astype(np.int64)
+    known = table[["max_loading_percent", "min_vm_pu", "max_vm_pu"]]
+    extremes = [
+        int(values.argmin() if name == "min_vm_pu" else values.argmax())
+        for name, values in known.items()
+        if values.notna().any()
+    ]
+    kept = np.unique(np.concatenate([worst, others[chosen], np.array(extremes, np.int64)]))
     values = {key: value[kept] for key, value in states.values.items()}
-    table = states.table.iloc[kept].reset_index(drop=True)
+    table = table.iloc[kept].reset_index(drop=True)
     return ShownStates(states.total, table, values, states.after)
 
 
