@@ -76,9 +76,14 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
 
 def svg(spec: dict[str, Any]) -> str:
     """Draw a figure: return the text of an SVG file."""
-    fixed = {**spec, "width": 720} if spec["width"] == "container" else spec
-    text: str = vl_convert.vegalite_to_svg({**fixed, "background": "white"})
+    text: str = vl_convert.vegalite_to_svg(fixed(spec))
     return text
+
+
+def fixed(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the specification of a figure that doesn't depend on where it is put."""
+    width = 720 if spec["width"] == "container" else spec["width"]
+    return {**spec, "width": width, "background": "white"}
 
 
 def _json(content: Any) -> markupsafe.Markup:

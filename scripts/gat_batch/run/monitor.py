@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,36 @@ if TYPE_CHECKING:
 
 MOST_SLOW = 5
 """Most slow scenarios that are named."""
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        total: scenarios in all.
+        completed: scenarios solved, converged or not.
+        failed: scenarios that the last run gave up on.
+        running: scenarios being solved.
+        pending: the others.
+        active: whether a run is at work.
+        jobs: what ``batch_manifest.json`` says of each scenario.
+    """
+
+    total: int
+    completed: int
+    failed: int
+    running: int
+    pending: int
+    active: bool
+    jobs: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+def batch_status(folder: Path) -> BatchStatus:
+    """Return how far a batch is; arguments and errors as for :func:`read_status`."""
+    content = read_status(folder)
+    names = ("total", "completed", "failed", "running", "pending", "active")
+    return BatchStatus(**{name: content[name] for name in names}, jobs=tuple(content["jobs"]))
 
 
 def read_status(folder: Path) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> G
 
     Args:
         drawn: where its buses and branches lie.
-        elements: its rows of the table of elements.
+        elements: its rows of the table of elements; a column ``out`` marks what is out of service
+            or cut off.
         limits: what counts as a violation.
     """
     geometry = geometry_of(drawn)
@@ -182,7 +183,7 @@ def _spec(geometry: MapGeometry) -> Spec:
 
 
 def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
-    facts = known[["max", "mean", "worst_scenario", "worst_snapshot"]].to_dict("index")
+    facts = _facts(known, "max", "mean")
     missing: dict[str, Any] = {"max": np.nan, "mean": np.nan}
     widths = _widths(geometry)
     found = []
@@ -199,12 +200,22 @@ def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> lis
                 "max": rounded(fact["max"]),
                 "mean": rounded(fact["mean"]),
                 "href": anchor(fact.get("worst_scenario"), fact.get("worst_snapshot")),
-                "color": COLOURS[rank],
-                "width": widths[rank],
-                "out": 0,
+                **(
+                    {"color": OUT, "width": 2.0, "out": 1}
+                    if fact.get("out")
+                    else {"color": COLOURS[rank], "width": widths[rank], "out": 0}
+                ),
             }
         )
     return sorted(found, key=lambda row: float(row["width"]))
+
+
+def _facts(known: pd.DataFrame, *columns: str) -> dict[Any, dict[str, Any]]:
+    names = [*columns, "worst_scenario", "worst_snapshot", *(["out"] if "out" in known else [])]
+    rows = known[names].itertuples(index=False, name=None)
+    return {
+        key: dict(zip(names, row, strict=True)) for key, row in zip(known.index, rows, strict=True)
+    }
 
 
 def _stars(geometry: MapGeometry) -> list[dict[str, Any]]:
@@ -222,7 +233,7 @@ def _stars(geometry: MapGeometry) -> list[dict[str, Any]]:
 
 
 def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
-    facts = known[["min", "max", "worst_scenario", "worst_snapshot"]].to_dict("index")
+    facts = _facts(known, "min", "max")
     missing: dict[str, Any] = {"min": np.nan, "max": np.nan}
     low, high = limits.band_pu
     found = []
@@ -230,6 +241,7 @@ def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[d
     for bus, feeding, (x, y) in places:
         fact = facts.get(("bus", int(bus)), missing)
         state = "low" if fact["min"] < low else "high" if fact["max"] > high else "fine"
+        state = "dead" if fact.get("out") else state
         found.append(
             {
                 "bus": f"bus {bus}",
@@ -238,7 +250,7 @@ def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[d
                 "low": rounded(fact["min"]),
                 "high": rounded(fact["max"]),
                 "href": anchor(fact.get("worst_scenario"), fact.get("worst_snapshot")),
-                "color": GREY if state == "fine" else RED,
+                "color": {"fine": GREY, "dead": OUT}.get(state, RED),
                 "shape": SHAPES[state],
                 "size": _dot(geometry) * (3 if feeding else 1) * (1 if state == "fine" else 2),
             }
