@@ -28,7 +28,7 @@ const report = (() => {
   const saving = (name, content) => make("button", {
     type: "button", className: "save", title: "save the data as CSV",
     onclick: () => save(name, content()) }, "save data");
-  const LOOK = ["href", "color", "width", "size", "shape", "out", "x", "y", "x2", "y2"];
+  const LOOK = ["href", "color", "width", "size", "shape", "out", "x", "y", "x2", "y2", "tip"];
   const records = (rows) => {
     const columns = [...new Set(rows.flatMap(Object.keys))].filter((key) => !LOOK.includes(key));
     return csv(columns, rows.map((row) => columns.map((key) => row[key])));

@@ -15,7 +15,7 @@ report.GridMap = class {
     this.controls();
     this.caption.append(" ", report.saving(name, () => this.data()));
     const count = this.branches.length + this.buses.length;
-    this.ready = report.embed(place, report.text("figure-" + name), count > 3000 ? "canvas" : "svg")
+    this.ready = report.embed(place, this.touchable(report.text("figure-" + name)), count > 3000 ? "canvas" : "svg")
       .then(({ view }) => {
         this.view = view;
         new ResizeObserver(() => this.fit()).observe(place);
@@ -23,6 +23,24 @@ report.GridMap = class {
         return this.show({});
       });
     place.onkeydown = (event) => this.key(event);
+  }
+
+  /* Branches are too thin to be pointed at: wide lines that aren't seen lie on them. */
+  touchable(spec) {
+    for (const part of spec.layer) part.encoding.tooltip = { field: "tip" };
+    const [branches, ...others] = spec.layer, { x, y, x2, y2, tooltip, href } = branches.encoding;
+    const wide = { data: branches.data, encoding: { x, y, x2, y2, tooltip, href },
+                   mark: { type: "rule", strokeWidth: 10, strokeOpacity: 0.001, cursor: "pointer" } };
+    const many = this.buses.length > this.content.most_buses;
+    return { ...spec, layer: many ? spec.layer : [branches, wide, ...others] };
+  }
+  /* What is told of a row under the pointer. */
+  tip({ branch, bus, name, loading, voltage, min, mean, max, low, high, note }) {
+    const told = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : null);
+    const all = bus
+      ? { bus, name, "voltage (p.u.)": told(voltage, 4), "lowest of all states": told(low, 4), "highest of all states": told(high, 4), note }
+      : { branch, name, "loading (%)": told(loading, 1), "lowest of all states": told(min, 1), "mean of all states": told(mean, 1), "highest of all states": told(max, 1), note };
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined && value !== ""));
   }
 
   /* Rows that the map draws; a state changes them. */
@@ -134,7 +152,7 @@ report.GridMap = class {
   }
   draw() {
     /* Vega marks the rows that it is given, so it gets copies. */
-    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row }))
+    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row, tip: this.tip(row) }))
       .sort((a, b) => (a.width || 0) - (b.width || 0));
     for (const name of ["branches", "marks", "buses"]) this.view.data(name, drawn(this[name]));
     return this.view.runAsync();

@@ -137,11 +137,8 @@ def _spec(geometry: MapGeometry) -> Spec:
             },
             "tooltip": [
                 {"field": "branch"},
-                {"field": "name"},
-                axis("loading", "loading (%)", format=".1f"),
-                axis("max", "highest of all states (%)", format=".1f"),
-                axis("mean", "mean of all states (%)", format=".1f"),
-                {"field": "note"},
+                axis("max", "highest loading (%)", format=".1f"),
+                axis("mean", "mean loading (%)", format=".1f"),
             ],
         },
     }
@@ -156,7 +153,7 @@ def _spec(geometry: MapGeometry) -> Spec:
     stars = {
         "data": {"name": "marks"},
         "mark": mark,
-        "encoding": {**points, "tooltip": [{"field": "branch"}, {"field": "note"}]},
+        "encoding": {**points, "tooltip": [{"field": "branch"}]},
     }
     voltage = {
         "data": {"name": "buses"},
@@ -165,11 +162,8 @@ def _spec(geometry: MapGeometry) -> Spec:
             **points,
             "tooltip": [
                 {"field": "bus"},
-                {"field": "name"},
-                axis("voltage", "voltage (p.u.)", format=".4f"),
-                axis("low", "lowest of all states (p.u.)", format=".4f"),
-                axis("high", "highest of all states (p.u.)", format=".4f"),
-                {"field": "note"},
+                axis("low", "lowest voltage (p.u.)", format=".4f"),
+                axis("high", "highest voltage (p.u.)", format=".4f"),
             ],
         },
     }
