@@ -223,6 +223,8 @@ report.GridMap = class {
         this.bus(row, voltage, voltage < 1 ? "low" : "high");
       } else this.bus(row, null, "fine");
     }
+    const [first] = [...out].map((key) => this.crosses.get(key)).filter(Boolean);
+    if (first && this.buses.length > 300) Object.assign(this.ring, { x: first.x, y: first.y, size: 400 });
   }
   cross(out) {
     for (const [key, row] of this.crosses) row.size = out.has(key) ? 90 : 0;
@@ -244,9 +246,13 @@ report.GridMap = class {
       ? grid.states[name][at].toLocaleString("en", { maximumFractionDigits: digits }) : null;
     const parts = [page, snapshot ? ` · ${snapshot}` : "", contingency ? ` · after ${contingency}` : "", ": "];
     if (contingency) {
-      const count = ranked === undefined ? 0 : this.grid.violations(ranked).size;
-      parts.push(ranked === undefined ? "this page doesn't hold what follows." : count ? `${count} limits broken; of the others no row is kept.` : "no limit broken, or no row kept.");
-      return say(...parts);
+      if (ranked === undefined) return say(...parts, "this page doesn't hold what follows.");
+      const { status, loading, unserved } = grid.contingencies, count = grid.violations(ranked).size, told = [];
+      if (status[ranked] !== "ok") told.push(status[ranked].replace("_", " "));
+      if (unserved[ranked]) told.push(`${unserved[ranked].toLocaleString("en")} MW unserved`);
+      if (loading[ranked] !== null) told.push(`worst loading ${loading[ranked].toLocaleString("en", { maximumFractionDigits: 1 })} %`);
+      told.push(count ? `${count} limits broken, which the map shows; rows of the others aren't kept` : "no rows of broken limits are kept");
+      return say(...parts, told.join("; ") + ".");
     }
     const told = [];
     if (grid.states.status[at] !== "ok") told.push(grid.states.status[at].replace("_", " "));

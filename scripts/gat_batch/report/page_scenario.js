@@ -74,7 +74,7 @@ report.dispatchOf = (own, grid, places) => {
   const units = ["gen", "ext_grid", "sgen", "storage"].flatMap((kind) => grid.block(kind, "p_mw") === null ? []
     : grid.elements[kind].id.map((id, n) => ({ unit: `${kind} ${id}`, values: grid.series(kind, "p_mw", n, places) })));
   const size = ({ values }) => Math.max(...values.map((value) => Math.abs(value || 0)));
-  const known = units.filter((unit) => unit.values.some((value) => value !== null)).sort((a, b) => size(b) - size(a));
+  const known = units.filter((unit) => size(unit) > 1e-6).sort((a, b) => size(b) - size(a));
   if (!known.length) return;
   const power = (title) => ({ field: "power", type: "quantitative", title });
   if (places.length === 1) {

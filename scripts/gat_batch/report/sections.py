@@ -141,13 +141,19 @@ def _loadings(summary: Summary) -> Section | None:
             "worst_branches",
             figures.worst_elements(summary.elements, limits),
             "Bar: lowest to highest loading over all states; dot: mean; diamond: 95 % quantile; "
-            "triangle: highest, which leads to its scenario.",
+            "triangle: highest. A click shows that state on the map.",
             "Highest loaded branches",
         ),
         Figure(
             "load_and_loading",
             figures.load_and_loading(summary.scenarios, limits),
-            "Each point is a scenario and leads to its row below.",
+            "Each point is a scenario and leads to its worst state on the map."
+            + (
+                f" Of {len(summary.scenarios):,} the {figures.MOST_POINTS // 2:,} with the highest "
+                "loading and an even choice of the others."
+                if len(summary.scenarios) > figures.MOST_POINTS
+                else ""
+            ),
             "Load and worst loading",
         ),
     )

@@ -189,6 +189,7 @@ def _contingencies(names: _Names, ranked: pd.DataFrame, after: pd.DataFrame) -> 
         "snapshot": names.snapshots(ranked["snapshot"]),
         "status": ranked["status"].tolist(),
         "loading": [_short(value) for value in ranked["max_loading_percent"]],
+        "unserved": [_short(value) for value in ranked["unserved_mw"]],
         "violations": rows,
     }
 
