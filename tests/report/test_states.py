@@ -210,3 +210,7 @@ def test_parallel_branches_lie_apart_and_three_windings_meet():
     assert len(legs) == 3 * len(net.trafo3w) == 3
     assert (legs[:, :2] == drawn.stars[0]).all()
     assert len(np.unique(legs[:, 2:], axis=0)) == 3
+    closed = net.switch[(net.switch["et"] == "b") & net.switch["closed"]]
+    assert 0 < len(drawn.switches) <= len(closed)
+    places = drawn.places[np.searchsorted(drawn.buses, closed[["bus", "element"]].iloc[0])]
+    assert (drawn.switches[0] == places.ravel()).all()

@@ -18,6 +18,7 @@ report.GridMap = class {
     this.ready = report.embed(place, this.touchable(report.text("figure-" + name)), count > 3000 ? "canvas" : "svg")
       .then(({ view }) => {
         this.view = view;
+        view.data("switches", this.switches);
         new ResizeObserver(() => this.fit()).observe(place);
         this.fit();
         return this.show({});
@@ -27,10 +28,13 @@ report.GridMap = class {
 
   /* Branches are too thin to be pointed at: wide lines that aren't seen lie on them. */
   touchable(spec) {
-    for (const part of spec.layer) part.encoding.tooltip = { field: "tip" };
+    for (const part of spec.layer) {
+      if (part.data.name !== "switches") part.encoding.tooltip = { field: "tip" };
+      part.mark.aria = false;
+    }
     const [branches, ...others] = spec.layer, { x, y, x2, y2, tooltip, href } = branches.encoding;
     const wide = { data: branches.data, encoding: { x, y, x2, y2, tooltip, href },
-                   mark: { type: "rule", strokeWidth: 10, strokeOpacity: 0.001, cursor: "pointer" } };
+                   mark: { type: "rule", aria: false, strokeWidth: 10, strokeOpacity: 0.001, cursor: "pointer" } };
     const many = this.buses.length > this.content.most_buses;
     return { ...spec, layer: many ? spec.layer : [branches, wide, ...others] };
   }
@@ -58,7 +62,11 @@ report.GridMap = class {
     });
     this.stars = content.three.map((id, k) => ({
       kind: "trafo3w", id, branch: `trafo3w ${id}`, x: content.stars[2 * k], y: content.stars[2 * k + 1],
-      shape: "diamond", size: 3 * content.dot, href: target(`trafo3w:${id}`) }));
+      shape: "diamond", size: 5 * content.dot, href: target(`trafo3w:${id}`) }));
+    this.switches = Array.from({ length: content.switches.length / 4 }, (_, k) => {
+      const [x, y, x2, y2] = content.switches.slice(4 * k, 4 * k + 4);
+      return { x, y, x2, y2 };
+    });
     const feeding = new Set(content.feeding);
     this.buses = content.buses.map((id, k) => {
       const { min, max, ...known } = fact("bus", id);
@@ -237,6 +245,7 @@ report.GridMap = class {
     const say = (...parts) => this.told.replaceChildren(...parts);
     if (!state) return say("Worst of all states.");
     const page = report.link({ scenario: state }, state, "its page");
+    if (at < 0 && !(grid && grid.total)) return say("The results keep no rows of the elements of ", page, ", so the map can't show it.");
     if (at < 0) {
       return say("The state ", page, snapshot ? ` · ${snapshot}` : "", " isn't among the "
         + `${grid ? grid.states.scenario.length.toLocaleString("en") : 0} of ${grid ? grid.total.toLocaleString("en") : 0} that this page holds; `

@@ -19,6 +19,9 @@ WIDTH = 960
 LOWEST, HIGHEST = 260, 780
 """Width of a map, and the range of its height."""
 
+LEAST_LENGTH = 1.0
+"""Length above which switches are drawn."""
+
 EDGE = 14
 APART = 5.0
 """Free space at its edge, and between parallel branches where there is room for it."""
@@ -36,6 +39,8 @@ class MapGeometry:
         branches: element and index of each line drawn; three lines for a transformer of three
             windings.
         lines: both ends of each, shape (lines, 4).
+        switches: both ends of each closed switch between buses that don't lie on each other,
+            shape (switches, 4).
         three: element and index of each transformer of three windings.
         stars: where its windings meet, shape (transformers, 2).
     """
@@ -46,6 +51,7 @@ class MapGeometry:
     places: Reals
     branches: list[tuple[str, int]]
     lines: Reals
+    switches: Reals
     three: list[tuple[str, int]]
     stars: Reals
 
@@ -77,6 +83,8 @@ def geometry_of(drawn: OneLineDiagram) -> MapGeometry:
         stars.append(star)
         legs.append(np.column_stack([np.tile(star, (len(buses), 1)), places[buses]]))
         branches += [branch] * len(buses)
+    switches = places[drawn.joined].reshape(-1, 4)
+    apart = np.abs(switches[:, :2] - switches[:, 2:]).max(axis=1, initial=0.0) > LEAST_LENGTH
     return MapGeometry(
         (WIDTH, height),
         drawn.buses,
@@ -84,6 +92,7 @@ def geometry_of(drawn: OneLineDiagram) -> MapGeometry:
         np.round(places, 1),
         branches,
         np.asarray(np.round(np.vstack(legs), 1), np.float64),
+        np.round(switches[apart], 1),
         list(windings),
         np.round(np.array(stars, np.float64).reshape(-1, 2), 1),
     )

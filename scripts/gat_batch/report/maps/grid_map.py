@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures import BLUE, GREY, ORANGE, RED, SCHEMA, VIOLET, anchor, axis, rounded
+from ..figures import BLUE, GREY, ORANGE, RED, VIOLET, anchor, rounded
 from ..section import Sign
 from .geometry import geometry_of
+from .map_spec import map_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,8 @@ class GridMap:
     """A map.
 
     Attributes:
-        spec: its Vega-Lite specification, whose sources ``branches``, ``marks`` and ``buses`` are
-            empty.
+        spec: its Vega-Lite specification, whose sources ``branches``, ``switches``, ``marks`` and
+            ``buses`` are empty.
         datasets: what they hold for the worst of all states.
         content: what the page's script draws from.
     """
@@ -70,9 +71,13 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> G
     geometry = geometry_of(drawn)
     known = elements.set_index(["element", "id"])
     return GridMap(
-        _spec(geometry),
+        map_spec(geometry),
         {
             "branches": _branches(geometry, known, limits),
+            "switches": [
+                dict(zip(("x", "y", "x2", "y2"), ends, strict=True))
+                for ends in geometry.switches.tolist()
+            ],
             "marks": _stars(geometry),
             "buses": _buses(geometry, known, limits),
         },
@@ -100,80 +105,13 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
         Sign(f"bus above {high:g} p.u.", RED, shape="high"),
         Sign("out of service", OUT, 2.5, "dash"),
         Sign("bus that is cut off", OUT, shape="dead"),
+        *([Sign("closed switch", GREY, 1, "dash")] if len(drawn.joined) else []),
         *(
             [Sign("transformer of three windings", GREY, shape="diamond")]
             if any(kind == "trafo3w" for kind, _ in drawn.branches)
             else []
         ),
     )
-
-
-def _spec(geometry: MapGeometry) -> Spec:
-    x, y = (_place(name, size) for name, size in zip("xy", geometry.size, strict=True))
-    look = {"href": {"field": "href"}, "color": {"field": "color", "scale": None}}
-    loading = {
-        "data": {"name": "branches"},
-        # A bare wheel moves the page.
-        "params": [
-            {
-                "name": "view",
-                "select": {"type": "interval", "zoom": "wheel![event.ctrlKey || event.metaKey]"},
-                "bind": "scales",
-            }
-        ],
-        "mark": {"type": "rule", "strokeCap": "butt", "cursor": "pointer"},
-        "encoding": {
-            **look,
-            "x": x,
-            "y": y,
-            "x2": {"field": "x2"},
-            "y2": {"field": "y2"},
-            "strokeWidth": {"field": "width", "type": "quantitative", "scale": None},
-            "strokeDash": {
-                "field": "out",
-                "type": "nominal",
-                "scale": {"domain": [0, 1], "range": [[1, 0], [4, 3]]},
-                "legend": None,
-            },
-            "tooltip": [
-                {"field": "branch"},
-                axis("max", "highest loading (%)", format=".1f"),
-                axis("mean", "mean loading (%)", format=".1f"),
-            ],
-        },
-    }
-    points = {
-        **look,
-        "x": x,
-        "y": y,
-        "size": {"field": "size", "type": "quantitative", "scale": None},
-        "shape": {"field": "shape", "scale": None},
-    }
-    mark = {"type": "point", "filled": True, "opacity": 1, "cursor": "pointer"}
-    stars = {
-        "data": {"name": "marks"},
-        "mark": mark,
-        "encoding": {**points, "tooltip": [{"field": "branch"}]},
-    }
-    voltage = {
-        "data": {"name": "buses"},
-        "mark": mark,
-        "encoding": {
-            **points,
-            "tooltip": [
-                {"field": "bus"},
-                axis("low", "lowest voltage (p.u.)", format=".4f"),
-                axis("high", "highest voltage (p.u.)", format=".4f"),
-            ],
-        },
-    }
-    return {
-        "$schema": SCHEMA,
-        "width": "container",
-        "height": round(720 * geometry.size[1] / geometry.size[0]),
-        "view": {"stroke": None},
-        "layer": [loading, stars, voltage],
-    }
 
 
 def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
@@ -272,6 +210,7 @@ def _content(geometry: MapGeometry) -> dict[str, Any]:
         "kind": [kinds.index(kind) for kind, _ in geometry.branches],
         "id": [index for _, index in geometry.branches],
         "lines": geometry.lines.ravel().tolist(),
+        "switches": geometry.switches.ravel().tolist(),
         "three": [index for _, index in geometry.three],
         "stars": geometry.stars.ravel().tolist(),
         "buses": geometry.buses.tolist(),
@@ -285,8 +224,3 @@ def _content(geometry: MapGeometry) -> dict[str, Any]:
         "out": OUT,
         "shapes": SHAPES,
     }
-
-
-def _place(field: str, size: float) -> dict[str, Any]:
-    scale = {"domain": [0, size], "zero": False, "nice": False}
-    return {"field": field, "type": "quantitative", "axis": None, "scale": scale}
