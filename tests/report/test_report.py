@@ -209,6 +209,9 @@ def test_duration_curves(figures, base, column):
         expected = own if column == "min_vm_pu" else own[::-1]
         assert np.allclose(curve["value"], expected, rtol=1e-6)
         assert np.allclose(curve["share"], (np.arange(30) + 0.5) / 0.3)
+        rows = system[system["scenario"] == name].set_index("snapshot")
+        assert np.allclose(rows[column][curve["snapshot"]], curve["value"], rtol=1e-6)
+        assert list(curve["href"]) == [f"#state={name}&snapshot={one}" for one in curve["snapshot"]]
 
 
 def test_contingencies(figures, rows):

@@ -150,17 +150,19 @@ def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bo
     values: list[dict[str, Any]] = []
     names = list(dict.fromkeys(curves["scenario"].astype(str)))
     for name in names:
-        own = curves[curves["scenario"] == name][column].dropna().to_numpy()
-        ordered = np.sort(own) if rising else np.sort(own)[::-1]
-        places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 200)).round())
+        own = curves[curves["scenario"] == name].dropna(subset=[column])
+        own = own.sort_values(column, ascending=rising, kind="stable")
+        ordered, snapshots = own[column].to_numpy(), own["snapshot"].tolist()
+        places = np.unique(np.linspace(0, len(own) - 1, min(len(own), 200)).round().astype(int))
         values += [
             {
                 "share": rounded(100 * (place + 0.5) / len(ordered)),
-                "value": rounded(ordered[int(place)]),
+                "value": rounded(ordered[place]),
                 "scenario": name,
-                "href": anchor(name),
+                "snapshot": snapshots[place],
+                "href": anchor(name, snapshots[place]),
             }
-            for place in places
+            for place in places.tolist()
         ]
     encoding = {
         "x": axis("share", "share of snapshots (%)", scale={"domain": [0, 100]}),
@@ -172,7 +174,7 @@ def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bo
         },
         "href": {"field": "href"},
         "tooltip": [
-            {"field": "scenario"},
+            *({"field": field} for field in ("scenario", "snapshot")),
             axis("share", "share of snapshots (%)", format=".1f"),
             axis("value", title, format=".4~g"),
         ],
