@@ -39,6 +39,7 @@ def batch(tmp_path_factory):
         {"id": "n-1", "contingencies": "n-1"},
         {"id": "cheap", "solver": "ac_opf"},
         {"id": "direct", "solver": "dc", "outages": [{"type": "line", "id": 15}]},
+        {"id": "cheap-day", "solver": "dc_opf", "loads": "loads.csv"},
         {"id": "other", "grid": "pandapower:case9"},
     ]
     space.write("manifest.json", {"grid": "grid.json", "solver": "ac", "scenarios": scenarios})
@@ -311,6 +312,21 @@ def test_an_optimum_tells_its_dispatch_and_prices(batch, rows, opened, tmp_path)
     prices = saved(page, tmp_path, "scenario_prices").set_index("bus")["price"]
     buses = own[own["element"] == "bus"].set_index("id")["lam_p"]
     assert prices[buses.index].to_numpy() == pytest.approx(buses.to_numpy(), abs=0.001)
+    page.is_clean()
+
+
+def test_optima_over_snapshots_tell_theirs(batch, rows, opened, tmp_path):
+    page = opened(batch / "report.html", link="#scenario=cheap-day")
+    own = rows[rows["scenario"] == "cheap-day"]
+    units = own[own["element"].isin(["gen", "ext_grid", "sgen", "storage"])]
+    table = saved(page, tmp_path, "scenario_dispatch").groupby("snapshot")["power"].sum()
+    total = units.groupby("snapshot")["p_mw"].sum()
+    assert table[total.index].to_numpy() == pytest.approx(total.to_numpy(), abs=0.05)
+    prices = saved(page, tmp_path, "scenario_prices").set_index("snapshot")
+    buses = own[own["element"] == "bus"].groupby("snapshot")["lam_p"]
+    for column, expected in (("low", buses.min()), ("mean", buses.mean()), ("high", buses.max())):
+        found = prices[column][expected.index].to_numpy()
+        assert found == pytest.approx(expected.to_numpy(), abs=0.002)
     page.is_clean()
 
 
