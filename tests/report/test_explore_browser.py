@@ -15,6 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from gat_batch.report.figures import BLUE, GREY, ORANGE, RED
+
 pytestmark = [pytest.mark.workflow, pytest.mark.browser, pytest.mark.xdist_group("explore")]
 
 NASTY = "</script><img src=x onerror=alert(1)>"
@@ -79,6 +81,15 @@ def shows(page, own):
             assert (row["voltage"], row["shape"], row["note"]) == (None, "cross", "cut off")
         else:
             assert row["voltage"] == pytest.approx(voltage, abs=5.1e-5)
+            assert row["color"] == (
+                RED
+                if not 0.9 <= voltage <= 1.1
+                else BLUE
+                if voltage < 0.95
+                else ORANGE
+                if voltage > 1.05
+                else GREY
+            )
 
 
 def test_worst_of_all_is_the_start(batch, rows, opened):

@@ -35,6 +35,8 @@ STATES = "<!--states-->"
 """Where the states go; no text of a batch can look so, as all are escaped."""
 
 SIGNS = {
+    "lower": "M-3.5,0A3.5,3.5 0 1,0 3.5,0A3.5,3.5 0 1,0 -3.5,0Z",
+    "upper": "M-3.5,0A3.5,3.5 0 1,0 3.5,0A3.5,3.5 0 1,0 -3.5,0Z",
     "low": "M-5,-4H5L0,5Z",
     "high": "M-5,4H5L0,-5Z",
     "dead": "M-5,-1.6H-1.6V-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5Z",

@@ -174,16 +174,18 @@ report.GridMap = class {
     Object.assign(row, { loading: null, color: this.content.out, width: 2, out: 1, note: "out of service" });
   }
   bus(row, voltage, how) {
-    const { shapes, colours, dot, out } = this.content;
-    const bad = how !== "fine";
-    Object.assign(row, { voltage, shape: shapes[how], color: how === "dead" ? out : bad ? colours[3] : colours[0],
-      size: dot * (row.feeds ? 3 : 1) * (bad ? 2.5 : 1), note: how === "dead" ? "cut off" : undefined });
+    const [shape, color] = this.content.dots[how], bad = shape !== "circle";
+    Object.assign(row, { voltage, shape, color, size: this.content.dot * (row.feeds ? 3 : 1) * (bad ? 2.5 : 1),
+      note: how === "dead" ? "cut off" : undefined });
     if (!bad && this.buses.length > this.content.most_buses) row.size = 0;
   }
-  band(voltage, low = voltage) {
-    if (voltage === null || voltage === undefined) return "fine";
-    const [least, most] = this.grid.band;
-    return low < least - 1e-6 ? "low" : voltage > most + 1e-6 ? "high" : "fine";
+  band(highest, lowest = highest) {
+    if (typeof highest !== "number") return "fine";
+    const [low, high] = this.grid.band, quarter = (high - low) / 4;
+    if (lowest < low - 1e-6) return "low";
+    if (highest > high + 1e-6) return "high";
+    if (lowest >= low + quarter && highest <= high - quarter) return "fine";
+    return lowest - low <= high - highest ? "lower" : "upper";
   }
   fill(at) {
     const { grid } = this, worst = at < 0, out = new Set();

@@ -32,7 +32,17 @@ WIDTHS = (1.4, 1.8, 2.6, 3.6)
 OUT = VIOLET
 """Colour of what is out of service or cut off."""
 
-SHAPES = {"low": "triangle-down", "high": "triangle-up", "dead": "cross", "fine": "circle"}
+DOTS = {
+    "fine": ("circle", GREY),
+    "lower": ("circle", BLUE),
+    "upper": ("circle", ORANGE),
+    "low": ("triangle-down", RED),
+    "high": ("triangle-up", RED),
+    "dead": ("cross", OUT),
+}
+"""Shape and colour of a bus: inside the voltage band, in its lowest or highest quarter, outside."""
+
+INSIDE = ("fine", "lower", "upper")
 
 MANY_BUSES = 1000
 MOST_BUSES_DRAWN = 4000
@@ -101,6 +111,8 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
     low, high = limits.voltage_band_pu
     return (
         *loadings,
+        Sign("bus in the lowest quarter of the voltage band", BLUE, shape="lower"),
+        Sign("in the highest", ORANGE, shape="upper"),
         Sign(f"bus below {low:g} p.u.", RED, shape="low"),
         Sign(f"bus above {high:g} p.u.", RED, shape="high"),
         Sign("out of service", OUT, 2.5, "dash"),
@@ -167,13 +179,12 @@ def _stars(geometry: MapGeometry) -> list[dict[str, Any]]:
 def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
     facts = _facts(known, "min", "max")
     missing: dict[str, Any] = {"min": np.nan, "max": np.nan}
-    low, high = limits.band_pu
     found = []
     places = zip(geometry.buses, geometry.feeding, geometry.places.tolist(), strict=True)
     for bus, feeding, (x, y) in places:
         fact = facts.get(("bus", int(bus)), missing)
-        state = "low" if fact["min"] < low else "high" if fact["max"] > high else "fine"
-        state = "dead" if fact.get("out") else state
+        state = "dead" if fact.get("out") else _in_band(fact["min"], fact["max"], limits)
+        shape, color = DOTS[state]
         found.append(
             {
                 "bus": f"bus {bus}",
@@ -182,14 +193,25 @@ def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[d
                 "low": rounded(fact["min"]),
                 "high": rounded(fact["max"]),
                 "href": anchor(fact.get("worst_scenario"), fact.get("worst_snapshot")),
-                "color": {"fine": GREY, "dead": OUT}.get(state, RED),
-                "shape": SHAPES[state],
-                "size": _dot(geometry) * (3 if feeding else 1) * (1 if state == "fine" else 2),
+                "color": color,
+                "shape": shape,
+                "size": _dot(geometry) * (3 if feeding else 1) * (1 if state in INSIDE else 2.5),
             }
         )
     if len(found) > MOST_BUSES_DRAWN:
-        found = [row for row in found if row["shape"] != SHAPES["fine"]]
+        found = [row for row in found if row["shape"] != "circle"]
     return found
+
+
+def _in_band(lowest: float, highest: float, limits: Limits) -> str:
+    """Tell where voltages between two in p.u. lie in the band."""
+    low, high = limits.band_pu
+    if lowest < low or highest > high:
+        return "low" if lowest < low else "high"
+    quarter = (high - low) / 4
+    if lowest < low + quarter or highest > high - quarter:
+        return "lower" if lowest - low <= high - highest else "upper"
+    return "fine"
 
 
 def _dot(geometry: MapGeometry) -> int:
@@ -222,5 +244,5 @@ def _content(geometry: MapGeometry) -> dict[str, Any]:
         "colours": list(COLOURS),
         "widths": _widths(geometry),
         "out": OUT,
-        "shapes": SHAPES,
+        "dots": DOTS,
     }
