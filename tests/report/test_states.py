@@ -189,6 +189,18 @@ def test_fewer_states_are_shown_where_the_page_is_full(summary):
     assert max(loadings) == pytest.approx(worst, rel=1e-4)
 
 
+def test_without_rows_of_elements_there_are_no_states(tmp_path):
+    path = tmp_path / "job_a" / "result.parquet"
+    keys = {"scenario": "a", "snapshot": None, "contingency": None, "element": "system"}
+    write_result(path, [{**keys, "status": "ok", "load_mw": 1.0}], keep="system")
+    files = files_in(tmp_path)
+    summarise([(Scenario("a", "grid", "ac"), path)], files, LIMITS)
+    files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
+    found = read_summary(files.aggregated.parent, LIMITS)
+    assert found.found.states == {}
+    assert packing.packed(found, 10**7) == []
+
+
 def test_texts_of_states_end_no_element_of_the_page(summary):
     (grid,) = packing.packed(summary, 10**7)
     assert grid["elements"]["bus"]["name"][0] == "<b>3"
