@@ -12,7 +12,7 @@ setup(
     packages=[*find_packages("scripts"), *BESIDE],
     package_dir={"": "scripts", **BESIDE},
     package_data={
-        "gat_batch.report": ["page.*"],
+        "gat_batch.report": ["page.*", "page_*.js"],
         "gat_batch.workflow": ["Snakefile", "rules/*", "envs/*", "report/*", "schemas/*"],
         "gat_batch.config": ["config.yaml"],
     },

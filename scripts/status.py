@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.live import Live
 
 from gat_batch.errors import GatBatchError
-from gat_batch.run.monitor import read_status, screen, watch
+from gat_batch.run.monitor import read_status, watch
+from gat_batch.run.screen import screen
 
 
 def main() -> int:

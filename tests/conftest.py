@@ -28,7 +28,7 @@ import yaml
 from gat_batch.results.reader import read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 SHARED_GRIDS = ROOT.parent / "shared" / "grids"
@@ -194,3 +194,12 @@ def workspace(tmp_path: Path) -> Workspace:
     space = Workspace(tmp_path)
     space.configure()
     return space
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open reports, each in a browser of its own: by path, how wide, in dark or not, and a link."""
+    from opened_pages import opening
+
+    with opening(tmp_path / "saved") as open_one:
+        yield open_one

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from .errors import ManifestError, ResultError
 from .files.workflow_files import ROOT
 from .plan.fingerprints import forget_files
-from .run.monitor import read_status
+from .run.monitor import BatchStatus, batch_status, read_status
 from .run.start import plan_batch
 
 if TYPE_CHECKING:
@@ -29,32 +29,13 @@ if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
 
     from .plan.plan import Plan
+    from .report.drawing import Drawing
 
 Kind = Literal["scenarios", "elements", "contingencies", "overloads", "categories", "remedies"]
 Table = Literal["aggregated_results", Kind]
 
 
-@dataclass(frozen=True)
-class BatchStatus:
-    """How far a batch is.
-
-    Attributes:
-        total: scenarios in all.
-        completed: scenarios solved, converged or not.
-        failed: scenarios that the last run gave up on.
-        running: scenarios being solved.
-        pending: the others.
-        active: whether a run is at work.
-        jobs: what ``batch_manifest.json`` says of each scenario.
-    """
-
-    total: int
-    completed: int
-    failed: int
-    running: int
-    pending: int
-    active: bool
-    jobs: tuple[dict[str, Any], ...] = field(repr=False)
+__all__ = ["BatchJob", "BatchStatus", "execute"]
 
 
 @dataclass(frozen=True)
@@ -195,14 +176,7 @@ class BatchJob:
         Raises:
             ResultError: if it has never run.
         """
-        content = read_status(self.folder)
-        counts = {name: content[name] for name in ("total", "completed", "failed", "running")}
-        return BatchStatus(
-            **counts,
-            pending=content["pending"],
-            active=content["active"],
-            jobs=tuple(content["jobs"]),
-        )
+        return batch_status(self.folder)
 
     def to_arrow(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None
@@ -247,6 +221,32 @@ class BatchJob:
         from .results.solved_network import solved_network
 
         return solved_network(self._plan(), scenario, snapshot, contingency)
+
+    def plot(
+        self,
+        figure: str = "map",
+        *,
+        scenario: str | None = None,
+        snapshot: str | None = None,
+        contingency: str | None = None,
+    ) -> Drawing:
+        """Draw a figure of the report, or any state on the map of its grid.
+
+        Args:
+            figure: its name, as of its file in ``summary/plots``; ``map`` is the first map.
+            scenario: for a map, the scenario whose state is shown; None for the worst of all.
+            snapshot: which snapshot, if the scenario has any.
+            contingency: name of a contingency as in the results; None for the base case.
+
+        Returns:
+            The figure; a notebook shows it as the value of a cell.
+
+        Raises:
+            ResultError: if there is no summary yet, no such figure, or no such state.
+        """
+        from .report.drawing import draw
+
+        return draw(self._plan(), figure, scenario, snapshot, contingency)
 
 
 def execute(settings: dict[str, Any], cores: int) -> bool:

@@ -13,9 +13,9 @@ from summary_files import files_in, write_result
 
 from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits
-from gat_batch.report.bus_layout import bus_positions
 from gat_batch.report.drawing_library import drawing_library
-from gat_batch.report.one_line_diagram import one_line_diagram
+from gat_batch.report.maps.bus_layout import bus_positions
+from gat_batch.report.maps.one_line_diagram import one_line_diagram
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
 from gat_batch.report.summary_tables import read_summary
@@ -101,7 +101,7 @@ def batch(tmp_path_factory):
     text = page(summary, STATUS, sections, "")
     stored = pd.read_parquet(files.aggregated.with_name("aggregated_results.parquet"))
     weights = pd.Series({row["scenario"]: row["weight"] for row in rows})
-    return stored.assign(weight=stored["scenario"].map(weights)), text, sections
+    return stored.assign(weight=stored["scenario"].map(weights)), text, sections, summary
 
 
 @pytest.fixture(scope="module")
@@ -154,23 +154,29 @@ def test_distributions(figures, base, name, column, kinds):
     assert len(told) > 5
 
 
-def test_map(figures, base):
-    lines, buses = (pd.DataFrame(layer["data"]["values"]) for layer in figures["map_1"]["layer"])
+def test_map(batch, base):
+    (drawn,) = (figure for section in batch[2] for figure in section.figures if figure.datasets)
+    lines, buses = (pd.DataFrame(drawn.datasets[name]) for name in ("branches", "buses"))
     own_rows = base[base["element"] == "line"]
     own = own_rows.groupby("id")["loading_percent"]
-    assert len(lines) == len(NET.line)
-    for index, line in enumerate(lines.itertuples()):
-        assert line.branch == f"line {index}"
+    assert sorted(lines["branch"]) == sorted(f"line {index}" for index in NET.line.index)
+    for line in lines.itertuples():
+        index = int(line.branch.removeprefix("line "))
         assert line.max == pytest.approx(own.max()[index], rel=1e-6)
         mean = weighted_mean(own_rows[own_rows["id"] == index], "loading_percent")
         assert line.mean == pytest.approx(mean, rel=1e-6)
-        assert line.scenario == base.loc[own.idxmax()[index], "scenario"]
-        assert line.href == f"#s-{line.scenario}"
+        worst = base.loc[own.idxmax()[index]]
+        assert line.href == state_link(worst)
         part = line.max / LIMITS.loading_percent
         assert line.width == (1.4 if part <= 0.5 else 1.8 if part <= 0.8 else 2.6)
     voltages = base[base["element"] == "bus"].groupby("id")["vm_pu"]
     assert np.allclose(buses["low"], voltages.min(), rtol=1e-6)
     assert np.allclose(buses["high"], voltages.max(), rtol=1e-6)
+
+
+def state_link(row):
+    link = f"#state={row['scenario']}"
+    return link if row["snapshot"] is None else f"{link}&snapshot={row['snapshot']}"
 
 
 def test_scenarios_by_load_and_loading(figures, base):
@@ -203,6 +209,9 @@ def test_duration_curves(figures, base, column):
         expected = own if column == "min_vm_pu" else own[::-1]
         assert np.allclose(curve["value"], expected, rtol=1e-6)
         assert np.allclose(curve["share"], (np.arange(30) + 0.5) / 0.3)
+        rows = system[system["scenario"] == name].set_index("snapshot")
+        assert np.allclose(rows[column][curve["snapshot"]], curve["value"], rtol=1e-6)
+        assert list(curve["href"]) == [f"#state={name}&snapshot={one}" for one in curve["snapshot"]]
 
 
 def test_contingencies(figures, rows):
@@ -270,10 +279,20 @@ def test_page_is_whole_and_data_stay_data(batch):
     assert len(text) < 1_500_000
 
 
+def test_a_page_stays_below_its_size(batch, monkeypatch):
+    summary, sections = batch[3], batch[2]
+    most = len(batch[1]) - 5000
+    monkeypatch.setitem(page.__globals__, "MOST_BYTES", most)
+    smaller = page(summary, STATUS, sections, "")
+    assert most - 3000 < len(smaller.encode()) <= most
+    (grid,) = json.loads(re.search(r'id="grids">(.*?)</script>', smaller)[1])
+    assert len(grid["states"]["scenario"]) < grid["total"]
+
+
 def test_figures_become_svg_files(batch):
     for section in batch[2]:
         for figure in section.figures:
-            assert re.fullmatch(r"<svg .*</svg>", svg(figure.spec).strip(), re.DOTALL)
+            assert re.fullmatch(r"<svg .*</svg>", svg(figure.whole()).strip(), re.DOTALL)
 
 
 def test_batch_in_which_everything_failed_has_a_report(tmp_path):

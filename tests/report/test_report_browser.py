@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = [pytest.mark.workflow, pytest.mark.browser]
 
-ARGUMENTS = (
-    "--force-prefers-reduced-motion",
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-)
 
-
-@pytest.fixture
-def browser():
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        reason = "no Chromium with its driver: tests/browser.sh installs them on Debian"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
-
-
-def requests(browser):
-    """Addresses that the page asked for."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-
-
-def test_report_of_a_run_with_a_failure(workspace, browser):
+def test_report_of_a_run_with_a_failure(workspace, opened):
     hours = "".join(f"0,{60 + hour},h{hour}\n" for hour in range(24))
     workspace.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
     scenarios = [{"id": f"s{n}", "load_scale": 0.8 + n / 100} for n in range(60)]
@@ -67,19 +25,11 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
     plots = {path.stem for path in (workspace.batch / "summary" / "plots").glob("*.svg")}
     assert {"map_1", "loadings", "voltages", "contingencies", "duration_load_mw"} <= plots
 
-    browser.get(report.as_uri())
-    WebDriverWait(browser, 60).until(
-        lambda _: browser.execute_script("return document.documentElement.dataset.ready") == "yes"
-    )
-    drawn = browser.find_elements(By.CSS_SELECTOR, "[data-figure] svg, [data-figure] canvas")
+    page = opened(report)
+    drawn = page.all("[data-figure] svg, [data-figure] canvas")
     assert len(drawn) == len(plots)
-
-    def click(element):
-        # The driver itself scrolls no further than to below the page's bar.
-        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
-
-    table = browser.find_element(By.CSS_SELECTOR, "[data-table=scenarios]")
+    click = page.click
+    table = page.find("[data-table=scenarios]")
 
     def column(title):
         heads = [head.text.rstrip(" ↑↓") for head in table.find_elements(By.TAG_NAME, "th")]
@@ -102,20 +52,17 @@ def test_report_of_a_run_with_a_failure(workspace, browser):
     filters = table.find_elements(By.CSS_SELECTOR, ".filters input")
     filters[column("status")[0]].send_keys("fail")
     assert column("scenario")[1] == ["slow"]
-    click(browser.find_element(By.CSS_SELECTOR, "[data-table=branches] tbody a"))
-    marked = browser.find_element(By.CSS_SELECTOR, "tr.marked td").text
-    assert marked in {scenario["id"] for scenario in scenarios}
+    page.ask("report.tables.scenarios.reveal('s7')")
+    assert page.find("tr.marked td").text == "s7"
     filters[column("load (MW)")[0]].send_keys("> 330")
     assert column("load (MW)")[1]
     assert all(float(text) > 330 for text in column("load (MW)")[1])
 
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    asked = [url for url in requests(browser) if not url.startswith("data:")]
-    assert asked == [report.as_uri()]
+    page.is_clean()
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_first_screen_answers_the_question(workspace, browser, width):
+def test_the_first_screen_answers_the_question(workspace, opened, width):
     hours = "".join(f"0,{60 + 5 * hour},{hour:02}:00\n" for hour in range(24))
     workspace.write("loads.csv", f"load,p_mw,snapshot\n{hours}")
     question = "Does <i>it</i> hold?"
@@ -135,20 +82,16 @@ def test_the_first_screen_answers_the_question(workspace, browser, width):
     )
     workspace.configure()
     assert workspace.run().returncode == 0
-    browser.set_window_size(width, 900)
-    browser.get((workspace.batch / "summary" / "report.html").as_uri())
-    WebDriverWait(browser, 60).until(
-        lambda _: browser.execute_script("return document.documentElement.dataset.ready") == "yes"
-    )
-    answer = browser.find_element(By.ID, "answer")
+    page = opened(workspace.batch / "summary" / "report.html", width=width)
+    answer = page.find("#answer")
     assert answer.find_element(By.TAG_NAME, "h2").text == question
-    assert "Answer" in browser.find_element(By.TAG_NAME, "nav").text
+    assert "Answer" in page.find("nav").text
     verdicts = answer.find_element(By.CLASS_NAME, "verdicts")
     assert verdicts.text.count("contingencies") == 2
     assert "against as it is:" in verdicts.text
     figure = answer.find_element(By.CSS_SELECTOR, "[data-figure=groups] svg")
-    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert browser.execute_script(overflow) <= 0
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.ask(overflow) <= 0
     if width == 1280:
         # Words and picture stand beside each other, and both end on the first screen.
         assert figure.rect["x"] > verdicts.rect["x"] + verdicts.rect["width"]
@@ -157,7 +100,6 @@ def test_the_first_screen_answers_the_question(workspace, browser, width):
     else:
         assert figure.rect["y"] > verdicts.rect["y"] + verdicts.rect["height"]
     points = figure.find_elements(By.CSS_SELECTOR, ".mark-symbol.role-mark path")
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[-1])
-    points[-1].click()
-    assert browser.find_element(By.CSS_SELECTOR, "tr.marked td").text == "b"
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    page.click(points[-1])
+    assert page.find("tr.marked td").text == "b"
+    page.is_clean()

@@ -16,7 +16,8 @@ from gat_batch.errors import ResultError
 from gat_batch.files.run_lock import hold
 from gat_batch.run.batch_record import progress_line
 from gat_batch.run.journal import Journal
-from gat_batch.run.monitor import read_status, screen
+from gat_batch.run.monitor import read_status
+from gat_batch.run.screen import screen
 from gat_batch.run.start import open_batch
 from gat_batch.run.status import StatusBoard
 
@@ -188,29 +189,63 @@ def test_results_without_a_record_get_it_back(workspace):
     assert all(job["duration_ms"] > 0 for job in jobs)
 
 
+def on_screen(status):
+    console = Console(width=300, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(screen(status))
+    return console.export_text()
+
+
 def test_screen_shows_counts_failures_and_pace(plan):
     hold(plan.lock)
     StatusBoard(plan).begin()
     journal = Journal(plan.journal("x"))
-    for name in ("s0", "s1"):
+    for name, status in (("s0", "ok"), ("s1", "not_converged")):
         plan.job_folder(name).mkdir()
         plan.result(name).write_bytes(b"a result")
-        journal.write("solved", name, status="ok", attempt=1, duration_secs=1.5)
+        journal.write("solved", name, status=status, attempt=1, duration_secs=1.5)
     journal.write("failed", "s2", attempt=3, error="died of [red]markup[/red]")
+    journal.write("started", "s3", attempt=1, until=time.time() + 60)
+    plan.job_folder("s2").mkdir()
+    (plan.job_folder("s2") / "error.json").write_text("{}")
     StatusBoard(plan).update(force=True)
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(screen(read_status(plan.folder)))
-    text = console.export_text()
+    status = read_status(plan.folder)
+    text = on_screen(status)
     for part in (
-        "3 of 5 scenarios done",
-        "2 solved, 1 failed, 2 pending",
+        "3 of 5 scenarios done, 60%",
+        "2 solved (1 not converged), 1 failed, 1 running, 1 pending",
+        "a run is at work, for 0:0",
         "scenarios/s",
-        "left",
+        "left, until ",
+        "at work: s3",
         "s0  1.500 s",
         "failed (1)",
-        "died of [red]markup[/red]",
+        "1  died of [red]markup[/red]  s2",
+        str(plan.job_folder("s2") / "error.json"),
     ):
         assert part in text, f"{part!r} not in\n{text}"
+    assert "nothing new" not in text
+    assert "nothing new for 2:05" in on_screen(status | {"quiet_secs": 125.0})
+    assert "report are being made" in on_screen(status | {"completed": 4})
+
+
+def test_failures_are_told_by_their_reasons(plan):
+    StatusBoard(plan).begin()
+    journal = Journal(plan.journal("x"))
+    for n in range(5):
+        journal.write("failed", f"s{n}", attempt=1, error="rare" if n == 2 else "often")
+    StatusBoard(plan).update(force=True)
+    status = read_status(plan.folder)
+    assert status["reasons"] == [
+        {"error": "often", "ids": ["s0", "s1", "s3", "s4"]},
+        {"error": "rare", "ids": ["s2"]},
+    ]
+    text = on_screen(status)
+    assert "4  often  s0, s1, s3, s4" in text
+    assert "the next run goes on with what is missing" in text
+    many = [{"error": f"reason {n}", "ids": [f"s{n}"] * 7} for n in range(9)]
+    text = on_screen(status | {"reasons": many})
+    assert "s0, s0, s0, s0, s0 and 2 others" in text
+    assert "28  for other reasons" in text
 
 
 @pytest.mark.parametrize("alike", [True, False])

@@ -6,32 +6,20 @@ In: the files of its summary, its status, and how its grids are connected. Out:
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from ..errors import GatBatchError, ResultError
-from ..grids import read_grid
-from ..grids.connections import connections_of, read_connections
-from ..model.violations import Limits
+from ..errors import ResultError
 from .drawing_library import drawing_library
-from .groups.comparison import Asked
-from .one_line_diagram import one_line_diagram
+from .material import read_material
 from .page import page, svg
-from .sections import sections_of
-from .summary_tables import read_summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
-    from ..study.scenario import Scenario
-    from .one_line_diagram import OneLineDiagram
-
-MOST_MAPS = 4
-MOST_BRANCHES_DRAWN = 25_000
 
 
 def write_report(plan: Plan) -> None:
@@ -48,51 +36,25 @@ def write_report(plan: Plan) -> None:
         # Another process draws meanwhile; to start to draw takes longer than all that is drawn.
         with ProcessPoolExecutor(1) as draughtsman:
             library = draughtsman.submit(drawing_library)
-            limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-            summary = read_summary(folder, limits)
-            status = json.loads(plan.status.read_text(encoding="utf-8"))
-            first: dict[str, Scenario] = {}
-            for scenario in plan.batch.scenarios:
-                first.setdefault(plan.grid_name(scenario), scenario)
-            hashes = {grid: plan.grid(scenario).content_hash() for grid, scenario in first.items()}
+            material = read_material(plan)
             sections, drawn = [], {}
-            asked = Asked(
-                plan.batch.question,
-                plan.batch.groups,
-                frozenset(one.id for one in plan.batch.scenarios if plan.keep(one) == "system"),
-            )
-            for section in sections_of(summary, status, _maps(plan, first), hashes, asked):
+            for section in material.sections():
                 sections.append(section)
                 for figure in section.figures:
-                    drawn[figure.name] = draughtsman.submit(svg, figure.spec)
+                    drawn[figure.name] = draughtsman.submit(svg, figure.whole())
             plots = folder / "plots"
             shutil.rmtree(plots, ignore_errors=True)
             plots.mkdir()
             for name, image in drawn.items():
                 _replace(plots / f"{name}.svg", image.result())
-            _replace(folder / "report.html", page(summary, status, sections, library.result()))
+            text = page(material.summary, material.status, sections, library.result())
+            _replace(folder / "report.html", text)
     except OSError as error:
         raise ResultError(
             f"the report can't be made: {error.strerror or error}",
             file=error.filename or folder,
             hint="the results are untouched; free the space or permit reading, then run again",
         ) from error
-
-
-def _maps(plan: Plan, first: dict[str, Scenario]) -> dict[str, OneLineDiagram]:
-    """Return the maps of the grids that aren't too large to look at; the report omits others."""
-    maps = {}
-    for grid, scenario in list(first.items())[:MOST_MAPS]:
-        try:
-            # They aren't kept if the results come from elsewhere, a batch that was moved say.
-            wiring = read_connections(plan.connections(scenario)) or connections_of(
-                read_grid(plan.grid(scenario))
-            )
-        except GatBatchError:
-            continue  # every scenario on it failed for the same reason, which the report says
-        if len(wiring.branches) <= MOST_BRANCHES_DRAWN:
-            maps[grid] = one_line_diagram(wiring)
-    return maps
 
 
 def _replace(path: Path, text: str) -> None:

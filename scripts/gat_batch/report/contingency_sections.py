@@ -183,6 +183,8 @@ def contingencies(summary: Summary) -> Section | None:
             "outage": f"{row.contingency} → {row.max_loading_element}",
             "loading": figures.rounded(row.max_loading_percent),
             "scenario": row.scenario,
+            "snapshot": row.snapshot,
+            "contingency": row.contingency,
         }
         for row in top.drop_duplicates(["contingency", "max_loading_element"]).itertuples()
     ]

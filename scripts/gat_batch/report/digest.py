@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ..study.scenario import BRANCHES
 from ..summary.congestion import AT_LIMIT, congestion_shares, congestion_sums
 from .histogram import histogram_of
+from .states.gathering import StateGathering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     from ..model.violations import Limits
     from .histogram import Histogram
+    from .states.gathering import ShownStates
 
-COLUMNS = ("scenario", "contingency", "element", "id", "vm_pu", "loading_percent")
 SYSTEM = ("load_mw", "max_loading_percent", "min_vm_pu")
 """Columns of the ``system`` rows that have duration curves."""
 
@@ -54,6 +55,7 @@ class Digest:
         congestion: a row per branch that was at its limit at least once: ``grid``, ``element``,
             ``id``, ``states`` and ``probability``, the weight of those states over that of all
             states in which it was computed.
+        states: grid -> its states that the page shows.
     """
 
     loading: Histogram | None
@@ -61,10 +63,15 @@ class Digest:
     curves: pd.DataFrame
     prices: pd.DataFrame
     congestion: pd.DataFrame
+    states: dict[str, ShownStates]
 
 
 def digest(
-    aggregated: Path, scenarios: pd.DataFrame, elements: pd.DataFrame, limits: Limits
+    aggregated: Path,
+    scenarios: pd.DataFrame,
+    elements: pd.DataFrame,
+    contingencies: pd.DataFrame,
+    limits: Limits,
 ) -> Digest:
     """Read the rows of all results once, and sum them up for the figures.
 
@@ -72,6 +79,7 @@ def digest(
         aggregated: ``aggregated_results.parquet``.
         scenarios: the table of scenarios, indexed by id.
         elements: the table of elements.
+        contingencies: the contingencies that are shown.
         limits: what counts as a violation.
 
     Returns:
@@ -84,12 +92,11 @@ def digest(
     congested = _ever_at_limit(elements, limits)
     curves, prices = [], pd.DataFrame()
     loads = _Congestion(scenarios, limits)
-    columns = list(COLUMNS)
-    if len(drawn):
-        columns += ["snapshot", *SYSTEM]
-    if priced := scenarios["objective"].notna().any():
-        columns += ["lam_p"]
-    for table in _base_rows(aggregated, columns):
+    gathering = StateGathering(scenarios, elements, contingencies)
+    priced = scenarios["objective"].notna().any()
+    for table, after in _rows(aggregated, ["contingency", *gathering.columns]):
+        gathering.add(table)
+        gathering.add_after(after)
         kinds = table["element"].combine_chunks()
         at = {
             kind: np.flatnonzero(kinds.indices.to_numpy() == code)
@@ -119,6 +126,7 @@ def digest(
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["scenario"]),
         _mean_prices(prices),
         loads.shares(),
+        gathering.shown(),
     )
 
 
@@ -129,20 +137,28 @@ def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
 
 
-def _base_rows(aggregated: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield rows without contingencies, scenarios and elements as categories, read ahead."""
+def _rows(aggregated: Path, columns: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield rows without contingencies, and those of contingencies that break a limit.
+
+    They are read ahead; scenarios and elements are categories.
+    """
     with (
         pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
         ThreadPoolExecutor(1) as reader,
     ):
 
-        def read(groups: list[int]) -> pa.Table:
+        def read(groups: list[int]) -> tuple[pa.Table, pa.Table]:
             table = file.read_row_groups(groups, columns=columns, use_threads=False)
+            after = table.slice(0, 0)
             if table["contingency"].null_count < len(table):
+                if "limit" in columns:
+                    after = table.filter(
+                        pc.and_(pc.is_valid(table["contingency"]), pc.is_valid(table["limit"]))
+                    )
                 table = table.filter(pc.is_null(table["contingency"]))
-            return table.unify_dictionaries()
+            return table.unify_dictionaries(), after
 
-        ahead: deque[Future[pa.Table]] = deque()
+        ahead: deque[Future[tuple[pa.Table, pa.Table]]] = deque()
         for groups in _runs(file.metadata):
             ahead.append(reader.submit(read, groups))
             if len(ahead) > 1:

@@ -8,9 +8,12 @@ axes and grids get theirs from the page.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+
+from .states.choice import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,13 +26,16 @@ Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 BLUE, ORANGE, RED, GREY = "#3d85c6", "#e08a00", "#d1432b", "#8795a8"
+VIOLET = "#901ee6"
 PALE = "#fbeee6"
-KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": "#7a6fc0", "bus": BLUE}
-STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": "#7a6fc0", "not_converged": RED}
-SERIES = (BLUE, ORANGE, "#2a9d8f", RED, "#7a6fc0", GREY)
+KINDS = {"line": BLUE, "trafo": ORANGE, "trafo3w": VIOLET, "bus": BLUE}
+STATUS = {"ok": BLUE, "islanded": ORANGE, "infeasible": VIOLET, "not_converged": RED}
+SERIES = (BLUE, ORANGE, "#2a9d8f", RED, VIOLET, GREY)
 
 HEIGHT = 240
 MOST_BARS = 15
+MOST_POINTS = 5000
+"""Most bars, and most points, of a figure."""
 
 
 def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
@@ -80,9 +86,10 @@ def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
     """Draw every scenario as a point, by its load and its worst loading."""
     known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
     columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
-    values = records(known[columns])
+    drawn = thinned(known, MOST_POINTS, "max_loading_percent")
+    values = records(drawn[[*columns, "max_loading_snapshot"]])
     for row in values:
-        row["href"] = anchor(row["scenario"])
+        row["href"] = anchor(row["scenario"], row.pop("max_loading_snapshot"))
     top = known["max_loading_percent"].max() if len(known) else 0.0
     seen = [status for status in STATUS if (known["status"] == status).any()]
     points = {
@@ -112,10 +119,11 @@ def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
     """Draw the branches that are loaded highest, each from its lowest to its highest loading."""
     branches = elements[elements["quantity"] == "loading_percent"]
     worst = branches.nlargest(MOST_BARS, "max", keep="first")
-    columns = ["min", "mean", "p95", "max", "worst_scenario"]
+    columns = ["min", "mean", "p95", "max", "worst_scenario", "worst_snapshot"]
     values = records(worst[columns])
     for row, label in zip(values, labels(worst), strict=True):
-        row |= {"branch": label, "href": anchor(row["worst_scenario"])}
+        link = anchor(row["worst_scenario"], row.pop("worst_snapshot"))
+        row |= {"branch": label, "href": link}
     y = {"field": "branch", "type": "nominal", "sort": None, "title": None}
     tips = [
         {"field": "branch"},
@@ -142,17 +150,19 @@ def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bo
     values: list[dict[str, Any]] = []
     names = list(dict.fromkeys(curves["scenario"].astype(str)))
     for name in names:
-        own = curves[curves["scenario"] == name][column].dropna().to_numpy()
-        ordered = np.sort(own) if rising else np.sort(own)[::-1]
-        places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 200)).round())
+        own = curves[curves["scenario"] == name].dropna(subset=[column])
+        own = own.sort_values(column, ascending=rising, kind="stable")
+        ordered, snapshots = own[column].to_numpy(), own["snapshot"].tolist()
+        places = np.unique(np.linspace(0, len(own) - 1, min(len(own), 200)).round().astype(int))
         values += [
             {
                 "share": rounded(100 * (place + 0.5) / len(ordered)),
-                "value": rounded(ordered[int(place)]),
+                "value": rounded(ordered[place]),
                 "scenario": name,
-                "href": anchor(name),
+                "snapshot": snapshots[place],
+                "href": anchor(name, snapshots[place]),
             }
-            for place in places
+            for place in places.tolist()
         ]
     encoding = {
         "x": axis("share", "share of snapshots (%)", scale={"domain": [0, 100]}),
@@ -164,7 +174,7 @@ def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bo
         },
         "href": {"field": "href"},
         "tooltip": [
-            {"field": "scenario"},
+            *({"field": field} for field in ("scenario", "snapshot")),
             axis("share", "share of snapshots (%)", format=".1f"),
             axis("value", title, format=".4~g"),
         ],
@@ -179,7 +189,7 @@ def bars(
     """Draw a bar for each row, the first on top, which links to its ``scenario`` if it has one."""
     values = [dict(row) for row in rows]
     for row in values:
-        row["href"] = anchor(row["scenario"]) if row.get("scenario") else None
+        row["href"] = anchor(row.get("scenario"), row.pop("snapshot", None), row.get("contingency"))
     encoding = {
         "y": {"field": label, "type": "nominal", "sort": None, "title": None},
         "x": axis(value, title),
@@ -243,9 +253,13 @@ def labels(elements: pd.DataFrame) -> list[str]:
     ]
 
 
-def anchor(scenario: Any) -> str | None:
-    """Return the link to a scenario on the page, or None if there is no scenario."""
-    return f"#s-{scenario}" if isinstance(scenario, str) else None
+def anchor(scenario: Any, snapshot: Any = None, contingency: Any = None) -> str | None:
+    """Return the link to a state on the page's map, or None if there is no scenario."""
+    if not isinstance(scenario, str):
+        return None
+    keys = {"state": scenario, "snapshot": snapshot, "contingency": contingency}
+    told = {key: quote(value, safe="") for key, value in keys.items() if isinstance(value, str)}
+    return "#" + "&".join(f"{key}={value}" for key, value in told.items())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,39 +1,73 @@
 "use strict";
-(() => {
+/* What all parts of the page need: elements, links, figures, tables, data to save. */
+const report = (() => {
   const text = (id) => JSON.parse(document.getElementById(id).textContent);
   const make = (tag, attributes = {}, ...children) => {
     const node = Object.assign(document.createElement(tag), attributes);
     node.append(...children);
     return node;
   };
+  const hash = (keys) => "#" + Object.entries(keys)
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
+  const link = (keys, words, title = "") => make("a", { href: hash(keys), title }, words);
+
+  /* Data to save */
+  const plain = (value) => {
+    if (value === null || value === undefined) return "";
+    const words = typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) ? "'" + value : String(value);
+    return /[",\r\n]/.test(words) ? `"${words.replaceAll('"', '""')}"` : words;
+  };
+  const csv = (columns, rows) =>
+    [columns, ...rows].map((row) => row.map(plain).join(",")).join("\n") + "\n";
+  const save = (name, content) => {
+    const address = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
+    make("a", { href: address, download: name + ".csv" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  };
+  const saving = (name, content) => make("button", {
+    type: "button", className: "save", title: "save the data as CSV",
+    onclick: () => save(name, content()) }, "save data");
+  const LOOK = ["href", "color", "width", "size", "shape", "out", "x", "y", "x2", "y2", "tip"];
+  const records = (rows) => {
+    const columns = [...new Set(rows.flatMap(Object.keys))].filter((key) => !LOOK.includes(key));
+    return csv(columns, rows.map((row) => columns.map((key) => row[key])));
+  };
+  const held = (spec) => [spec, ...(spec.layer || [])]
+    .flatMap((part) => (part.data && part.data.values) || []).filter((row) => !("limit" in row));
 
   /* Figures */
-  const drawn = [];
-  for (const place of document.querySelectorAll("[data-figure]")) {
-    const spec = text("figure-" + place.dataset.figure);
-    const marks = (spec.layer || []).concat([spec]).reduce(
-      (sum, part) => sum + ((part.data && part.data.values) || []).length, 0);
-    const config = {
-      background: "transparent", font: getComputedStyle(document.body).fontFamily,
-      view: { stroke: null },
-      axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, titlePadding: 8,
-              domain: false, ticks: false, labelPadding: 6, labelLimit: 220,
-              labelOverlap: "greedy", labelSeparation: 8 },
-      axisX: { tickCount: 8 }, axisY: { tickCount: 5 },
-      legend: { labelFontSize: 12, symbolType: "square", orient: "top", labelLimit: 220 },
-    };
-    drawn.push(vegaEmbed(place, spec, {
-      actions: false, config, renderer: marks > 3000 ? "canvas" : "svg",
-      tooltip: { theme: "page" }, loader: { target: "_self" },
-    }).catch((error) => {
-      place.textContent = "This figure can't be drawn here: " + error.message;
-      throw error;
-    }));
-  }
+  const CONFIG = {
+    background: "transparent", view: { stroke: null },
+    axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, titlePadding: 8,
+            domain: false, ticks: false, labelPadding: 6, labelLimit: 220,
+            labelOverlap: "greedy", labelSeparation: 8 },
+    axisX: { tickCount: 8 }, axisY: { tickCount: 5 },
+    legend: { labelFontSize: 12, symbolType: "square", orient: "top", labelLimit: 220 },
+  };
+  /* On a canvas the page's style sheet doesn't reach. */
+  const config = () => {
+    const style = getComputedStyle(document.body), colour = (name) => style.getPropertyValue("--" + name).trim();
+    const text = { labelColor: colour("soft"), titleColor: colour("ink") };
+    return { ...CONFIG, font: style.fontFamily, axis: { ...CONFIG.axis, ...text, gridColor: colour("line") },
+             legend: { ...CONFIG.legend, ...text } };
+  };
+  const embed = (place, spec, renderer) => vegaEmbed(place, spec, {
+    actions: false, renderer, tooltip: { theme: "page" }, loader: { target: "_self" },
+    config: config(),
+  }).catch((error) => {
+    place.textContent = "This figure can't be drawn here: " + error.message;
+    throw error;
+  });
+  const draw = (place, name, spec) => {
+    const found = held(spec);
+    const caption = place.parentElement.querySelector("figcaption");
+    if (caption) caption.append(" ", saving(name, () => records(found)));
+    return embed(place, spec, found.length > 3000 ? "canvas" : "svg");
+  };
 
   /* Tables */
   const PAGE = 25;
-  const tables = {};
   const shown = (value, column) => {
     if (value === null || value === undefined || value === "") return "–";
     if (column.digits === undefined) return String(value);
@@ -54,8 +88,8 @@
   };
 
   class Table {
-    constructor(place, { columns, rows, files }) {
-      Object.assign(this, { place, columns, rows, files, page: 0, sort: null, falling: false });
+    constructor(place, { columns, rows }, name) {
+      Object.assign(this, { place, columns, rows, name, page: 0, sort: null, falling: false });
       this.queries = columns.map(() => "");
       this.heads = columns.map((column, n) => {
         const button = make("button", { type: "button", title: column.meaning || "" }, column.title);
@@ -74,9 +108,10 @@
       this.back = make("button", { type: "button", onclick: () => this.turn(-1) }, "‹ previous");
       this.next = make("button", { type: "button", onclick: () => this.turn(1) }, "next ›");
       const head = make("thead", {}, make("tr", {}, ...this.heads), make("tr", { className: "filters" }, ...filters));
+      const data = () => csv(columns.map((column) => column.key), this.found.map((row) => row.slice(0, columns.length)));
       place.append(
         make("div", { className: "scroll", tabIndex: 0 }, make("table", {}, head, this.body)),
-        make("div", { className: "pager" }, this.count, this.back, this.next));
+        make("div", { className: "pager" }, this.count, this.back, this.next, saving(name, data)));
       this.inputs = filters.map((cell) => cell.firstChild);
       this.select();
     }
@@ -115,17 +150,39 @@
       this.next.disabled = end === this.found.length;
       this.back.hidden = this.next.hidden = this.rows.length <= PAGE;
     }
+    value(row, key) {
+      const n = this.columns.findIndex((column) => column.key === key);
+      return n < 0 ? null : row[n];
+    }
+    target(row, column, value) {
+      const grid = this.value(row, "grid");
+      const from = column.key.replace(/(scenario|snapshot|contingency)$/, "");
+      const scenario = this.value(row, from + "scenario") ?? this.value(row, "scenario");
+      const snapshot = this.value(row, from + "snapshot") ?? (from === "max_loading_" ? null : this.value(row, "snapshot"));
+      switch (column.kind) {
+        case "scenario":
+          if (this.name === "scenarios") return { scenario: value };
+          return { state: value, snapshot: this.value(row, from + "snapshot"),
+                   contingency: from === "" ? this.value(row, "contingency") : null };
+        case "snapshot": return scenario && { state: scenario, snapshot: value };
+        case "contingency": return scenario && { state: scenario, snapshot, contingency: value };
+        case "element": return String(value).includes(":") ? { element: value, grid, of: scenario } : null;
+        case "bus": return { element: "bus:" + value, grid, of: scenario };
+        case "id": {
+          const kind = this.value(row, "element") || (this.name === "prices" && "bus");
+          return kind && { element: `${kind}:${value}`, grid, of: scenario };
+        }
+        default: return null;
+      }
+    }
     line(row) {
       return make("tr", {}, ...this.columns.map((column, n) => {
         const value = shown(row[n], column);
         const cell = make("td", { className: column.digits === undefined ? "" : "number" });
-        if (column.kind === "scenario" && row[n] !== null) {
-          if (this.files && n === 0) {
-            cell.id = "s-" + row[n];
-            cell.append(row[this.files] === null ? value
-              : make("a", { href: `../job_${encodeURIComponent(row[n])}/result.parquet`, title: "its result file" }, value));
-          } else cell.append(make("a", { href: "#s-" + row[n] }, value));
-        } else if (column.kind === "status") {
+        const target = value === "–" ? null : this.target(row, column, row[n]);
+        if (n === 0 && this.name === "scenarios") cell.id = "s-" + row[n];
+        if (target) cell.append(link(target, value));
+        else if (column.kind === "status") {
           cell.append(make("span", { className: "status " + row[n] }, value.replace("_", " ")));
         } else cell.append(value);
         return cell;
@@ -147,17 +204,5 @@
       row.scrollIntoView({ block: "center" });
     }
   }
-
-  for (const place of document.querySelectorAll("[data-table]")) {
-    tables[place.dataset.table] = new Table(place, text("table-" + place.dataset.table));
-  }
-  const follow = () => {
-    const name = decodeURIComponent(location.hash);
-    if (name.startsWith("#s-") && tables.scenarios) tables.scenarios.reveal(name.slice(3));
-  };
-  window.addEventListener("hashchange", follow);
-  Promise.allSettled(drawn).then(() => {
-    follow();
-    document.documentElement.dataset.ready = "yes";
-  });
+  return { text, make, hash, link, csv, save, saving, records, embed, draw, shown, Table, tables: {} };
 })();

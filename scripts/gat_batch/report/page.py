@@ -11,6 +11,8 @@ import markupsafe
 import vl_convert
 
 from .. import __version__
+from .figures import SERIES, anchor
+from .maps.packed import packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,28 @@ if TYPE_CHECKING:
     from .summary_tables import Summary
 
 HERE = Path(__file__).parent
+
+SCRIPTS = (
+    *("page.js", "page_states.js", "page_map.js"),
+    *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
+)
+"""Parts of the page's script, in the order in which they build on each other."""
+
+MOST_BYTES = 5_950_000
+"""Largest size of a page; as many states are shown as there is room for."""
+
+STATES = "<!--states-->"
+"""Where the states go; no text of a batch can look so, as all are escaped."""
+
+SIGNS = {
+    "lower": "M-3.5,0A3.5,3.5 0 1,0 3.5,0A3.5,3.5 0 1,0 -3.5,0Z",
+    "upper": "M-3.5,0A3.5,3.5 0 1,0 3.5,0A3.5,3.5 0 1,0 -3.5,0Z",
+    "low": "M-5,-4H5L0,5Z",
+    "high": "M-5,4H5L0,-5Z",
+    "dead": "M-5,-1.6H-1.6V-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5Z",
+    "diamond": "M0,-5L5,0L0,5L-5,0Z",
+}
+"""Shapes of a legend's points, as paths."""
 
 
 def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], library: str) -> str:
@@ -34,23 +58,34 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["json"] = _json
-    return environment.get_template("page.html").render(
+    text = environment.get_template("page.html").render(
         name=status["name"],
         lead=_lead(summary, status),
         tiles=_tiles(summary),
         sections=sections,
         version=__version__,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         vega=library,
+        anchor=anchor,
+        colours=SERIES,
+        signs=SIGNS,
+        states=markupsafe.Markup(STATES),  # noqa: S704 - ours
     )
+    grids = _json(packed(summary, MOST_BYTES - len(text.encode())))
+    return text.replace(STATES, grids)
 
 
 def svg(spec: dict[str, Any]) -> str:
     """Draw a figure: return the text of an SVG file."""
-    fixed = {**spec, "width": 720} if spec["width"] == "container" else spec
-    text: str = vl_convert.vegalite_to_svg({**fixed, "background": "white"})
+    text: str = vl_convert.vegalite_to_svg(fixed(spec))
     return text
+
+
+def fixed(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the specification of a figure that doesn't depend on where it is put."""
+    width = 720 if spec["width"] == "container" else spec["width"]
+    return {**spec, "width": width, "background": "white"}
 
 
 def _json(content: Any) -> markupsafe.Markup:
@@ -69,16 +104,18 @@ def _lead(summary: Summary, status: Mapping[str, Any]) -> str:
     return f"{count:,} scenario{'s' * (count != 1)} of {where}, {' and '.join(solvers)}, {when} UTC"
 
 
-def _tiles(summary: Summary) -> list[dict[str, str]]:
+def _tiles(summary: Summary) -> list[dict[str, Any]]:
     table = summary.scenarios
     failed = int((table["status"] == "failed").sum())
     lost = int((table["status"].isin(["not_converged", "infeasible"])).sum())
-    made: list[dict[str, str]] = []
+    made: list[dict[str, Any]] = []
 
-    def tile(label: str, value: str, unit: str = "", scenario: str = "", mood: str = "") -> None:
-        made.append(
-            {"label": label, "value": value, "unit": unit, "scenario": scenario, "mood": mood}
-        )
+    def tile(
+        label: str, value: str, unit: str = "", at: tuple[str, Any] | None = None, mood: str = ""
+    ) -> None:
+        scenario, snapshot = at or (None, None)
+        told = {"label": label, "value": value, "unit": unit, "mood": mood}
+        made.append(told | {"scenario": scenario, "snapshot": snapshot})
 
     solved = len(table) - failed
     tile("scenarios solved", f"{solved:,}", f"of {len(table):,}", mood="" if failed else "good")
@@ -96,5 +133,7 @@ def _tiles(summary: Summary) -> list[dict[str, str]]:
         at = str(known.idxmin() if least else known.idxmax())
         limit = summary.limits.most_percent
         bad = column == "max_loading_percent" and known[at] > limit
-        tile(label, f"{known[at]:,.{digits}f}", unit, at, "bad" if bad else "")
+        when = f"{column.rsplit('_', 1)[0]}_snapshot"
+        snapshot = table.loc[at, when] if when in table else None
+        tile(label, f"{known[at]:,.{digits}f}", unit, (at, snapshot), "bad" if bad else "")
     return made

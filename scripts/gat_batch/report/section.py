@@ -10,6 +10,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """An entry of a legend.
+
+    Attributes:
+        meaning: what it means.
+        color: its colour.
+        width: width of a line in pixels; 0 for a point.
+        shape: shape of a point, or dash for a line that is broken.
+    """
+
+    meaning: str
+    color: str
+    width: float = 0.0
+    shape: str = ""
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure of the page.
 
@@ -18,14 +35,23 @@ class Figure:
         spec: its Vega-Lite specification.
         caption: what it shows.
         title: its heading, or empty.
-        legend: colour, width in pixels (0 for a dot) and meaning of each entry.
+        legend: sign and meaning of each entry.
+        datasets: what its named sources of data hold in an SVG file; on the page a script fills
+            them.
+        content: what that script draws from; None if the figure draws itself.
     """
 
     name: str
     spec: dict[str, Any]
     caption: str
     title: str = ""
-    legend: tuple[tuple[str, float, str], ...] = ()
+    legend: tuple[Sign, ...] = ()
+    datasets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    content: dict[str, Any] | None = None
+
+    def whole(self) -> dict[str, Any]:
+        """Return the specification with all data."""
+        return {**self.spec, "datasets": self.datasets} if self.datasets else self.spec
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pandas as pd
 
 from . import figures
 from .contingency_sections import categories, contingencies
-from .grid_map import SHARE_OF_LIMIT, grid_map, map_colour
 from .groups.comparison import comparison
 from .histogram import Histogram, round_edges
+from .maps.grid_map import grid_map, legend
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .groups.comparison import Asked
-    from .one_line_diagram import OneLineDiagram
+    from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
 
 
@@ -78,30 +78,23 @@ def _made(
 
 
 def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
-    limit = summary.limits.loading_percent
-    bounds = [f"{part * limit:g}" for part in SHARE_OF_LIMIT]
-    texts = [
-        f"up to {bounds[0]} %",
-        f"{bounds[0]} to {bounds[1]} %",
-        f"{bounds[1]} to {bounds[2]} %",
-        f"above {bounds[2]} %, the limit",
-    ]
-    middles = [0.25, 0.7, 0.9, 1.1]
-    colours = [map_colour(part * limit, summary.limits) for part in middles]
-    legend = [(color, width + 1, text) for (color, width), text in zip(colours, texts, strict=True)]
-    legend += [(figures.RED, 0, "bus outside the voltage band")]
     several = len(maps) > 1
-    drawn = [
-        Figure(
-            f"map_{number}",
-            grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits),
-            "Highest loading of each branch over all states. Large dots are buses with generation. "
-            + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
-            grid if several else "",
-            tuple(legend),
+    drawn = []
+    for number, (grid, one) in enumerate(maps.items(), 1):
+        made = grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits)
+        drawn.append(
+            Figure(
+                f"map_{number}",
+                made.spec,
+                "Highest loading of each branch over all states, until a state is chosen. "
+                "Large dots are buses with generation. "
+                + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
+                grid if several else "",
+                legend(one, summary.limits),
+                made.datasets,
+                made.content | {"grid": grid},
+            )
         )
-        for number, (grid, one) in enumerate(maps.items(), 1)
-    ]
     return Section("grid", "Grids" if several else "Grid", figures=tuple(drawn))
 
 
@@ -154,13 +147,19 @@ def _loadings(summary: Summary) -> Section | None:
             "worst_branches",
             figures.worst_elements(summary.elements, limits),
             "Bar: lowest to highest loading over all states; dot: mean; diamond: 95 % quantile; "
-            "triangle: highest, which leads to its scenario.",
+            "triangle: highest. A click shows that state on the map.",
             "Highest loaded branches",
         ),
         Figure(
             "load_and_loading",
             figures.load_and_loading(summary.scenarios, limits),
-            "Each point is a scenario and leads to its row below.",
+            "Each point is a scenario and leads to its worst state on the map."
+            + (
+                f" Of {len(summary.scenarios):,} the {figures.MOST_POINTS // 2:,} with the highest "
+                "loading and an even choice of the others."
+                if len(summary.scenarios) > figures.MOST_POINTS
+                else ""
+            ),
             "Load and worst loading",
         ),
     )

@@ -44,7 +44,9 @@ class Summary:
     @cached_property
     def found(self) -> Digest:
         """What the rows of all results come to; they are read when it is first asked for."""
-        return digest(self.aggregated, self.scenarios, self.elements, self.limits)
+        return digest(
+            self.aggregated, self.scenarios, self.elements, self.contingencies, self.limits
+        )
 
 
 def read_summary(folder: Path, limits: Limits) -> Summary:

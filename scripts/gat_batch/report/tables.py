@@ -15,7 +15,7 @@ from .figures import records
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 """Most scenarios that the page lists, for the sake of its size."""
 
 MOST_ELEMENTS = 1000
@@ -204,7 +204,7 @@ def listing(
 def all_scenarios(scenarios: pd.DataFrame) -> Listing:
     """Make the table of scenarios, to which everything else links."""
     table = scenarios
-    text = "Links lead to result files. Click a heading to sort; filter by text or as > 90."
+    text = "Click a heading to sort; filter by text or as > 90."
     if len(table) > MOST_ROWS:
         table = table.nlargest(MOST_ROWS, "max_loading_percent", keep="first")
         text += f" These are the {MOST_ROWS:,} of {len(scenarios):,} with the highest loading."
@@ -228,9 +228,11 @@ def _tells(column: pd.Series) -> bool:
 
 
 def _kind(column: str) -> str:
-    if column == "scenario" or column.endswith("_scenario"):
-        return "scenario"
-    return "status" if column == "status" else "plain"
+    """Return what a column names: what the page links to."""
+    if column in ("status", "id", "element"):
+        return column
+    last = column.rsplit("_", 1)[-1]
+    return last if last in ("scenario", "snapshot", "contingency", "element", "bus") else "plain"
 
 
 def _digits(column: str) -> int:

@@ -1,4 +1,4 @@
-"""A batch watched from outside: what its files say, and how that looks on a screen.
+"""A batch watched from outside: what its files say.
 
 Only files are read, so this works from another terminal or machine, while a batch runs, after
 it and when nothing runs.
@@ -8,27 +8,52 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Group
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from ..errors import ResultError
 from ..files.run_lock import is_held
-from .batch_record import counted, job_record, span
+from .batch_record import counted, job_record
 from .journal import JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import RenderableType
+MOST_SLOW = 5
+"""Most slow scenarios that are named."""
 
-MOST_SHOWN = 5
-"""Most failures, and most slow scenarios, that the screen shows."""
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        total: scenarios in all.
+        completed: scenarios solved, converged or not.
+        failed: scenarios that the last run gave up on.
+        running: scenarios being solved.
+        pending: the others.
+        active: whether a run is at work.
+        jobs: what ``batch_manifest.json`` says of each scenario.
+    """
+
+    total: int
+    completed: int
+    failed: int
+    running: int
+    pending: int
+    active: bool
+    jobs: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+def batch_status(folder: Path) -> BatchStatus:
+    """Return how far a batch is; arguments and errors as for :func:`read_status`."""
+    content = read_status(folder)
+    names = ("total", "completed", "failed", "running", "pending", "active")
+    return BatchStatus(**{name: content[name] for name in names}, jobs=tuple(content["jobs"]))
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -40,8 +65,12 @@ def read_status(folder: Path) -> dict[str, Any]:
     Returns:
         The content of ``batch_manifest.json``, and ``active``: whether a run is at work;
         ``rate``: scenarios per second in this run, or None; ``left_secs``: time left in seconds, or
-        None, as where scenarios differ in their contingencies; ``slowest`` and ``failures``: ids
-        with durations in ms or errors.
+        None, as where scenarios differ in their contingencies; ``elapsed_secs``: how long this
+        run has taken, or the last one; ``quiet_secs``: time since the last news; ``slowest`` and
+        ``failures``: ids with durations in ms or errors; ``reasons``: each ``error`` with the
+        ``ids`` that failed by it, the most frequent first; ``otherwise``: how many were solved
+        with a status other than ok; ``at_work``: ids of scenarios being solved; ``look_at``: what
+        is where.
 
     Raises:
         ResultError: if the folder holds no batch, or its file can't be read.
@@ -69,6 +98,10 @@ def read_status(folder: Path) -> dict[str, Any]:
         content |= {"jobs": jobs, **counted(jobs)}
     rate = _rate(content)
     left = content["total"] - content["completed"] - content["failed"]
+    started, updated = (
+        datetime.fromisoformat(when) for when in (content["run"]["started"], content["updated"])
+    )
+    now = max(datetime.now(UTC), updated) if active else updated
     slowest = sorted(jobs, key=lambda job: job["duration_ms"] or 0.0, reverse=True)
     return content | {
         "active": active,
@@ -76,13 +109,46 @@ def read_status(folder: Path) -> dict[str, Any]:
         "left_secs": left / rate if active and rate and content.get("alike", True) else None,
         "slowest": [
             {"id": job["id"], "duration_ms": job["duration_ms"]}
-            for job in slowest[:MOST_SHOWN]
+            for job in slowest[:MOST_SLOW]
             if job["duration_ms"]
         ],
         "failures": [
             {"id": job["id"], "error": job["error"]} for job in jobs if job["state"] == "failed"
         ],
+        "elapsed_secs": (now - started).total_seconds(),
+        "quiet_secs": (now - updated).total_seconds(),
+        "reasons": _reasons(jobs),
+        "otherwise": dict(
+            Counter(job["status"] for job in jobs if job["status"] not in (None, "ok"))
+        ),
+        "at_work": [job["id"] for job in jobs if job["state"] == "running"],
+        "look_at": _look_at(folder, jobs),
     }
+
+
+def _reasons(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return why scenarios failed, the most frequent reason first."""
+    ids: dict[str, list[str]] = {}
+    for job in jobs:
+        if job["state"] == "failed":
+            ids.setdefault(str(job["error"]), []).append(job["id"])
+    found = [{"error": error, "ids": names} for error, names in ids.items()]
+    return sorted(found, key=lambda reason: len(reason["ids"]), reverse=True)
+
+
+def _look_at(folder: Path, jobs: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what to open: what is there of tries that failed, logs and the report."""
+    failed = [
+        folder / f"job_{job['id']}" / "error.json" for job in jobs if job["state"] == "failed"
+    ]
+    # Where scenarios share a file, one of a job names them all.
+    shared = sorted(folder.glob("job_*/error.json")) if failed else []
+    places = {
+        "why, in full": next((file for file in (*failed, *shared) if file.is_file()), None),
+        "logs": folder / "logs",
+        "report": folder / "summary" / "report.html",
+    }
+    return {what: str(path) for what, path in places.items() if path is not None and path.exists()}
 
 
 def _from_journals(
@@ -109,43 +175,6 @@ def _rate(content: dict[str, Any]) -> float | None:
     started, updated = map(datetime.fromisoformat, (run["started"], content["updated"]))
     seconds = (updated - started).total_seconds()
     return done / seconds if done > 0 and seconds > 0 else None
-
-
-def screen(status: dict[str, Any]) -> RenderableType:
-    """Lay out the state of a batch on one screen.
-
-    Args:
-        status: as from :func:`read_status`.
-    """
-    done = status["completed"] + status["failed"]
-    title = Text.assemble((status["name"], "bold"), f": {done} of {status['total']} scenarios done")
-    counts = [f"{status['completed']} solved"]
-    counts += [f"{status[key]} {key}" for key in ("failed", "running", "pending") if status[key]]
-    pace = []
-    if status["rate"] and status["active"]:
-        pace.append(f"{status['rate']:.3g} scenarios/s")
-    if status["left_secs"] is not None:
-        pace.append(f"about {span(status['left_secs'])} left")
-    pace.append("a run is at work" if status["active"] else "no run is at work")
-    bar = Table.grid()
-    bar.add_row(ProgressBar(total=max(status["total"], 1), completed=done, width=60))
-    lines: list[RenderableType] = [
-        title,
-        bar,
-        Text(", ".join(counts)),
-        Text("; ".join(pace), style="dim"),
-    ]
-    if status["slowest"]:
-        table = Table.grid(padding=(0, 2))
-        for job in status["slowest"]:
-            table.add_row(Text(job["id"]), f"{job['duration_ms'] / 1000:.3f} s")
-        lines += [Text("slowest", style="bold"), table]
-    if status["failures"]:
-        table = Table.grid(padding=(0, 2))
-        for job in status["failures"][-MOST_SHOWN:]:
-            table.add_row(Text(job["id"]), Text(str(job["error"])))
-        lines += [Text(f"failed ({status['failed']})", style="bold red"), table]
-    return Group(*lines)
 
 
 def watch(folder: Path, interval_secs: float = 0.5) -> Iterator[dict[str, Any]]:

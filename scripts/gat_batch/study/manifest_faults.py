@@ -101,12 +101,8 @@ def other_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchEr
         outages = [(outage["type"], outage["id"]) for outage in entry.get("outages", [])]
         for (kind, element), count in Counter(outages).items():
             if count > 1:
-                yield ManifestError(
-                    f"{kind} {element!r} is given {count} times",
-                    file=file,
-                    scenario=name,
-                    field="outages",
-                )
+                what = f"{kind} {element!r} is given {count} times"
+                yield ManifestError(what, file=file, scenario=name, field="outages")
 
 
 def _category_faults(

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..grids.connections import GridConnections
+    from ...grids.connections import GridConnections
 
     Reals = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ class OneLineDiagram:
         feeding: whether a bus has a generator or an external grid, shape (buses,).
         branches: element and index of each branch drawn.
         ends: position of either end in ``buses``, shape (branches drawn, 2).
+        joined: positions of the buses that a closed switch joins, shape (switches, 2).
     """
 
     given: bool
@@ -34,6 +35,7 @@ class OneLineDiagram:
     feeding: NDArray[np.bool_]
     branches: list[tuple[str, int]]
     ends: NDArray[np.int64]
+    joined: NDArray[np.int64]
 
 
 def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
@@ -47,15 +49,15 @@ def one_line_diagram(wiring: GridConnections) -> OneLineDiagram:
     """
     buses = np.array(wiring.buses, np.int64)
     ends = np.array(wiring.ends, np.int64).reshape(-1, 2)
+    joined = np.array(wiring.joined, np.int64).reshape(-1, 2)
     position = None if wiring.coordinates is None else _usable(np.array(wiring.coordinates))
     given = position is not None
     if position is None:
         from .bus_layout import bus_positions  # its solvers take long to import
 
-        joined = np.array(wiring.joined, np.int64).reshape(-1, 2)
         position = bus_positions(len(buses), np.vstack([ends, joined]))
     feeding = np.isin(np.arange(len(buses)), wiring.fed)
-    return OneLineDiagram(given, buses, position, feeding, wiring.branches, ends)
+    return OneLineDiagram(given, buses, position, feeding, wiring.branches, ends, joined)
 
 
 def _usable(position: Reals) -> Reals | None:
