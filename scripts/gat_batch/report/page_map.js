@@ -271,6 +271,8 @@ report.GridMap = class {
     const at_branch = grid.states.max_loading_element && grid.states.max_loading_element[at];
     if (value("max_loading_percent")) told.push(`worst loading ${value("max_loading_percent", 1)} % at ${at_branch}`);
     if (value("min_vm_pu")) told.push(`lowest voltage ${value("min_vm_pu", 4)} p.u. at bus ${grid.states.min_vm_bus[at]}`);
+    const held = grid.statesOf(state).length;
+    if (held > 1 && !grid.complete) told.push(`the page holds ${held.toLocaleString("en")} of its snapshots`);
     if (this.dead) told.push(`${this.dead} bus${this.dead > 1 ? "es" : ""} cut off`);
     say(...parts, told.join("; ") + ".");
   }
