@@ -25,6 +25,7 @@ import hypothesis
 import pytest
 import yaml
 
+from gat_batch.plan.fingerprints import forget_files
 from gat_batch.results.reader import read_metadata
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Workspace:
         if not child:
             code = 70
             try:
+                # What this process has read of files, a new one wouldn't know.
+                forget_files()
                 os.chdir(self.path)
                 for descriptor, output in enumerate(outputs, 1):
                     os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)

@@ -119,7 +119,7 @@ def _state(
     if scenario not in summary.scenarios.index:
         hint = nearest(scenario, summary.scenarios.index.tolist())
         raise ResultError(f"has no scenario {scenario!r}", file=plan.folder, hint=hint)
-    rows = read_state(plan.result(scenario), snapshot, contingency)
+    rows = read_state(plan.result(scenario), scenario, snapshot, contingency)
     grid = summary.scenarios["grid"][scenario]
     maps = material.maps()
     if grid not in maps:

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 COLUMNS = ("snapshot", "contingency", "element", "id", "vm_pu", "va_degree", "loading_percent")
 
 
-def read_state(result: Path, snapshot: str | None, contingency: str | None) -> pd.DataFrame:
+def read_state(
+    result: Path, scenario: str, snapshot: str | None, contingency: str | None
+) -> pd.DataFrame:
     """Read the rows of a state.
 
     Args:
-        result: the result of its scenario.
+        result: the file that the result of its scenario is in.
+        scenario: its scenario.
         snapshot: which snapshot, if there are any.
         contingency: name of a contingency; None for the base case.
 
@@ -33,7 +36,7 @@ def read_state(result: Path, snapshot: str | None, contingency: str | None) -> p
         ResultError: if the result can't be read or has no such state.
     """
     found = []
-    for _, part in read_parts(result):
+    for _, part in read_parts(result, scenario):
         own = pc.and_(_is(part, "snapshot", snapshot), _is(part, "contingency", contingency))
         found.append(part.select(COLUMNS).filter(own).to_pandas())
     rows: pd.DataFrame = pd.concat(found, ignore_index=True)
