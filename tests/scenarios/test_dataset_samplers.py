@@ -129,7 +129,7 @@ def test_setpoints_are_uniform_between_limits(expand, tmp_path):
     entries, _ = expand({"gen_scale": 2.0, **drawn(500, p=power, v=voltage)}, grid="set.json")
     table = pq.read_table(sorted((tmp_path / "out").glob("gens_*.parquet"))[0]).to_pandas()
     assert {entry["gens"]["rows"] for entry in entries} == set(table["scenario"])
-    by_gen = dict(table.groupby("gen"))
+    by_gen = {gen: table[table["gen"] == gen] for gen in net.gen.index}
     # What the manifest and the grid multiply is divided out.
     for gen, factor in ((1, 2.0), (2, 1.0)):
         low, high = net.gen.loc[gen, ["min_p_mw", "max_p_mw"]].to_numpy(float)
@@ -256,6 +256,14 @@ def test_topologies_at_random_need_no_draws(expand):
         ),
         (drawn(x={"of": "gen", "std": 1, "power": "active"}), ["power", "holds its voltage"]),
         (drawn(x={"of": "load", "std": 1, "set": "p_mw"}), ["set", "is for gens"]),
+        (drawn(x={"of": "load", "std": 1, "permute": True}), ["permute", "is for costs"]),
+        (drawn(x={"of": "cost", "std": 1, "permute": True}), ["std", "permute"]),
+        (drawn(x={"of": "cost", "std": 1, "where": {"id": 1}}), ["where", "with costs"]),
+        (
+            {"costs": "c.csv", **drawn(x={"of": "cost", "std": 1})},
+            ["costs", "does not combine"],
+        ),
+        (drawn(1, x={"of": "cost", "std": 1}), ["'d-00001'", "costs", "means nothing to dc"]),
         (
             drawn(x={"of": "gen", "std": 1, "set": "p_mw", "keep_total": True}),
             ["keep_total", "sets values"],
@@ -277,3 +285,116 @@ def test_what_contradicts_itself_is_refused(expand, family, fragments):
     with pytest.raises(GatBatchError) as caught:
         expand(family)
     assert all(fragment in str(caught.value) for fragment in fragments), caught.value
+
+
+def costs_of(tmp_path, entries, name="out"):
+    """Costs of each scenario: (element, id) -> rows of its curve."""
+    files = sorted((tmp_path / name).glob("costs_*.parquet"))
+    table = pq.ParquetFile(files[0]).read().to_pandas()
+    assert {entry["costs"]["rows"] for entry in entries} <= set(table["scenario"])
+    values = [column for column in table if column not in ("scenario", "element", "id")]
+    return {
+        scenario: {key: own[values].to_numpy() for key, own in rows.groupby(["element", "id"])}
+        for scenario, rows in table.groupby("scenario")
+    }
+
+
+def test_costs_are_scaled_and_permuted(expand, tmp_path):
+    family = {"solver": "ac_opf"}
+    uniform = {"of": "cost", "distribution": "uniform", "low": 0.5, "high": 1.5}
+    net = pandapower.networks.case30()
+    own = net.poly_cost.set_index(["et", "element"])[["cp1_eur_per_mw", "cp2_eur_per_mw2"]]
+    entries, _ = expand({**family, **drawn(400, factor=uniform)}, name="scaled")
+    scaled = costs_of(tmp_path, entries, "scaled")
+    factors = np.array(
+        [
+            [costs[key][0, 1] / own.loc[key].iloc[0] for key in own.index]
+            for costs in scaled.values()
+        ]
+    )
+    assert stats.kstest(factors.ravel(), stats.uniform(0.5, 1).cdf).pvalue > 1e-4
+    assert abs(np.corrcoef(factors.T)[0, 1]) < 0.2
+    one = scaled["d-00001"][own.index[0]][0]
+    assert one[2] / own["cp2_eur_per_mw2"].iloc[0] == pytest.approx(factors[0, 0])
+    entries, _ = expand(
+        {**family, **drawn(300, swap={"of": "cost", "permute": True})}, name="mixed"
+    )
+    mixed = costs_of(tmp_path, entries, "mixed")
+    wanted = sorted(map(tuple, own.to_numpy()))
+    for costs in mixed.values():
+        assert sorted(tuple(rows[0, 1:]) for rows in costs.values()) == wanted
+    first = [tuple(costs[own.index[0]][0, 1:]) for costs in mixed.values()]
+    # Two generators of the grid have the same costs.
+    times, found = Counter(wanted), Counter(first)
+    expected = [times[one] * len(first) / len(wanted) for one in times]
+    assert stats.chisquare([found[one] for one in times], expected).pvalue > 1e-4
+
+
+def test_curves_of_lines_are_scaled_and_constant_costs_stay(expand, tmp_path):
+    net = pandapower.networks.case9()
+    net.poly_cost = net.poly_cost.iloc[:1]
+    pandapower.create_pwl_cost(net, 0, "gen", [[0, 100, 2], [100, 300, 3]])
+    pandapower.create_poly_cost(net, 1, "gen", cp1_eur_per_mw=0, cp0_eur=7)
+    pandapower.to_json(net, tmp_path / "lines.json")
+    half = {"of": "cost", "distribution": "uniform", "low": 0.5, "high": 0.5000001}
+    entries, _ = expand({"solver": "dc_opf", **drawn(2, half=half)}, grid="lines.json")
+    costs = costs_of(tmp_path, entries)["d-00001"]
+    assert {*costs} == {("ext_grid", 0), ("gen", 0)}
+    points = costs["gen", 0][:, -2:]
+    np.testing.assert_allclose(points, [[0, 0], [100, 100], [300, 400]], rtol=1e-6)
+
+
+def test_drawn_costs_reach_the_optimum_and_added_draws_solve_no_other(workspace):
+    random = {"price": {"of": "cost", "distribution": "uniform", "low": 0.2, "high": 3}}
+    family = {"id": "d", "solver": "ac_opf", "draws": {"count": 3, "random": random}}
+    content = {"version": 1, "grid": "pandapower:case9", "scenarios": [family]}
+    workspace.configure(manifest="study.yaml")
+    workspace.write("study.yaml", content)
+    run = workspace.run()
+    assert run.returncode == 0, run.stdout + run.stderr
+    rows = pq.read_table(workspace.batch / "summary" / "aggregated_results.parquet").to_pandas()
+    table = pq.ParquetFile(workspace.batch / "scenarios" / "costs_0001.parquet").read().to_pandas()
+    for name, own in rows.groupby("scenario"):
+        power = own[own["element"].isin(["gen", "ext_grid"])].set_index(["element", "id"])["p_mw"]
+        costs = table[table["scenario"] == name].set_index(["element", "id"])
+        p = power.loc[costs.index]
+        wanted = costs["cp0_eur"] + costs["cp1_eur_per_mw"] * p + costs["cp2_eur_per_mw2"] * p**2
+        assert own["objective"].dropna().iloc[0] == pytest.approx(wanted.sum(), rel=1e-6)
+    before = workspace.solved()
+    family["draws"]["count"] = 4
+    workspace.write("study.yaml", content)
+    assert workspace.run().returncode == 0
+    after = workspace.solved()
+    assert len(after) == 4
+    assert {name: after[name] for name in before} == before
+
+
+def test_scenarios_share_a_table_of_costs(workspace):
+    workspace.write(
+        "costs.csv",
+        "scenario,element,id,cp1_eur_per_mw\na,gen,0,1\na,gen,1,90\nb,gen,0,90\nb,gen,1,1\n",
+    )
+    scenarios = [{"id": name, "costs": {"file": "costs.csv", "rows": name}} for name in ("a", "b")]
+    manifest = {"grid": "pandapower:case9", "solver": "dc_opf", "scenarios": scenarios}
+    workspace.write("manifest.json", manifest)
+    assert workspace.run().returncode == 0
+    rows = pq.read_table(workspace.batch / "summary" / "aggregated_results.parquet").to_pandas()
+    gens = rows[rows["element"] == "gen"].pivot_table(index="scenario", columns="id", values="p_mw")
+    assert gens.loc["a", 0] > gens.loc["a", 1]
+    assert gens.loc["b", 1] > gens.loc["b", 0]
+    workspace.write("wrong.csv", "scenario,element,id,cp1_eur_per_mw\na,gen,0,1\nb,gen,,90\n")
+    before = workspace.solved()
+    text = (workspace.path / "costs.csv").read_text()
+    workspace.write("costs.csv", text.replace("b,gen,1,1", "b,gen,1,2"))
+    assert workspace.run().returncode == 0
+    after = workspace.solved()
+    assert (after["a"] == before["a"], after["b"] == before["b"]) == (True, False)
+    for costs, told in (
+        ({"file": "costs.csv", "rows": "c"}, "no row has 'c' there"),
+        ("costs.csv", "is shared by scenarios"),
+        ({"file": "wrong.csv", "rows": "b"}, "rows of 'b': scenario 'a': row 2: id is empty"),
+    ):
+        scenarios[0]["costs"] = costs
+        workspace.write("manifest.json", manifest)
+        run = workspace.run("-n")
+        assert (run.returncode != 0, told in run.stdout + run.stderr) == (True, True)

@@ -35,7 +35,9 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
         read_injections(path, kind, rows) if path else None
         for kind, path, rows in scenario.injections
     )
-    costs = read_element_table(scenario.costs, "costs") if scenario.costs else None
+    costs = (
+        read_element_table(scenario.costs, "costs", scenario.cost_rows) if scenario.costs else None
+    )
     limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
     course = course_of(index.net, scenario.time_slices)
     return partial(

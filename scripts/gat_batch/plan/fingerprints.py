@@ -71,9 +71,16 @@ def _row_hashes(path: Path, kind: Kind) -> dict[str, str]:
     return read_shared(path, kind).digests()
 
 
+@cache
+def _cost_hashes(path: Path) -> dict[str, str]:
+    from ..files.shared_rows import row_digests
+
+    return row_digests(path)
+
+
 def forget_files() -> None:
     """Have grids and tables read again: they may change while a notebook lives."""
-    for known in (grid_hash, _table_hash, _row_hashes):
+    for known in (grid_hash, _table_hash, _row_hashes, _cost_hashes):
         known.cache_clear()
 
 
@@ -107,7 +114,7 @@ def scenario_facts(
         "grid": grid_hash(grid),
         "loads": _injections_hash("load", scenario.loads, scenario.load_rows, made),
         "gens": _injections_hash("gen", scenario.gens, scenario.gen_rows, made),
-        "costs": _table_hash(scenario.costs),
+        "costs": _costs_hash(scenario, made),
         "limits": _table_hash(scenario.limits),
         **({} if scenario.time_slices is None else {"time_slices": scenario.time_slices}),
         "load_scale": scenario.load_scale,
@@ -141,6 +148,19 @@ def _injections_hash(
     digests = made.get(path)
     if digests is None:
         digests = _row_hashes(path, kind)
+    if rows not in digests:
+        raise TableError(f"no row has {rows!r} there", file=path, field="scenario")
+    return digests[rows]
+
+
+def _costs_hash(scenario: Scenario, made: Mapping[Path, Mapping[str, str]]) -> str | None:
+    """Return a hash of a table of costs, or of the rows that the scenario has in a shared one."""
+    path, rows = scenario.costs, scenario.cost_rows
+    if path is None or rows is None:
+        return _table_hash(path)
+    digests = made.get(path)
+    if digests is None:
+        digests = _cost_hashes(path)
     if rows not in digests:
         raise TableError(f"no row has {rows!r} there", file=path, field="scenario")
     return digests[rows]

@@ -91,7 +91,7 @@ class _ScenarioCheck:
             tried(partial(self._injection_table, kind, path, rows, found))
             for kind, path, rows in scenario.injections
         )
-        costs = tried(partial(self._element_table, "costs", scenario.costs))
+        costs = tried(partial(self._element_table, "costs", scenario.costs, scenario.cost_rows))
         limits = tried(partial(self._element_table, "limits", scenario.limits))
         course = tried(partial(course_of, self._index.net, scenario.time_slices))
         named = partial(check_scenario, self._index, scenario, loads, gens)
@@ -112,6 +112,8 @@ class _ScenarioCheck:
             return read_injections(path, kind, rows, found)
 
     def _element_table(
-        self, kind: Literal["costs", "limits"], path: Path | None
+        self, kind: Literal["costs", "limits"], path: Path | None, rows: str | None = None
     ) -> ElementTable | None:
-        return None if path is None else self._elements(path, kind)
+        if path is None or path in self._made:
+            return None
+        return self._elements(path, kind, rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SpecificationError
+from .cost_tables import COST, permuted
 from .injection_factors import Factors, Setpoints
 from .quantities import SCALARS, on_powers, with_total_kept
 
@@ -28,6 +29,8 @@ class Draws:
         factors: factors on injections, by kind of element.
         parameters: factors on parameters of the scenario, each of shape (draws,).
         setpoints: values that are set, by kind of element.
+        costs: factors on cost curves, and which curve each generator has, both of shape (draws,
+            curves); None if costs aren't drawn.
         outages: type and index of the elements out of service, a list for each draw.
         weights: weights, shape (draws,).
     """
@@ -36,6 +39,7 @@ class Draws:
     factors: dict[str, list[Factors]]
     parameters: dict[str, NDArray[np.float64]]
     setpoints: dict[str, list[Setpoints]]
+    costs: tuple[NDArray[np.float64], NDArray[np.int64]] | None
     outages: list[list[tuple[str, int]]]
     weights: NDArray[np.float64]
 
@@ -46,6 +50,7 @@ def drawn(variant: Variant, numbers: range) -> Draws:
     factors: dict[str, list[Factors]] = {}
     parameters: dict[str, NDArray[np.float64]] = {}
     setpoints: dict[str, list[Setpoints]] = {}
+    costs: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None
     outages: list[list[tuple[str, int]]] = [[] for _ in numbers]
     weights = np.ones(len(numbers))
     for quantity in variant.quantities:
@@ -56,6 +61,18 @@ def drawn(variant: Variant, numbers: range) -> Draws:
             ids = variant.elements.ids(of)[quantity.positions].tolist()
             for draw, place in zip(*np.nonzero(out), strict=True):
                 outages[draw].append((of, ids[place]))
+            continue
+        if of == COST:
+            known = len(variant.cost_curves.id)
+            by, order = costs or (
+                np.ones((len(numbers), known)),
+                np.tile(np.arange(known), (len(numbers), 1)),
+            )
+            if quantity.entry.get("permute"):
+                order = np.take_along_axis(order, permuted(points[quantity.name]), axis=1)
+            else:
+                by = by * quantity.values(points[quantity.name])
+            costs = by, order
             continue
         values = quantity.values(points[quantity.name])
         if of in SCALARS:
@@ -76,7 +93,7 @@ def drawn(variant: Variant, numbers: range) -> Draws:
         factors.setdefault(element, []).append(
             Factors(positions, *on_powers(values[:, None, :], quantity.entry))
         )
-    return Draws(numbers, factors, parameters, setpoints, outages, weights)
+    return Draws(numbers, factors, parameters, setpoints, costs, outages, weights)
 
 
 def limits_of(elements: Elements, quantity: Quantity) -> NDArray[np.float64]:

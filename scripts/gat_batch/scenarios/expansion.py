@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ..study.injections import Kind
     from .draws import Draws
     from .specification import Specification
 
@@ -59,7 +58,7 @@ FILES = ("grid", "loads", "gens", "costs", "limits", "actions", "sets", "table")
 
 
 def expand(
-    specification: Specification, out: Path, keep: Callable[[str, Kind, pa.Table], None]
+    specification: Specification, out: Path, keep: Callable[[str, str, pa.Table], None]
 ) -> dict[str, Any]:
     """Make the scenarios of a specification.
 
@@ -184,6 +183,12 @@ def _tables(variant: Variant, draws: Draws, tables: SharedTables) -> dict[str, s
             block = block.by_scenario()
         times = variant.times if variant.snapshots and over_time else ()
         named[f"{KIND_OF[kind]}s"] = tables.add(members, times, block)
+    if draws.costs is not None:
+        each = len(members) // len(draws.numbers)
+        by, order = draws.costs
+        repeated = np.repeat(by, each, axis=0), np.repeat(order, each, axis=0)
+        rows = variant.cost_curves.table(members, *repeated)
+        named["costs"] = tables.add_costs(members, rows)
     return named
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..study.injections import Kind
     from ..study.scenario import Contingencies, Scenario
     from .outages.outage_sets import OutageSet
     from .selection import Elements
@@ -90,7 +89,7 @@ def forecast(file: Path) -> Forecast:
     more_load: dict[str, float] = {}
     table_rows = 0
 
-    def keep(_: str, kind: Kind, table: pa.Table) -> None:
+    def keep(_: str, kind: str, table: pa.Table) -> None:
         nonlocal table_rows
         table_rows += len(table)
         snapshots.update(_snapshots(table))

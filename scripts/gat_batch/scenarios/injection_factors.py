@@ -211,7 +211,7 @@ class SharedTables:
         keep: called with the name, the kind and the rows of each table.
     """
 
-    keep: Callable[[str, Kind, pa.Table], None]
+    keep: Callable[[str, str, pa.Table], None]
     _rows: dict[tuple[str, bool, bool], list[pa.Table]] = field(default_factory=dict)
     _count: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
     _names_in: dict[tuple[str, bool, bool], int] = field(default_factory=dict)
@@ -230,19 +230,28 @@ class SharedTables:
             The name of the table that will hold them.
         """
         key = (block.element, bool(times), block.vm_pu is not None)
+        return self._added(key, len(names), _rows(names, times, block))
+
+    def add_costs(self, names: Sequence[str], rows: pa.Table) -> str:
+        """Add the costs of some scenarios; as :meth:`add`."""
+        points = "p_mw" in rows.column_names
+        return self._added(
+            ("cost", points, "cp1_eur_per_mw" in rows.column_names), len(names), rows
+        )
+
+    def _added(self, key: tuple[str, bool, bool], names: int, rows: pa.Table) -> str:
         if key in self._rows and (
-            self._names_in[key] + len(names) > MOST_NAMES
-            or self._count[key] + block.p_mw.size > MOST_ROWS
+            self._names_in[key] + names > MOST_NAMES or self._count[key] + len(rows) > MOST_ROWS
         ):
             self._close(key)
         if key not in self._rows:
-            plural = f"{block.element}s"
+            plural = f"{key[0]}s"
             self._tables[plural] = self._tables.get(plural, 0) + 1
             self._rows[key], self._count[key], self._names_in[key] = [], 0, 0
             self._names[key] = f"{plural}_{self._tables[plural]:04}.parquet"
-        self._rows[key].append(_rows(names, times, block))
-        self._count[key] += block.p_mw.size
-        self._names_in[key] += len(names)
+        self._rows[key].append(rows)
+        self._count[key] += len(rows)
+        self._names_in[key] += names
         return self._names[key]
 
     def close(self) -> None:
@@ -251,7 +260,8 @@ class SharedTables:
             self._close(key)
 
     def _close(self, key: tuple[str, bool, bool]) -> None:
-        self.keep(self._names[key], KIND_OF[key[0]], pa.concat_tables(self._rows.pop(key)))
+        kind = KIND_OF.get(key[0], key[0])
+        self.keep(self._names[key], kind, pa.concat_tables(self._rows.pop(key)))
 
 
 def _rows(names: Sequence[str], times: tuple[str, ...], block: Block) -> pa.Table:

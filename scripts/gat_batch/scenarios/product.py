@@ -14,7 +14,7 @@ import os
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import __version__
 from ..errors import InputErrors, SpecificationError
@@ -40,7 +40,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 RECORD = "made_from.json"
 
-TABLE_NAME = re.compile(r"(loads|gens|sgens)_\d{4,}\.parquet")
+TABLE_NAME = re.compile(r"(loads|gens|sgens|costs)_\d{4,}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,17 @@ def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]
         product = Product(folder, inputs, tuple(record["tables"]), digest)
         if all(path.is_file() for path in product.outputs):
             return read_document(product.manifest), product
+    from ..files.shared_rows import digests_of
     from ..study.injection_tables import shared_table
 
     tables: dict[Path, dict[str, str]] = {}
 
-    def keep(name: str, kind: Kind, table: pa.Table) -> None:
+    def keep(name: str, kind: str, table: pa.Table) -> None:
         path = folder / name
-        tables[path] = shared_table(table, path, kind).digests()
+        if kind in ("load", "gen"):
+            tables[path] = shared_table(table, path, cast("Kind", kind)).digests()
+        else:
+            tables[path] = digests_of(table, path)
 
     manifest = expanded(specification, folder, keep)
     written = tuple(path.name for path in tables)
@@ -179,7 +183,7 @@ def make(file: Path, folder: Path) -> int:
     try:
         with ExitStack() as tables:
 
-            def keep(name: str, kind: Kind, table: pa.Table) -> None:  # noqa: ARG001 - it is in the name
+            def keep(name: str, kind: str, table: pa.Table) -> None:  # noqa: ARG001 - it is in the name
                 folder.mkdir(parents=True, exist_ok=True)
                 written.append(name)
                 path = tables.enter_context(_replaced(folder / name))
@@ -225,7 +229,7 @@ def specified(document: Any, file: Path) -> Specification:
 
 
 def expanded(
-    specification: Specification, folder: Path, keep: Callable[[str, Kind, pa.Table], None]
+    specification: Specification, folder: Path, keep: Callable[[str, str, pa.Table], None]
 ) -> Any:
     """Make the manifest of a specification, and check it like one that people write.
 

@@ -56,14 +56,24 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
     if "rate" in quantity:
         yield from _outage_faults(quantity)
         return
+    if of == "cost":
+        yield from _cost_faults(quantity)
+        return
     scalar = of in SCALARS or of.startswith("scale.")
     if not scalar and of not in INJECTIONS:
-        known = [*INJECTIONS, *SCALARS, "scale.NAME"]
+        known = [*INJECTIONS, *SCALARS, "cost", "scale.NAME"]
         hint = "give a rate" if of in OUTAGES else nearest(of, known)
         yield f"{of!r} is nothing to draw factors for", "of", hint
     name = of.removeprefix("scale.")
     if of.startswith("scale.") and name not in scales:
         yield f"there is no scale {name!r}", "of", nearest(name, scales) if scales else None
+    yield from _misplaced(quantity, scalar=scalar)
+    yield from _distribution_faults(quantity)
+
+
+def _misplaced(quantity: Mapping[str, Any], *, scalar: bool) -> Iterator[_Fault]:
+    """Find keys that mean nothing to what the factors are on."""
+    of = quantity["of"]
     if scalar:
         for key in ("where", *OF_ELEMENTS):
             if key in quantity:
@@ -75,13 +85,25 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
             yield "is for factors, and this sets values", key, None
     if of == "gen" and "power" in quantity:
         yield "is for loads and sgens: a gen holds its voltage", "power", None
-    if "each" in quantity and isinstance(
-        quantity.get("covariance", quantity.get("correlation")), str
-    ):
+    matrix = quantity.get("covariance", quantity.get("correlation"))
+    if "each" in quantity and isinstance(matrix, str):
         yield "goes with one correlation for all pairs", "each", "a matrix is one of elements"
     if "drawn_rate" in quantity:
         yield "is for forced outages", "drawn_rate", "give a rate as well"
-    yield from _distribution_faults(quantity)
+    if "permute" in quantity:
+        yield "is for costs", "permute", None
+
+
+def _cost_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
+    for key in ("where", *OF_ELEMENTS, "drawn_rate"):
+        if key in quantity and (key != "correlation" or isinstance(quantity[key], str)):
+            yield "does not go with costs", key, None
+    if not quantity.get("permute"):
+        yield from _distribution_faults(quantity)
+        return
+    for key in ("distribution", "correlation", *_ALL):
+        if key in quantity:
+            yield "does not go with permute", key, "draw factors by a quantity of their own"
 
 
 def _outage_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:

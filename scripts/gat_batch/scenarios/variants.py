@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import GatBatchError
 from ..files.times import chosen_times, time_name
 from ..grids import grid_ref, read_grid
+from .cost_tables import COST, CostCurves, cost_curves
 from .injection_factors import Factors, dispatch_of
 from .outages.outage_sets import found, outage_sets
 from .outages.random_sets import RandomSets
@@ -41,6 +42,7 @@ class Sources:
 
     specification: Specification
     _elements: dict[str, Elements] = field(default_factory=dict)
+    _curves: dict[str, CostCurves] = field(default_factory=dict)
     _profiles: dict[str, Profiles] = field(default_factory=dict)
 
     @cached_property
@@ -58,6 +60,12 @@ class Sources:
                 raise fault.at(field="grid") from None
             self._elements[grid] = Elements(net, self.tags)
         return self._elements[grid]
+
+    def cost_curves(self, grid: str) -> CostCurves:
+        """Return the cost curves of a grid, given by its reference."""
+        if grid not in self._curves:
+            self._curves[grid] = cost_curves(self.elements(grid))
+        return self._curves[grid]
 
     def profiles(self, name: str) -> Profiles:
         """Return the profiles of a file, given by its name."""
@@ -186,12 +194,24 @@ class Variant:
         return found(self.elements, own) if own else ()
 
     @cached_property
+    def cost_curves(self) -> CostCurves:
+        """The cost curves of its grid."""
+        return self.sources.cost_curves(
+            str(self.values.get("grid", self.specification.top.get("grid")))
+        )
+
+    @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
         """Its random quantities."""
         folder = self.specification.file.parent
         result = []
         for name, entry in self.values.get("draws", {}).get("random", {}).items():
             try:
+                if entry["of"] == COST:
+                    known = np.arange(len(self.cost_curves.id))
+                    correlation = entry.get("correlation")
+                    result.append(Quantity(name, entry, known, correlation and float(correlation)))
+                    continue
                 parameter = entry["of"] not in INJECTIONS and "rate" not in entry
                 elements = None if parameter else self.elements
                 result.append(quantity_on(elements, name, entry, folder))

@@ -188,6 +188,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         load_rows=_table(entry.get("loads"))[1],
         gen_rows=_table(entry.get("gens"))[1],
         costs=table("costs"),
+        cost_rows=_table(entry.get("costs"))[1],
         limits=table("limits"),
         time_slices=entry.get("time_slices"),
         keep=entry.get("keep", document.get("keep")),

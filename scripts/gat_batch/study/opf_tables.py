@@ -13,11 +13,13 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError
 from ..files.columns import codes, numbers, raise_faults, read_columns
+from ..files.shared_rows import rows_of_scenario
 from ..files.words import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Reals = NDArray[np.float64]
@@ -122,12 +124,13 @@ class ElementTable:
         return TableError(f"row {row + 2}: {what}", file=self.file, field=field, hint=hint)
 
 
-def read_element_table(path: Path, kind: Kind) -> ElementTable:
+def read_element_table(path: Path, kind: Kind, rows: str | None = None) -> ElementTable:
     """Read a table.
 
     Args:
         path: a CSV file, or Parquet with the suffix ``.parquet``.
         kind: ``costs`` or ``limits``.
+        rows: the entry in the column ``scenario`` of the rows wanted, if scenarios share the table.
 
     Returns:
         The table.
@@ -137,7 +140,22 @@ def read_element_table(path: Path, kind: Kind) -> ElementTable:
         TableError: if the file is no table at all.
         UnreadableError: if the system fails to read it.
     """
-    raw = read_columns(path)
+    if rows is None:
+        raw = read_columns(path)
+        if "scenario" in raw.column_names:
+            hint = 'say which rows are meant: {"file": ..., "rows": ...}'
+            raise TableError("is shared by scenarios", file=path, field="scenario", hint=hint)
+        return _parsed(raw, path, kind)
+    try:
+        return _parsed(rows_of_scenario(path, rows), path, kind)
+    except InputErrors as found:
+        for fault in found.faults:
+            # Rows are counted among those of the scenario.
+            fault.file = f"{path}, rows of {rows!r}"
+        raise
+
+
+def _parsed(raw: pa.Table, path: Path, kind: Kind) -> ElementTable:
     known = COLUMNS[kind]
     names = dict.fromkeys(name for columns in known.values() for name in columns)
     faults: list[GatBatchError] = [

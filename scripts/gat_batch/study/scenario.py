@@ -157,6 +157,7 @@ class Scenario:
         gens: table of changed generators, or None.
         load_rows: which rows of a load table that several scenarios share, or None for all.
         gen_rows: the same of the generator table.
+        cost_rows: the same of the table of costs.
         costs: table of cost curves, or None.
         limits: table of limits, or None.
         time_slices: which times of the grid's time series are its snapshots, as written in the
@@ -182,6 +183,7 @@ class Scenario:
     gens: Path | None = None
     load_rows: str | None = None
     gen_rows: str | None = None
+    cost_rows: str | None = None
     costs: Path | None = None
     limits: Path | None = None
     time_slices: Any = None
