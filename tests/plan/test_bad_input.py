@@ -396,4 +396,5 @@ def test_manifest_in_json_and_yaml_is_the_same(workspace):
     content = manifest(scenario(load_scale=1.1, outages=[{"type": "line", "id": 2}]), solver="ac")
     paths = [workspace.write("m.json", json.dumps(content)), workspace.write("m.yaml", content)]
     plans = [open_batch({"manifest": str(path)}, main=False) for path in paths]
-    assert plans[0].batch.scenarios == plans[1].batch.scenarios
+    first, second = (tuple(plan.batch.scenarios) for plan in plans)
+    assert first == second

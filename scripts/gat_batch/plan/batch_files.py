@@ -56,6 +56,11 @@ class BatchFiles(ABC):
         return self.folder / "batch_manifest.json"
 
     @property
+    def status_cost(self) -> Path:
+        """The file that says how many seconds it took to write the status last."""
+        return self.folder / "logs" / "status.cost"
+
+    @property
     def lock(self) -> Path:
         """The lock that the run at work on the batch holds."""
         return self.folder / "logs" / "run.lock"

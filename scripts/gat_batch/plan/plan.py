@@ -117,7 +117,7 @@ class Plan(BatchFiles):
     @cached_property
     def shards(self) -> tuple[Shard, ...]:
         """The shards, by solver and grid, in the manifest's order within each."""
-        return shards_of(self.batch.scenarios, self.config)
+        return shards_of(self.batch, self.config)
 
     def shard(self, name: str) -> Shard:
         """Return the shard of that name.
@@ -143,15 +143,15 @@ class Plan(BatchFiles):
 
     @cached_property
     def _holders(self) -> dict[str, str]:
-        return {one.id: shard.name for shard in self.shards for one in shard.scenarios}
+        return {name: shard.name for shard in self.shards for name in shard.ids}
 
     def results(self, shard: Shard | None = None) -> list[Path]:
         """Return the result files of a shard, or of all, each once."""
         shards = self.shards if shard is None else (shard,)
         if self.in_blocks:
-            return [self.result(one.scenarios[0].id) for one in shards]
-        scenarios = self.batch.scenarios if shard is None else shard.scenarios
-        return [self.result(scenario.id) for scenario in scenarios]
+            return [self.result(one.ids[0]) for one in shards]
+        names = (one.id for one in self.batch.outlines) if shard is None else shard.ids
+        return [self.result(name) for name in names]
 
     @property
     def workers(self) -> int:
@@ -239,7 +239,7 @@ class Plan(BatchFiles):
         found: dict[str, str] = {}
         for shard, path in zip(self.shards, self.results(), strict=True):
             there = read_fingerprints(path)
-            found |= {one.id: there[one.id] for one in shard.scenarios if one.id in there}
+            found |= {name: there[name] for name in shard.ids if name in there}
         return [one for one in self.batch.scenarios if found.get(one.id) != self.fingerprint(one)]
 
     def is_solved(self, scenario: Scenario) -> bool:

@@ -6,15 +6,14 @@ Both follow from the manifest and the configuration alone, never from the number
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..study.configuration import Config
-    from ..study.scenario import Scenario, Solver
+    from ..study.scenario import Batch, Scenario, Solver
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
 """Most scenarios of a job: starting Python takes seconds, a light study milliseconds."""
@@ -47,28 +46,36 @@ class Shard:
 
     Attributes:
         name: name of the job, unique in the batch.
-        scenarios: the members, in the manifest's order.
+        solver: the members' solver.
+        ids: the members, in the manifest's order.
+        numbers: their numbers there.
+        batch: the batch.
     """
 
     name: str
-    scenarios: tuple[Scenario, ...]
+    solver: Solver
+    ids: tuple[str, ...]
+    numbers: tuple[int, ...]
+    batch: Batch = field(repr=False)
 
-    @property
-    def solver(self) -> Solver:
-        """The members' solver."""
-        return self.scenarios[0].solver
+    @cached_property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The members."""
+        return tuple(self.batch.scenarios[number] for number in self.numbers)
 
 
-def shards_of(scenarios: Sequence[Scenario], config: Config) -> tuple[Shard, ...]:
+def shards_of(batch: Batch, config: Config) -> tuple[Shard, ...]:
     """Form the shards, by solver and grid, in the manifest's order within each.
 
     Args:
-        scenarios: all scenarios of a batch.
+        batch: the scenarios.
         config: how the batch is run.
     """
+    outlines = batch.outlines
 
-    def kind(scenario: Scenario) -> tuple[Solver, str, bool]:
-        return scenario.solver, scenario.grid, scenario.contingencies is not None
+    def kind(number: int) -> tuple[Solver, str, bool]:
+        one = outlines[number]
+        return one.solver, one.grid, one.contingent
 
     def size(solver: Solver, *, contingent: bool) -> int:
         wanted = config.scenarios_per_job
@@ -76,15 +83,21 @@ def shards_of(scenarios: Sequence[Scenario], config: Config) -> tuple[Shard, ...
             return wanted
         if contingent:
             return MOST_WITH_CONTINGENCIES
-        spread = -(-len(scenarios) // FEWEST_JOBS)
+        spread = -(-len(outlines) // FEWEST_JOBS)
         return min(max(spread, FEWEST_PER_JOB), MOST_PER_JOB[solver])
 
     pieces = [
         piece
-        for (solver, _, contingent), members in groupby(sorted(scenarios, key=kind), key=kind)
-        for piece in _cut(tuple(members), size(solver, contingent=contingent))
+        for (solver, _, contingent), numbers in groupby(
+            sorted(range(len(outlines)), key=kind), key=kind
+        )
+        for piece in _cut(tuple(numbers), size(solver, contingent=contingent))
     ]
-    return tuple(Shard(f"{piece[0].solver}_{n:04}", piece) for n, piece in enumerate(pieces, 1))
+    shards = []
+    for count, piece in enumerate(pieces, 1):
+        ids, solver = tuple(outlines[number].id for number in piece), outlines[piece[0]].solver
+        shards.append(Shard(f"{solver}_{count:04}", solver, ids, piece, batch))
+    return tuple(shards)
 
 
 def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> int:
@@ -105,8 +118,8 @@ def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> 
     return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
 
-def _cut(members: tuple[Scenario, ...], size: int) -> list[tuple[Scenario, ...]]:
-    """Cut scenarios into pieces of even sizes, none larger than ``size``."""
+def _cut(members: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
+    """Cut numbers into pieces of even sizes, none larger than ``size``."""
     pieces = -(-len(members) // size)
     even = -(-len(members) // pieces)
     return [members[start : start + even] for start in range(0, len(members), even)]

@@ -74,11 +74,10 @@ def solved_network(
 
 
 def _scenario(plan: Plan, scenario_id: str) -> Scenario:
-    for scenario in plan.batch.scenarios:
-        if scenario.id == scenario_id:
-            return scenario
-    names = [scenario.id for scenario in plan.batch.scenarios]
-    raise _no_such("scenario", scenario_id, names, plan.batch.file)
+    names = [one.id for one in plan.batch.outlines]
+    if scenario_id not in names:
+        raise _no_such("scenario", scenario_id, names, plan.batch.file)
+    return plan.batch.scenarios[names.index(scenario_id)]
 
 
 def _outages(

@@ -20,7 +20,7 @@ from ..files.run_lock import alone
 from ..files.words import numbered
 from ..grids.approximations import read_approximations, told
 from ..study.scenario import OPTIMAL
-from .batch_record import failure_record, progress_line
+from .batch_record import MOST_LISTED, failure_record, progress_line
 from .journal import Journal
 from .layouts import layout_of
 from .memory import without_garbage_collection
@@ -101,11 +101,14 @@ class ShardRun:
 
     @contextlib.contextmanager
     def _true_status(self) -> Iterator[None]:
-        """Bring the status up to date at the end, even if the shard is interrupted."""
+        """Bring the status up to date at the end, even if the shard is interrupted.
+
+        Of a large batch this takes seconds, and the next shard may do it.
+        """
         try:
             yield
         finally:
-            self.board.update(force=True)
+            self.board.update(force=len(self.plan.batch.outlines) <= MOST_LISTED)
 
     def _restore_records(self, solved: Iterable[str]) -> None:
         """Complete the journal of members that are solved already."""

@@ -174,7 +174,7 @@ class SharedFile:
             return []
         from ..results.joined import join_results
 
-        names = [member.id for member in self.shard.scenarios]
+        names = self.shard.ids
         parts = sorted(self.plan.parts(self.shard.name).glob("*.parquet"))
         # The newest part counts: a table may have been edited since the run began.
         written = {name: path for path in parts for name in read_fingerprints(path)}

@@ -105,6 +105,7 @@ class StatusBoard:
             content = self.content()
             done = content["completed"] + content["failed"]
             content["run"] = {"started": content["updated"], "done_before": done}
+            content["alike"] = self._alike
             replace_json(self.plan.status, content)
 
     def update(self, *, force: bool = False) -> dict[str, Any] | None:
@@ -126,15 +127,18 @@ class StatusBoard:
             content = self.content()
             replace_json(self.plan.status, content)
             cost = time.monotonic() - began
+            # Whoever comes next may be another process.
+            self.plan.status_cost.write_text(f"{cost:.3f}", encoding="ascii")
         self._next_update = time.monotonic() + max(SHORTEST_INTERVAL_SECS, cost / LARGEST_SHARE)
         return content
 
     def _is_new(self) -> bool:
         try:
             age = time.time() - self.plan.status.stat().st_mtime
-        except OSError:
+            cost = _number_in(self.plan.status_cost)
+        except FileNotFoundError:
             return False
-        return 0 <= age < SHORTEST_INTERVAL_SECS
+        return 0 <= age < max(SHORTEST_INTERVAL_SECS, cost / LARGEST_SHARE)
 
     def content(self) -> dict[str, Any]:
         """Return the state of the batch as it is now: the content of the file."""
@@ -142,13 +146,13 @@ class StatusBoard:
         now = _timestamp(time.time())
         jobs = [
             job_record(
-                scenario.id,
-                scenario.solver,
-                self._last.get(scenario.id, {}),
-                self.plan.result(scenario.id),
+                one.id,
+                one.solver,
+                self._last.get(one.id, {}),
+                self.plan.result(one.id),
                 shared=self.plan.in_blocks,
             )
-            for scenario in self.plan.batch.scenarios
+            for one in self.plan.batch.outlines
         ]
         shown = listed(jobs)
         return {
@@ -159,7 +163,7 @@ class StatusBoard:
             "verified": self._verified(),
             "optimality": self._optimality(),
             "left_to_pandapower": self._left(),
-            "alike": self._alike,
+            "alike": self._lasting.get("alike", True),
             "approximations": self._approximations(),
             **counted(jobs),
             "settings": self.plan.config.values(),
@@ -182,7 +186,7 @@ class StatusBoard:
         """What the file keeps of the batch and the run whenever it is replaced."""
         try:
             content = json.loads(self.plan.status.read_text(encoding="utf-8"))
-            return {key: content[key] for key in ("created", "run")}
+            return {key: content[key] for key in ("created", "run", "alike")}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
@@ -234,8 +238,18 @@ class StatusBoard:
     @cached_property
     def _one_of_each_grid(self) -> list[Scenario]:
         """A scenario on each grid of which anything may be approximated."""
-        by_grid = {scenario.grid: scenario for scenario in self.plan.batch.scenarios}
-        return [one for one in by_grid.values() if self.plan.grid(one).approximated]
+        batch = self.plan.batch
+        by_grid = {one.grid: number for number, one in enumerate(batch.outlines)}
+        firsts = [batch.scenarios[number] for number in by_grid.values()]
+        return [one for one in firsts if self.plan.grid(one).approximated]
+
+
+def _number_in(path: Path) -> float:
+    """Return the number in a file; 0 if there is none."""
+    try:
+        return float(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 @contextmanager

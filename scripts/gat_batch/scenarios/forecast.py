@@ -20,7 +20,7 @@ from .product import MANIFEST, expanded, specified
 from .variants import Sources, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Forecast:
     """
 
     families: dict[str, int]
-    scenarios: tuple[Scenario, ...]
+    scenarios: Sequence[Scenario]
     states: int
     table_rows: int
     seconds: float

@@ -7,8 +7,9 @@ together. Whether files exist and hold what is named in them is checked by ``pla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
@@ -21,10 +22,20 @@ from .manifest_faults import (
     other_faults,
     solver_of,
 )
-from .scenario import BRANCHES, DEPTHS, Batch, Cascade, Category, Contingencies, Outage, Scenario
+from .scenario import (
+    BRANCHES,
+    DEPTHS,
+    Batch,
+    Cascade,
+    Category,
+    Contingencies,
+    Outage,
+    Outline,
+    Scenario,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -76,12 +87,49 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
     compare = document.get("compare", ())
     return Batch(
         file=file,
-        scenarios=tuple(_scenario(entry, document, file.parent) for entry in entries),
+        scenarios=_Scenarios(document, file.parent),
+        outlines=[
+            Outline(
+                entry["id"],
+                solver_of(entry, document),
+                entry.get("grid") or document["grid"],
+                contingencies_of_entry(entry, document) is not None,
+            )
+            for entry in entries
+        ],
         max_jobs=document.get("max_jobs"),
         layout=document.get("layout"),
         question=document.get("question", ""),
         compare=compare if isinstance(compare, str) else tuple(compare),
     )
+
+
+class _Scenarios(Sequence[Scenario]):
+    """The scenarios of a manifest, each made when it is asked for.
+
+    A job needs its own of perhaps a million.
+    """
+
+    def __init__(self, document: Mapping[str, Any], folder: Path) -> None:
+        self._document = document
+        self._folder = folder
+        self._made: dict[int, Scenario] = {}
+
+    def __len__(self) -> int:
+        return len(self._document["scenarios"])
+
+    @overload
+    def __getitem__(self, number: int) -> Scenario: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Scenario, ...]: ...
+    def __getitem__(self, number: int | slice) -> Scenario | tuple[Scenario, ...]:
+        if isinstance(number, slice):
+            return tuple(self[one] for one in range(*number.indices(len(self))))
+        place = range(len(self))[number]
+        if place not in self._made:
+            entry = self._document["scenarios"][place]
+            self._made[place] = _scenario(entry, self._document, self._folder)
+        return self._made[place]
 
 
 def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, Any] | None:

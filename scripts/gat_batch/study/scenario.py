@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .con_files import subsystem_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .injections import Kind
@@ -211,13 +211,30 @@ class Scenario:
         return tuple(path for path in named if path is not None)
 
 
+class Outline(NamedTuple):
+    """What of a scenario tells which job solves it.
+
+    Attributes:
+        id: its name.
+        solver: its solver.
+        grid: its grid as written in the manifest.
+        contingent: whether it has contingencies.
+    """
+
+    id: str
+    solver: Solver
+    grid: str
+    contingent: bool
+
+
 @dataclass(frozen=True)
 class Batch:
     """A manifest that has passed its checks.
 
     Attributes:
         file: the manifest.
-        scenarios: the scenarios, in the manifest's order.
+        scenarios: the scenarios, in the manifest's order; each may be made when it is asked for.
+        outlines: an outline of each.
         max_jobs: most scenarios solved at the same time, or None for no cap.
         layout: how results are laid out in files; None for what the configuration says.
         question: what the batch is to answer, or empty.
@@ -226,7 +243,8 @@ class Batch:
     """
 
     file: Path
-    scenarios: tuple[Scenario, ...]
+    scenarios: Sequence[Scenario]
+    outlines: Sequence[Outline] = ()
     max_jobs: int | None = None
     layout: str | None = None
     question: str = ""
