@@ -117,7 +117,7 @@ class Plan(BatchFiles):
     @cached_property
     def shards(self) -> tuple[Shard, ...]:
         """The shards, by solver and grid, in the manifest's order within each."""
-        return shards_of(self.batch, self.config)
+        return shards_of(self.batch, self.config, in_blocks=self.in_blocks)
 
     def shard(self, name: str) -> Shard:
         """Return the shard of that name.

@@ -11,12 +11,18 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ..study.scenario import OPTIMAL
+
 if TYPE_CHECKING:
     from ..study.configuration import Config
     from ..study.scenario import Batch, Scenario, Solver
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
 """Most scenarios of a job: starting Python takes seconds, a light study milliseconds."""
+
+
+MOST_IN_BLOCKS = 10_000
+"""Most scenarios of a job that solves them in blocks, half a millisecond each."""
 
 
 MOST_WITH_CONTINGENCIES = 4
@@ -64,12 +70,13 @@ class Shard:
         return tuple(self.batch.scenarios[number] for number in self.numbers)
 
 
-def shards_of(batch: Batch, config: Config) -> tuple[Shard, ...]:
+def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, ...]:
     """Form the shards, by solver and grid, in the manifest's order within each.
 
     Args:
         batch: the scenarios.
         config: how the batch is run.
+        in_blocks: whether the scenarios of a shard share a result.
     """
     outlines = batch.outlines
 
@@ -84,7 +91,8 @@ def shards_of(batch: Batch, config: Config) -> tuple[Shard, ...]:
         if contingent:
             return MOST_WITH_CONTINGENCIES
         spread = -(-len(outlines) // FEWEST_JOBS)
-        return min(max(spread, FEWEST_PER_JOB), MOST_PER_JOB[solver])
+        most = MOST_IN_BLOCKS if in_blocks and solver not in OPTIMAL else MOST_PER_JOB[solver]
+        return min(max(spread, FEWEST_PER_JOB), most)
 
     pieces = [
         piece
@@ -114,7 +122,9 @@ def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> 
     waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
     limits = [member.timeout_secs for member in shard.scenarios]
     worst = max(limits) * config.retry_attempts + waits
-    expected = sum(limits) * EXPECTED_SHARE / workers
+    # More than an ordinary job has are only put into one if each takes next to no time.
+    ordinary = min(1.0, MOST_PER_JOB[shard.solver] / len(limits))
+    expected = sum(limits) * ordinary * EXPECTED_SHARE / workers
     return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
 
