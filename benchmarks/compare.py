@@ -1,7 +1,8 @@
 """The whole workflow against what a user would write, cold, summary included.
 
 python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
-    [--against abc] [--spread 0.8 1.1] [--tables]
+    [--against abc] [--spread 0.8 1.1] [--tables] [--config layout=block keep=system]
+    [--loop-of 1000]
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
@@ -12,7 +13,9 @@ drawing library) is there from the second run on.
 Loads are scaled within the spread, as far as a grid has solutions. With --tables each scenario has
 a CSV table of its loads, which the loop reads, too; then it writes buses and lines alone, while the
 workflow keeps every element. A grid from a file, as case_RTS_GMLC.m, is that file for the workflow,
-while the loop gets it in pandapower's own JSON.
+while the loop gets it in pandapower's own JSON. With --config the workflow alone is told more:
+with keep=system it writes less than the loop. With --loop-of the loop solves so many scenarios, and
+its time is scaled up.
 """
 
 from __future__ import annotations
@@ -52,13 +55,24 @@ def main() -> None:
     parser.add_argument("--against", default="abc", help="which of the alternatives beside (a)")
     parser.add_argument("--spread", nargs=2, type=float, default=[0.8, 1.1])
     parser.add_argument("--tables", action="store_true", help="a load table for each scenario")
+    parser.add_argument("--config", nargs="*", default=[], help="settings of the workflow")
+    parser.add_argument("--loop-of", type=int, help="scenarios that the loop solves")
     arguments = parser.parse_args()
+    told = dict(setting.split("=", 1) for setting in arguments.config)
     packages = ("snakemake", "pandapower", "lightsim2grid", "numpy", "scipy", "pyarrow")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
     for grid, solver, count in product(arguments.grids, arguments.solvers, arguments.scenarios):
         with tempfile.TemporaryDirectory() as folder:
             loads = arguments.tables, tuple(arguments.spread)
-            compare(Path(folder), (grid, solver, count), arguments.against, loads)
+            case = grid, solver, count
+            compare(
+                Path(folder),
+                case,
+                arguments.against,
+                loads,
+                told=told,
+                loop_of=arguments.loop_of or count,
+            )
 
 
 def compare(
@@ -66,6 +80,9 @@ def compare(
     case: tuple[str, str, int],
     against: str,
     loads: tuple[bool, tuple[float, float]],
+    *,
+    told: dict[str, str],
+    loop_of: int,
 ) -> None:
     """Run one combination in every way and print its lines.
 
@@ -74,6 +91,8 @@ def compare(
         case: grid, solver and number of scenarios.
         against: which of the alternatives beside the loop.
         loads: whether each scenario has a table, and the lowest and highest loads.
+        told: settings of the workflow.
+        loop_of: scenarios that the loop solves; its time is scaled up to all.
     """
     grid, solver, count = case
     tables, spread = loads
@@ -82,7 +101,7 @@ def compare(
         name = str(work / "grid.json")
         converter = str(ROOT / "scripts" / "convert_grid.py")
         subprocess.run([sys.executable, converter, grid, name], check=True, capture_output=True)
-    task = [name, solver, str(count), "--spread", *map(str, spread)]
+    task = [name, solver, str(loop_of), "--spread", *map(str, spread)]
     if tables:
         write_tables(work / "tables", name, count, spread)
         task += ["--tables", str(work / "tables")]
@@ -91,15 +110,23 @@ def compare(
         scenarios = [{"id": f"s{n}", "loads": f"../tables/s{n}.csv"} for n in range(count)]
     began = [sys.executable, "-W", "ignore", str(LOOP)]
     loop = run([*began, *task[:3], str(work / "a"), *task[3:]], work)
-    print(f"\n{grid}, {solver}, {count} scenarios{' with a table each' if tables else ''}")
+    loop = Run(loop.secs * count / loop_of, loop.peak_mb)
+    of = f"; the loop's time is that of {loop_of}, scaled up" if loop_of < count else ""
+    more = "".join(f", {key}: {value}" for key, value in told.items())
+    with_tables = " with a table each" if tables else ""
+    print(f"\n{grid}, {solver}, {count} scenarios{with_tables}{more}{of}")
     show("(a) loop", loop, loop)
     if "b" in against:
         cores = str(os.cpu_count())
         pool = run([*began, *task[:3], str(work / "b"), *task[3:], "--workers", cores], work)
         show("(b) loop on all cores", pool, loop)
     if "c" in against and count <= MOST_SINGLE:
-        show("(c) a job a scenario", workflow(work / "c", grid, solver, 1, scenarios), loop)
-    ours = workflow(work / "d", grid, solver, "auto", scenarios)
+        show(
+            "(c) a job a scenario",
+            workflow(work / "c", grid, solver, 1, scenarios, told=told),
+            loop,
+        )
+    ours = workflow(work / "d", grid, solver, "auto", scenarios, told=told)
     show("gat-batch", ours, loop)
     phases(work / "d" / "runs" / "batch" / "bench", ours)
 
@@ -144,13 +171,15 @@ def workflow(
     solver: str,
     per_job: int | str,
     scenarios: list[dict[str, object]],
+    *,
+    told: dict[str, str],
 ) -> Run:
     """Run scenarios through the workflow."""
     (folder / "config").mkdir(parents=True, exist_ok=True)
     reference = str(Path(grid).resolve()) if Path(grid).suffix else f"pandapower:{grid}"
     content = {"grid": reference, "solver": solver, "scenarios": scenarios}
     (folder / "manifest.json").write_text(json.dumps(content))
-    config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job}
+    config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job, **told}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))
     profile = str(ROOT / "profiles" / "default")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
