@@ -305,9 +305,8 @@ def test_a_killed_process_costs_no_finished_result(workspace, victim):
     after = workspace.solved()
     assert len(after) == 30
     assert {name: after[name] for name in before} == before
-    assert sorted(attempts(workspace).values()) == [1] * (29 if victim == "worker" else 30) + (
-        [2] if victim == "worker" else []
-    )
+    # What ends a worker that solves several scenarios is nobody's attempt.
+    assert set(attempts(workspace).values()) == {1}
 
 
 def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
