@@ -64,8 +64,8 @@ class _Worker:
 BETWEEN = "\n"
 """Stands between the ids of scenarios that are solved together; none has it in it."""
 
-SHARE_OF_LIMIT = 0.25
-"""Share of a scenario's time limit after which no more are solved together."""
+SHARE_TO_READ, SHARE_TO_SOLVE = 0.25, 0.5
+"""Shares of a scenario's time limit after which no more are read, and solved, together."""
 
 _worker: _Worker | None = None
 
@@ -169,6 +169,8 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
     _worker.journal.write_all("started", [one.id for one in members], attempt=1, until=until)
     runs = []
     for member in members:
+        if time.time() - began > limit * SHARE_TO_READ:
+            break
         with suppress(GatBatchError, OSError):
             runs.append(_run_of(member))
     about: dict[str, dict[str, Any]] = {}
@@ -194,7 +196,7 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
             if part is not None:
                 part.add_rows(together.rows)
             first += len(together.rows)
-            if now - began > limit * SHARE_OF_LIMIT:
+            if now - began > limit * SHARE_TO_SOLVE:
                 break
     return found
 
