@@ -11,11 +11,13 @@ from gat_batch.model.violations import Limits
 from gat_batch.report.groups import drawings, judged_rows, standing
 from gat_batch.report.groups.changes import changes
 from gat_batch.report.groups.comparison import Asked, comparison
-from gat_batch.report.groups.standing import standings
+from gat_batch.report.groups.sentences import verdict
+from gat_batch.report.groups.standing import ITEM, Extreme, Standing, standings
+from gat_batch.report.material import tells_limits
 from gat_batch.report.page import page
 from gat_batch.report.summary_tables import read_summary
 from gat_batch.results.writer import write_placeholder
-from gat_batch.study.scenario import Batch, Scenario
+from gat_batch.study.scenario import BRANCHES, Batch, Scenario
 from gat_batch.summary.batch_summary import summarise
 
 LIMITS = Limits(90.0, (0.95, 1.05))
@@ -79,6 +81,41 @@ def scenario(name, solver="ac", **more):
 def said(section, group):
     verdict = section.verdicts[group]
     return verdict.text, verdict.reasons
+
+
+def test_what_is_gone_is_told_only_where_all_is_known():
+    rows = pd.DataFrame(
+        {"value": [120.0, 0.8], "limit": [100.0, 0.9], "excess": [20.0, 0.1], "states": [1, 1]},
+        index=pd.MultiIndex.from_tuples([("line", 2, "", ""), ("bus", 4, "low", "")], names=ITEM),
+    ).assign(scenario="a", snapshot="")
+    low = Extreme(0.8, "bus:4", "", "a", "")
+    before = Standing(1, states=1, violations=rows, lowest=low)
+
+    def against(group):
+        told = verdict(group, {}, ("base", before))
+        return next(text for lead, text in told.reasons.items() if lead.startswith("against"))
+
+    assert "2 gone" in against(Standing(1, states=1, lowest=low))
+    for unknown in ({"failed": 1}, {"unsolved": 1}, {"lost": 1}, {"partial": True}):
+        told = against(Standing(2, states=1, lowest=low, **unknown))
+        assert "what is gone can't be told" in told
+        assert "none new" in told
+    assert "1 gone (line:2, 120.0 %)" in against(Standing(1, states=1))  # DC has no voltages
+
+
+@pytest.mark.parametrize(
+    ("keep", "whole"),
+    [
+        ("all", True),
+        ("violations", True),
+        ("system", False),
+        ({"line": ["p_from_mw"]}, False),
+        ({"bus": ["vm_pu"]}, False),
+        ({kind: ["loading_percent"] for kind in BRANCHES} | {"bus": ["vm_pu"]}, True),
+    ],
+)
+def test_rows_that_are_kept_tell_of_limits_or_not(keep, whole):
+    assert tells_limits(keep) == whole
 
 
 def test_groups_are_tags_or_values_of_metadata():

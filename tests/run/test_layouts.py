@@ -167,6 +167,74 @@ def test_nothing_is_solved_again_where_jobs_or_the_layout_change(workspace):
     assert len(pd.read_parquet(workspace.batch / "summary" / "scenarios.parquet")) == len(more)
 
 
+def write_small(workspace, scales, **top):
+    scenarios = [{"id": name, "load_scale": scale} for name, scale in scales.items()]
+    content = {"grid": "pandapower:case9", "solver": "ac", "layout": "block"}
+    workspace.write("manifest.json", content | {"scenarios": scenarios} | top)
+
+
+def test_a_scenario_taken_out_or_smaller_jobs_solve_nothing_again(workspace):
+    scales = {"a": 1.0, "b": 1.01, "c": 1.02, "d": 1.03, "e": 1.04}
+    write_small(workspace, scales)
+    run(workspace)
+    before = solved(workspace)
+    write_small(workspace, {name: scale for name, scale in scales.items() if name != "c"})
+    dry = workspace.run("-n")
+    assert "4 solved already, nothing to solve" in dry.stderr
+    run(workspace)
+    run(workspace, scenarios_per_job=2)
+    assert solved(workspace) == {name: when for name, when in before.items() if name != "c"}
+    assert len(set(results_in(workspace.batch).values())) == 2
+
+
+def test_parts_of_an_edit_that_was_taken_back_don_t_count(workspace):
+    results = []
+    for scale in (1.0, 0.5):
+        write_small(workspace, {"a": scale, "b": 1.1})
+        run(workspace)
+        path = results_in(workspace.batch)["a"]
+        results.append((path.read_bytes(), rows(workspace)["a"], solved(workspace)))
+    parts = path.parent / "parts"
+    parts.mkdir()
+    for number, (content, _, _) in enumerate(results, 1):
+        (parts / f"{number}-1.parquet").write_bytes(content)
+    path.unlink()
+    write_small(workspace, {"a": 1.0, "b": 1.1})
+    run(workspace)
+    assert rows(workspace)["a"].equals(results[0][1])
+    assert solved(workspace)["a"] == results[0][2]["a"]
+
+
+def test_damaged_rows_under_a_whole_footer_are_solved_anew(workspace):
+    write_small(workspace, {"a": 1.0, "b": 1.1})
+    run(workspace)
+    kept = rows(workspace)
+    path = results_in(workspace.batch)["a"]
+    content = bytearray(path.read_bytes())
+    content[200:1200] = bytes(1000)
+    path.write_bytes(content)
+    write_small(workspace, {"a": 1.0, "b": 1.1, "c": 1.2})
+    run(workspace)
+    now = rows(workspace)
+    assert {name: now[name].equals(kept[name]) for name in kept} == {"a": True, "b": True}
+    assert set(now) == {"a", "b", "c"}
+
+
+def test_nothing_is_found_twice_after_the_layout_and_an_input_change(workspace):
+    write_small(workspace, {"ac_0001": 1.0, "b": 1.1})
+    run(workspace)
+    before = solved(workspace)
+    write_small(workspace, {"ac_0001": 1.0, "b": 0.9}, layout="scenario")
+    run(workspace)
+    files = sorted(path.parent.name for path in workspace.batch.glob("job_*/result.parquet"))
+    assert files == ["job_ac_0001", "job_b"]
+    assert solved(workspace)["ac_0001"] == before["ac_0001"]
+    write_small(workspace, {"ac_0001": 0.8, "b": 0.9})
+    run(workspace)
+    assert [path.name for path in workspace.batch.glob("job_*")] == ["job_ac_0001"]
+    assert set(solved(workspace)) == {"ac_0001", "b"}
+
+
 @linux
 def test_one_at_fault_costs_nothing_but_itself(workspace, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "faults"))

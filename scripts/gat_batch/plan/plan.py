@@ -24,6 +24,7 @@ from .fingerprints import digest, grid_hash, keep_of, scenario_facts
 from .shards import Shard, job_minutes, shards_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..scenarios.product import Product
@@ -237,10 +238,14 @@ class Plan(BatchFiles):
         if not self.in_blocks:
             return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
         found: dict[str, str] = {}
-        for shard, path in zip(self.shards, self.results(), strict=True):
-            there = read_fingerprints(path)
-            found |= {name: there[name] for name in shard.ids if name in there}
+        for shard in self.shards:
+            found |= self.whole_result(shard)
         return [one for one in self.batch.scenarios if found.get(one.id) != self.fingerprint(one)]
+
+    def whole_result(self, shard: Shard) -> Mapping[str, str]:
+        """Return the fingerprints in a shard's shared result; none if others are in it, too."""
+        there = read_fingerprints(self.result(shard.ids[0]))
+        return there if there.keys() <= set(shard.ids) else {}
 
     def is_solved(self, scenario: Scenario) -> bool:
         """Return whether there is a whole result with the right fingerprint already."""

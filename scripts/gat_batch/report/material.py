@@ -10,6 +10,7 @@ from ..errors import GatBatchError
 from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
+from ..study.scenario import BRANCHES
 from .groups.comparison import Asked
 from .maps.one_line_diagram import one_line_diagram
 from .sections import sections_of
@@ -50,7 +51,9 @@ class Material:
             for grid, scenario in self._first().items()
         }
         batch = self.plan.batch
-        unkept = frozenset(one.id for one in batch.scenarios if self.plan.keep(one) == "system")
+        unkept = frozenset(
+            one.id for one in batch.scenarios if not tells_limits(self.plan.keep(one))
+        )
         asked = Asked(batch.question, batch.groups, unkept)
         return sections_of(self.summary, self.status, self.maps(), hashes, asked)
 
@@ -77,6 +80,14 @@ class Material:
         for scenario in self.plan.batch.scenarios:
             first.setdefault(self.plan.grid_name(scenario), scenario)
         return first
+
+
+def tells_limits(keep: Any) -> bool:
+    """Return whether the rows that are kept have all violations of limits among them."""
+    if isinstance(keep, str):
+        return keep != "system"
+    loadings = all("loading_percent" in keep.get(branch, ()) for branch in BRANCHES)
+    return loadings and "vm_pu" in keep.get("bus", ())
 
 
 def read_material(plan: Plan) -> Material:

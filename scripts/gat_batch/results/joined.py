@@ -5,17 +5,17 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from ..files.parquet_footer import read_fingerprints
 from .reader import read_metadata, read_parts
 from .schema import RESULT_SCHEMA
-from .shared_file import shared_file
+from .shared_file import shared_file, unusable
 from .writer import ResultWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
 ROWS_PER_GROUP = 20_000
 """Rows of a row group: a reader of one scenario reads the others of its group, too."""
@@ -57,7 +57,8 @@ def join_results(
                 own.pop("scenario", None)
                 members[name] = {**own, "rows": [count, count + rows]}
                 count += rows
-            for table in _tables(source, names):
+            tables = _tables(source, names)
+            while (table := _next(tables, source)) is not None:
                 writer.add_rows(table.cast(RESULT_SCHEMA))
 
 
@@ -76,6 +77,18 @@ def copy_result(source: Path, scenario: str, target: Path) -> None:
     with ResultWriter(target, read_metadata(source, scenario)) as writer:
         for _, part in read_parts(source, scenario):
             writer.add_rows(part.cast(RESULT_SCHEMA))
+
+
+def _next(tables: Iterator[pa.Table], source: Path) -> pa.Table | None:
+    """Return the next table of a source, None if there are no more.
+
+    Raises:
+        ResultError: if the source is damaged.
+    """
+    try:
+        return next(tables, None)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise unusable(source, error) from None
 
 
 def _reach(source: Path, scenario: str) -> int:

@@ -83,11 +83,15 @@ def results_in(folder: Path) -> dict[str, Path]:
     Args:
         folder: a batch's folder.
     """
+    own: dict[str, Path] = {}
     found: dict[str, Path] = {}
     for path in folder.glob("job_*/result.parquet"):
         shared = read_members(path)
-        found |= dict.fromkeys(shared or [path.parent.name.removeprefix("job_")], path)
-    return found
+        if shared:
+            found |= dict.fromkeys(shared, path)
+        else:
+            own[path.parent.name.removeprefix("job_")] = path
+    return found | own
 
 
 def result_fingerprint(path: Path, scenario: str) -> str | None:

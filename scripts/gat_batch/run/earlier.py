@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -16,41 +17,60 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files.durable import replace_json
-from ..files.parquet_footer import read_fingerprint, read_fingerprints
+from ..files.parquet_footer import read_fingerprint, read_fingerprints, read_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..plan.plan import Plan
     from ..plan.shards import Shard
     from ..study.scenario import Scenario
 
 
-def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
-    """Move files with right results of unsolved scenarios aside, and tell the shards of them.
+SHARD_NAME = re.compile(r"job_(dc|ac|dc_opf|ac_opf)_\d{4,}")
+"""Folder of a shard's shared result."""
 
-    Shared results of today's shards that aren't whole are moved, too, or removed if nothing in
-    them is right, so that Snakemake counts them as missing.
+
+def solved_elsewhere(plan: Plan, unsolved: Sequence[Scenario]) -> dict[Path, list[str]]:
+    """Return files that may hold results of unsolved scenarios, with those that are right in each.
 
     Args:
         plan: the batch.
         unsolved: the scenarios that have no right result where the plan expects it.
+    """
+    wanted = _wanted(plan, unsolved)
+    return {
+        path: [
+            name
+            for name, fingerprint in _fingerprints(path).items()
+            if name in wanted and fingerprint == plan.fingerprint(wanted[name])
+        ]
+        for path in _candidates(plan, wanted)
+    }
+
+
+def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+    """Move files with right results of unsolved scenarios aside, and tell the shards of them.
+
+    What is superseded is removed: shared results, parts of them and, where results are shared,
+    scenarios' own ones, in which nothing is right; so that Snakemake counts them as missing, and
+    no reader finds a scenario twice.
+
+    Args:
+        plan: the batch.
+        unsolved: as for :func:`solved_elsewhere`.
 
     Raises:
         OSError: if files can't be moved.
     """
     for index in plan.earlier.glob("*.json"):
         index.unlink()
-    wanted = _wanted(plan, unsolved)
-    found: dict[str, Path] = {}
     own = set(plan.results()) if plan.in_blocks else set()
-    for path in _candidates(plan, wanted):
-        right = [
-            name
-            for name, fingerprint in _fingerprints(path).items()
-            if name in wanted and fingerprint == plan.fingerprint(wanted[name])
-        ]
-        if right and path.parent.name == "parts" and _stays(plan, path, right):
+    known = {one.id for one in plan.batch.outlines}
+    found: dict[str, Path] = {}
+    for path, right in solved_elsewhere(plan, unsolved).items():
+        part = path.parent.name == "parts"
+        if right and part and _stays(plan, path, right):
             continue
         if right and path.parent != plan.earlier:
             plan.earlier.mkdir(parents=True, exist_ok=True)
@@ -58,8 +78,12 @@ def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
             found |= dict.fromkeys(right, path.rename(aside))
         elif right:
             found |= dict.fromkeys(right, path)
-        elif path in own or path.parent == plan.earlier or path.parent.name == "parts":
+        elif (
+            part or path in own or path.parent == plan.earlier or not known.isdisjoint(_names(path))
+        ):
             path.unlink(missing_ok=True)
+        if path.parent != plan.earlier:
+            _remove_if_empty(path.parent.parent if part else path.parent)
     _tell(plan, found)
 
 
@@ -127,23 +151,28 @@ def _tell(plan: Plan, found: dict[str, Path]) -> None:
 
 def _candidates(plan: Plan, wanted: dict[str, Scenario]) -> Iterator[Path]:
     """Yield files that may hold results of scenarios to be solved."""
-    if not wanted:
+    if not wanted or not plan.folder.is_dir():
         return
     yield from sorted(plan.earlier.glob("*.parquet"))
-    whole = {
-        plan.job_folder(scenario.id).name
-        for scenario in plan.batch.scenarios
-        if scenario.id not in wanted or not plan.in_blocks
-    }
+    whole = {plan.job_folder(one.id).name for one in plan.batch.outlines if one.id not in wanted}
+    if not plan.in_blocks:
+        whole |= {plan.job_folder(name).name for name in wanted}
     with os.scandir(plan.folder) as entries:
         folders = sorted(entry.path for entry in entries if entry.name.startswith("job_"))
     for folder in map(Path, folders):
-        if folder.name not in whole:
+        # A scenario may have the name of what was a shard.
+        if folder.name not in whole or (
+            not plan.in_blocks
+            and SHARD_NAME.fullmatch(folder.name)
+            and read_members(folder / "result.parquet")
+        ):
             yield from (folder / "result.parquet", *sorted(folder.glob("parts/*.parquet")))
-            _remove_if_empty(folder)
 
 
 def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder that has no result any more, and what was said of failures there."""
+    if not (folder / "result.parquet").exists():
+        (folder / "error.json").unlink(missing_ok=True)
     for path in (folder / "parts", folder):
         with suppress(OSError):
             path.rmdir()
@@ -153,6 +182,11 @@ def _fingerprints(path: Path) -> dict[str, str]:
     """Return scenario -> fingerprint of what a file holds."""
     own = read_fingerprint(path)
     return {**read_fingerprints(path)} if own is None else {_name(path): own}
+
+
+def _names(path: Path) -> Iterable[str]:
+    """Return the scenarios of a file."""
+    return read_members(path) or (_name(path),)
 
 
 def _name(path: Path) -> str:

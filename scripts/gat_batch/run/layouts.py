@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ResultError
@@ -13,7 +14,6 @@ from .earlier import taken_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from ..plan.plan import Plan
     from ..plan.shards import Shard
@@ -78,10 +78,13 @@ class OwnFiles:
             # Imported late: most jobs take nothing over.
             from ..results.joined import copy_result
 
-            for member in rest:
-                if member.id in found:
-                    self.plan.job_folder(member.id).mkdir(parents=True, exist_ok=True)
-                    copy_result(found[member.id], member.id, self.plan.result(member.id))
+            for name, source in list(found.items()):
+                self.plan.job_folder(name).mkdir(parents=True, exist_ok=True)
+                try:
+                    copy_result(source, name, self.plan.result(name))
+                except ResultError:
+                    # Damaged: what it held is solved anew.
+                    del found[name]
         return [member for member in rest if member.id not in found]
 
     def source(self, scenario_id: str) -> Path:
@@ -130,19 +133,26 @@ class SharedFile:
         self.shard = shard
         self._first = shard.scenarios[0]
         self._sources: dict[str, Path] = {}
+        self._before: frozenset[Path] = frozenset()
         self._failed: dict[str, dict[str, Any]] = {}
 
     def unsolved(self) -> list[Scenario]:
         """Return the members to be solved; what earlier runs wrote of the others is kept."""
         members = self.shard.scenarios
-        if all(self.plan.is_solved(member) for member in members):
+        there = self.plan.whole_result(self.shard)
+        if all(there.get(member.id) == self.plan.fingerprint(member) for member in members):
             result = self.plan.result(self._first.id)
             tables = (path for member in members for path in member.tables)
             touch(result, (*self.plan.grid(self._first).files, *dict.fromkeys(tables)))
             self._sources = {member.id: result for member in members}
             return []
+        self._before = frozenset(self._parts())
         self._sources = taken_over(self.plan, self.shard)
         return [member for member in members if member.id not in self._sources]
+
+    def _parts(self) -> list[Path]:
+        """Return the parts that there are, the oldest first."""
+        return sorted(self.plan.parts(self.shard.name).glob("*.parquet"))
 
     def source(self, scenario_id: str) -> Path:
         """Return the file that has the rows of a solved member as yet."""
@@ -175,8 +185,9 @@ class SharedFile:
         from ..results.joined import join_results
 
         names = self.shard.ids
-        parts = sorted(self.plan.parts(self.shard.name).glob("*.parquet"))
-        # The newest part counts: a table may have been edited since the run began.
+        # What this run wrote counts whatever its fingerprint: a table may have been edited since it
+        # began. What was there before has been asked for it.
+        parts = [path for path in self._parts() if path not in self._before]
         written = {name: path for path in parts for name in read_fingerprints(path)}
         sources = {
             name: path
@@ -187,7 +198,13 @@ class SharedFile:
             hint = "another process has taken them: run again"
             raise ResultError("parts of the result have gone", file=result, hint=hint)
         result.parent.mkdir(parents=True, exist_ok=True)
-        join_results(result, names, sources, self._failed, {"solver": self.shard.solver})
+        try:
+            join_results(result, names, sources, self._failed, {"solver": self.shard.solver})
+        except ResultError as damage:
+            # The next attempt solves what it held.
+            Path(damage.file or result).unlink(missing_ok=True)
+            damage.hint = "it is removed; the next attempt solves what it held"
+            raise
         shutil.rmtree(self.plan.parts(self.shard.name), ignore_errors=True)
         return [result]
 

@@ -18,7 +18,7 @@ from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
 from ..study.manifest import batch_of, read_manifest, without_faulty
-from .earlier import set_aside
+from .earlier import set_aside, solved_elsewhere
 from .journal import Journal
 from .status import StatusBoard
 
@@ -97,7 +97,8 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
     from ..plan.input_check import check_input
 
     unsolved = check_input(plan)
-    _announce(plan, unsolved)
+    elsewhere = {name for names in solved_elsewhere(plan, unsolved).values() for name in names}
+    _announce(plan, [scenario for scenario in unsolved if scenario.id not in elsewhere])
     if dry_run:
         _announce_outdated(plan, unsolved)
     return plan

@@ -27,7 +27,7 @@ class Asked:
     Attributes:
         question: what the batch is to answer, or empty.
         groups: name -> ids of its scenarios, the reference first; may be empty.
-        bare: ids of scenarios that kept no rows but ``system`` ones.
+        bare: ids of scenarios that left out rows that tell of limits.
     """
 
     question: str = ""

@@ -156,14 +156,21 @@ def _against(found: Standing, reference: Standing | None, names: Mapping[str, st
     if reference is None:
         return ""
     told = changes(reference.violations, found.violations)
+    gone = told.gone
+    if found.lowest is None and len(gone):
+        # DC has no voltages.
+        gone = gone[gone.index.get_level_values("element") != "bus"]
     parts = []
     for rows, what in (
         (told.new, "new"),
         (told.worse, "worse"),
         (told.better, "better"),
-        (told.gone, "gone"),
+        (gone, "gone"),
     ):
-        if len(rows):
+        unsure = (what == "new" and not reference.whole) or (what == "gone" and not found.whole)
+        if len(rows) and unsure:
+            parts.append(f"what is {what} can't be told, as not all is solved or kept")
+        elif len(rows):
             parts.append(f"{len(rows):,} {what} ({_named(rows, names)})")
         elif what in ("new", "gone"):
             parts.append(f"none {what}")

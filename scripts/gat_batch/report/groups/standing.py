@@ -71,6 +71,7 @@ class Standing:
         priced: snapshots of these.
         losses: losses of its AC states in MW, mean; None without any.
         balanced: number of these.
+        partial: whether rows that tell of limits were left out in any of its scenarios.
     """
 
     scenarios: int
@@ -93,6 +94,12 @@ class Standing:
     priced: int = 0
     losses: float | None = None
     balanced: int = 0
+    partial: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all violations are known: all of it is solved, and no rows were left out."""
+        return not (self.failed or self.unsolved or self.lost or self.partial)
 
     @property
     def holds(self) -> bool:
@@ -108,7 +115,7 @@ def standings(
     Args:
         summary: the summary.
         groups: name -> ids of its scenarios.
-        bare: ids of scenarios that kept no rows but ``system`` ones; of these the extremes of each
+        bare: ids of scenarios that left out rows that tell of limits; of these the extremes of each
             state tell whether it is violated.
     """
     tallies = {name: _Tally(summary, ids, bare) for name, ids in groups.items()}
@@ -128,6 +135,7 @@ class _Tally:
         self._optimal = set(table.index[table["solver"].isin(OPTIMAL)])
         self._flows = len(self._optimal) < len(table)
         self._found = _of_table(table)
+        self._found.partial = not self._bare.isdisjoint(self._ids)
         self._violations: list[pd.DataFrame] = []
         self._broken: list[pd.DataFrame] = []
         self._course = pd.DataFrame()
@@ -155,7 +163,8 @@ class _Tally:
         violations = _told(own[own["element"] != "system"])
         bare = system[system["scenario"].isin(self._bare)]
         if len(bare):
-            violations = pd.concat([violations, self._by_extremes(bare)])
+            every = pd.concat([violations, self._by_extremes(bare)])
+            violations = every.drop_duplicates([*STATE, *ITEM])
         if len(violations):
             states = violations[STATE].assign(before=violations["contingency"] == "")
             self._broken.append(states.groupby(STATE, sort=False).max().reset_index())
