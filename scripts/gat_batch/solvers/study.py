@@ -70,7 +70,7 @@ def solve(
     if solver not in ("dc", "ac"):
         raise SolverError(f"there is no solver {solver!r}", hint="known are dc, ac, dc_opf, ac_opf")
     if "dispatch" in options:
-        given = _dispatched(model, state, options, engine)
+        given = _dispatched(model, state, options)
         if not isinstance(given, State):
             return given
         state = given
@@ -145,14 +145,13 @@ def solve_together(
     return solutions
 
 
-def _dispatched(
-    model: GridModel, state: State, options: Mapping[str, Any], engine: Engine
-) -> State | Solution:
+def _dispatched(model: GridModel, state: State, options: Mapping[str, Any]) -> State | Solution:
     """Return a state with the dispatch that its options ask for, or why there is none."""
     from .dispatched import dispatched
 
     def optimise(whole: State, solver: str, own: dict[str, Any]) -> Solution:
-        return solve_together(model, (whole,), solver, own, engine=engine)[0]
+        # Whatever the engine: a power flow by another one must meet the same dispatch.
+        return solve_together(model, (whole,), solver, own)[0]
 
     return dispatched(model, state, options, optimise)
 
