@@ -52,7 +52,7 @@ def join_results(
                 continue
             for name in names:
                 own = read_metadata(source, name)
-                rows = own.pop("rows", None) or _reach(source, name)
+                rows = _reach(source, name)
                 own = {key: value for key, value in own.items() if key not in common}
                 own.pop("scenario", None)
                 members[name] = {**own, "rows": [count, count + rows]}

@@ -88,7 +88,7 @@ def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
 
 
 def taken_over(plan: Plan, shard: Shard) -> dict[str, Path]:
-    """Return in which files members of a shard have right results, apart from its own result.
+    """Return in which files members of a shard have right results, before its own is put together.
 
     Args:
         plan: the batch.

@@ -47,7 +47,7 @@ class Layout(Protocol):
 
 def layout_of(plan: Plan, shard: Shard) -> Layout:
     """Return how a shard's results are laid out."""
-    return SharedFile(plan, shard) if plan.in_blocks else OwnFiles(plan, shard)
+    return OneFile(plan, shard) if plan.in_blocks else OwnFiles(plan, shard)
 
 
 class OwnFiles:
@@ -120,7 +120,7 @@ class OwnFiles:
         return *self.plan.grid(member).files, *member.tables
 
 
-class SharedFile:
+class OneFile:
     """One result file for all members, put together at the end from the parts that were written.
 
     Args:
