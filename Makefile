@@ -22,6 +22,9 @@ SLOWER := \
   tests/grids/test_matpower.py::test_charging_of_a_transformer_goes_with_it \
   tests/model/test_time_series.py::test_a_week_of_simbench_from_a_manifest_of_five_lines \
   tests/results/test_kept_rows.py tests/results/test_export.py
+# Not strictly: scripts to run by hand, of which what they call must hold.
+BENCHMARKS = MYPYPATH=scripts:benchmarks:tests $(BIN)/mypy --config-file= --ignore-missing-imports \
+  --cache-dir .mypy_cache/benchmarks benchmarks/*.py
 SITE = PYTHONPATH=scripts $(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 .PHONY: run test check lint docs upgrade-check slurm-profile clean
@@ -45,6 +48,7 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BENCHMARKS)
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint

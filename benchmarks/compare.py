@@ -32,6 +32,11 @@ from datetime import datetime
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[1]
 LOOP = ROOT / "benchmarks" / "loop.py"
@@ -172,7 +177,7 @@ def workflow(
     per_job: int | str,
     scenarios: list[dict[str, object]],
     *,
-    told: dict[str, str],
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
     """Run scenarios through the workflow."""
     (folder / "config").mkdir(parents=True, exist_ok=True)

@@ -86,7 +86,7 @@ def compared(grid: str, solver: str, depth: int, sample: int) -> bool:
     every = contingencies_of(
         ElementIndex(net), Contingencies(depth, TYPES if depth == 1 else BRANCHES)
     )
-    chosen = range(len(every))
+    chosen = list(range(len(every)))
     if len(every) > MANY:
         chosen = sorted(np.random.default_rng(1).choice(len(every), sample, replace=False))
     contingencies = [every[int(n)] for n in chosen]

@@ -65,8 +65,12 @@ def compare(grid: str, solver: str, count: int, every: int) -> None:
     began = clocks()
     loop = {n: plain_cost(net, base * factors[n][:, None], solver) for n in range(0, count, every)}
     loop_secs = (clocks() - began) * count / len(loop)
-    found = [n for n, cost in loop.items() if cost is not None]
-    dearer = [loop[n] / ours[n].objective - 1 for n in found if ours[n].status == "ok"]
+    found = {n: cost for n, cost in loop.items() if cost is not None}
+    dearer = [
+        cost / objective - 1
+        for n, cost in found.items()
+        if (objective := ours[n].objective) is not None
+    ]
     optima = sum(solution.status == "ok" for solution in ours.values())
     print(
         f"{grid} {solver}: {count} states, {secs[0]:.1f} s, {1000 * secs[0] / count:.1f} ms each; "

@@ -74,6 +74,8 @@ def proof(model: GridModel) -> str:
     admittances = cached_admittances(
         model, "ac", {"calculate_voltage_angles": True}, dispatched=True
     )
+    if isinstance(admittances, str):
+        return f"pandapower alone represents it: {admittances}"
     dispatch = dispatch_of(model, AS_GIVEN, admittances, {})
     began = time.monotonic()
     found = proof_of(dispatch)

@@ -136,10 +136,12 @@ def cheapest(file: Path) -> float:
         points = [power]
 
 
-def read(file: Path) -> tuple[float, np.ndarray, dict[int, int], *tuple[np.ndarray, ...]]:
+def read(
+    file: Path,
+) -> tuple[float, np.ndarray, dict[int, int], np.ndarray, np.ndarray, np.ndarray]:
     """Return base, buses, the row of each, generators and their costs, and branches, all live."""
     text = re.sub(r"%.*", "", file.read_text(encoding="utf-8"))
-    base = float(re.search(r"mpc\.baseMVA\s*=\s*([\d.]+)", text)[1])
+    base = float(re.findall(r"mpc\.baseMVA\s*=\s*([\d.]+)", text)[0])
     bus, gen, cost, branch = (table(text, name) for name in ("bus", "gen", "gencost", "branch"))
     bus = bus[bus[:, 1] != 4]
     row = {int(number): n for n, number in enumerate(bus[:, 0])}
@@ -151,7 +153,7 @@ def read(file: Path) -> tuple[float, np.ndarray, dict[int, int], *tuple[np.ndarr
 
 def table(text: str, name: str) -> np.ndarray:
     """Return a table of a MATPOWER file without comments."""
-    body = re.search(rf"mpc\.{name}\s*=\s*\[(.*?)\]", text, re.DOTALL)[1]
+    body = re.findall(rf"mpc\.{name}\s*=\s*\[(.*?)\]", text, re.DOTALL)[0]
     rows = [line.split() for line in re.split(r"[;\n]", body) if line.strip()]
     return np.array(rows, float)
 

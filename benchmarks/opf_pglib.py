@@ -77,7 +77,7 @@ def attempt(path: Path, published: float) -> tuple[str, str]:
         secs = time.monotonic() - began
     except GatBatchError as error:
         return "refused", str(error)
-    if solution.status != "ok":
+    if solution.objective is None:
         return solution.status, f"{'-':>14} {published:12.5g} {secs:8.1f} s  {solution.detail}"
     gap = solution.objective / published - 1
     figures = f"{solution.objective:14.4f} {published:12.5g} {gap:+.1e} {secs:6.1f} s"

@@ -18,23 +18,13 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-SPECIFICATION = {
-    "version": 1,
-    "grid": "pandapower:case118",
-    "solver": "ac",
-    "scenarios": [
-        {
-            "id": "mc",
-            "draws": {
-                "count": 100_000,
-                "random": {
-                    "noise": {"of": "load", "std": 0.08, "correlation": 0.5},
-                    "lines": {"of": "line", "rate": 0.01},
-                },
-            },
-        }
-    ],
-}
+
+def specification(count: int) -> dict[str, object]:
+    """Return the draws of so many scenarios."""
+    noise = {"of": "load", "std": 0.08, "correlation": 0.5}
+    random = {"noise": noise, "lines": {"of": "line", "rate": 0.01}}
+    entry = {"id": "mc", "draws": {"count": count, "random": random}}
+    return {"version": 1, "grid": "pandapower:case118", "solver": "ac", "scenarios": [entry]}
 
 
 def main() -> None:
@@ -42,9 +32,9 @@ def main() -> None:
     if sys.argv[1:2] == ["--measure"]:
         measure(sys.argv[2], Path(sys.argv[3]))
         return
-    SPECIFICATION["scenarios"][0]["draws"]["count"] = int(*sys.argv[1:] or [100_000])
+    count = int(sys.argv[1]) if sys.argv[1:] else 100_000
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "study.json").write_text(json.dumps(SPECIFICATION))
+        Path(folder, "study.json").write_text(json.dumps(specification(count)))
         for what in ("write", "plan"):
             command = [sys.executable, __file__, "--measure", what, folder]
             subprocess.run(command, check=True)
