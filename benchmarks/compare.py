@@ -1,8 +1,8 @@
 """The whole workflow against what a user would write, cold, summary included.
 
 python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
-    [--against abc] [--spread 0.8 1.1] [--tables] [--config layout=block keep=system]
-    [--loop-of 1000]
+    [--against abc] [--spread 0.8 1.1] [--tables | --draws]
+    [--config layout=block keep=system] [--loop-of 1000]
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
 with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
@@ -12,7 +12,8 @@ drawing library) is there from the second run on.
 
 Loads are scaled within the spread, as far as a grid has solutions. With --tables each scenario has
 a CSV table of its loads, which the loop reads, too; then it writes buses and lines alone, while the
-workflow keeps every element. A grid from a file, as case_RTS_GMLC.m, is that file for the workflow,
+workflow keeps every element. With --draws the workflow draws its factors itself, by a specification
+of scenarios. A grid from a file, as case_RTS_GMLC.m, is that file for the workflow,
 while the loop gets it in pandapower's own JSON. With --config the workflow alone is told more:
 with keep=system it writes less than the loop. With --loop-of the loop solves so many scenarios, and
 its time is scaled up.
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
 LOOP = ROOT / "benchmarks" / "loop.py"
 MOST_SINGLE = 100
 
@@ -59,7 +62,9 @@ def main() -> None:
     parser.add_argument("--scenarios", nargs="+", type=int, default=[1000])
     parser.add_argument("--against", default="abc", help="which of the alternatives beside (a)")
     parser.add_argument("--spread", nargs=2, type=float, default=[0.8, 1.1])
-    parser.add_argument("--tables", action="store_true", help="a load table for each scenario")
+    loads = parser.add_mutually_exclusive_group()
+    loads.add_argument("--tables", action="store_true", help="a load table for each scenario")
+    loads.add_argument("--draws", action="store_true", help="factors drawn by a specification")
     parser.add_argument("--config", nargs="*", default=[], help="settings of the workflow")
     parser.add_argument("--loop-of", type=int, help="scenarios that the loop solves")
     arguments = parser.parse_args()
@@ -68,13 +73,12 @@ def main() -> None:
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
     for grid, solver, count in product(arguments.grids, arguments.solvers, arguments.scenarios):
         with tempfile.TemporaryDirectory() as folder:
-            loads = arguments.tables, tuple(arguments.spread)
-            case = grid, solver, count
+            form = "tables" if arguments.tables else "draws" if arguments.draws else "factors"
             compare(
                 Path(folder),
-                case,
+                (grid, solver, count),
                 arguments.against,
-                loads,
+                (form, tuple(arguments.spread)),
                 told=told,
                 loop_of=arguments.loop_of or count,
             )
@@ -84,7 +88,7 @@ def compare(
     work: Path,
     case: tuple[str, str, int],
     against: str,
-    loads: tuple[bool, tuple[float, float]],
+    loads: tuple[str, tuple[float, float]],
     *,
     told: dict[str, str],
     loop_of: int,
@@ -95,30 +99,31 @@ def compare(
         work: a folder of its own.
         case: grid, solver and number of scenarios.
         against: which of the alternatives beside the loop.
-        loads: whether each scenario has a table, and the lowest and highest loads.
+        loads: how scenarios have their loads, ``factors``, ``tables`` or ``draws``; and the lowest
+            and highest loads.
         told: settings of the workflow.
         loop_of: scenarios that the loop solves; its time is scaled up to all.
     """
     grid, solver, count = case
-    tables, spread = loads
+    form, spread = loads
     name = grid
     if Path(grid).suffix:
         name = str(work / "grid.json")
         converter = str(ROOT / "scripts" / "convert_grid.py")
         subprocess.run([sys.executable, converter, grid, name], check=True, capture_output=True)
     task = [name, solver, str(loop_of), "--spread", *map(str, spread)]
-    if tables:
+    if form == "tables":
         write_tables(work / "tables", name, count, spread)
         task += ["--tables", str(work / "tables")]
-    scenarios = scaled(count, spread)
-    if tables:
+    scenarios = drawn(count, spread) if form == "draws" else scaled(count, spread)
+    if form == "tables":
         scenarios = [{"id": f"s{n}", "loads": f"../tables/s{n}.csv"} for n in range(count)]
     began = [sys.executable, "-W", "ignore", str(LOOP)]
     loop = run([*began, *task[:3], str(work / "a"), *task[3:]], work)
     loop = Run(loop.secs * count / loop_of, loop.peak_mb)
     of = f"; the loop's time is that of {loop_of}, scaled up" if loop_of < count else ""
     more = "".join(f", {key}: {value}" for key, value in told.items())
-    with_tables = " with a table each" if tables else ""
+    with_tables = {"factors": "", "tables": " with a table each", "draws": " drawn"}[form]
     print(f"\n{grid}, {solver}, {count} scenarios{with_tables}{more}{of}")
     show("(a) loop", loop, loop)
     if "b" in against:
@@ -140,6 +145,13 @@ def scaled(count: int, spread: tuple[float, float] = (0.8, 1.1)) -> list[dict[st
     """Return scenarios whose loads are scaled."""
     low, high = spread
     return [{"id": f"s{n}", "load_scale": low + (high - low) * n / count} for n in range(count)]
+
+
+def drawn(count: int, spread: tuple[float, float]) -> list[dict[str, object]]:
+    """Return draws of scenarios whose loads are scaled, for a specification."""
+    low, high = spread
+    factor = {"of": "load_scale", "distribution": "uniform", "low": low, "high": high}
+    return [{"id": "s", "draws": {"count": count, "random": {"demand": factor}}}]
 
 
 def write_tables(folder: Path, grid: str, count: int, spread: tuple[float, float]) -> None:
@@ -182,7 +194,9 @@ def workflow(
     """Run scenarios through the workflow."""
     (folder / "config").mkdir(parents=True, exist_ok=True)
     reference = str(Path(grid).resolve()) if Path(grid).suffix else f"pandapower:{grid}"
-    content = {"grid": reference, "solver": solver, "scenarios": scenarios}
+    content: dict[str, object] = {"grid": reference, "solver": solver, "scenarios": scenarios}
+    if "draws" in scenarios[0]:
+        content["version"] = 1
     (folder / "manifest.json").write_text(json.dumps(content))
     config = {"manifest": "manifest.json", "name": "bench", "scenarios_per_job": per_job, **told}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))
@@ -200,10 +214,13 @@ def show(name: str, ours: Run, loop: Run) -> None:
 
 def phases(batch: Path, ours: Run) -> None:
     """Print where the workflow's time went, by the journals and the files' times."""
+    from gat_batch.run.journal import events_in
+
     events = [
-        json.loads(line)
+        event
         for file in (batch / "logs" / "journal").glob("*.jsonl")
-        for line in file.read_text().splitlines()
+        for line in file.read_bytes().splitlines()
+        for event in events_in(line)
     ]
     status = json.loads((batch / "batch_manifest.json").read_text())
     begun = datetime.fromisoformat(status["run"]["started"]).timestamp()

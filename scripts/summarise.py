@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 
 from gat_batch.errors import GatBatchError
 from gat_batch.model.violations import Limits
 from gat_batch.run.start import job_plan
 from gat_batch.summary.batch_summary import SummaryFiles, summarise
+from gat_batch.summary.result_parts import Results
 
 
 def main() -> int:
@@ -30,11 +30,7 @@ def main() -> int:
             remedies=plan.summary("remedies.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-        results = [
-            (replace(scenario, grid=plan.grid_name(scenario)), plan.result(scenario.id))
-            for scenario in plan.batch.scenarios
-        ]
-        summarise(results, files, limits)
+        summarise(Results(plan.named_scenarios, plan.result_paths), files, limits)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from gat_batch.files.parquet_footer import METADATA_KEY
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.summary.batch_summary import SummaryFiles
+from gat_batch.summary.result_parts import Results
 
 
 def write_result(path, rows, **metadata):
@@ -35,3 +36,9 @@ def files_in(folder):
     return SummaryFiles(
         *(folder / "summary" / f"{kind}.{end}" for kind, end in zip(kinds, ends, strict=True))
     )
+
+
+def results_of(pairs):
+    """Scenarios with their files, as a summary is made of them."""
+    scenarios, paths = zip(*pairs, strict=True)
+    return Results(scenarios, paths)

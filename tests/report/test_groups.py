@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from summary_files import files_in, write_result
+from summary_files import files_in, results_of, write_result
 
 from gat_batch.model.violations import Limits
 from gat_batch.report.groups import drawings, judged_rows, standing
@@ -17,7 +17,8 @@ from gat_batch.report.material import tells_limits
 from gat_batch.report.page import page
 from gat_batch.report.summary_tables import read_summary
 from gat_batch.results.writer import write_placeholder
-from gat_batch.study.scenario import BRANCHES, Batch, Scenario
+from gat_batch.study.batch.scenarios import Batch
+from gat_batch.study.scenario import BRANCHES, Scenario
 from gat_batch.summary.batch_summary import summarise
 
 LIMITS = Limits(90.0, (0.95, 1.05))
@@ -67,7 +68,7 @@ def summed(tmp_path):
                 write_result(path, own, keep=scenario.keep or "all")
             made.append((scenario, path))
         files = files_in(tmp_path)
-        summarise(made, files, LIMITS)
+        summarise(results_of(made), files, LIMITS)
         files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
         return read_summary(files.aggregated.parent, LIMITS)
 

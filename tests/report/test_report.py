@@ -9,7 +9,7 @@ import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
-from summary_files import files_in, write_result
+from summary_files import files_in, results_of, write_result
 
 from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits
@@ -93,7 +93,7 @@ def batch(tmp_path_factory):
         write_placeholder(path, {"error": reason, "attempts": 3})
         results.append((Scenario(name, "case9", "ac_opf"), path))
     files = files_in(folder)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
     maps, hashes = {"case9": one_line_diagram(connections_of(NET))}, {"case9": "cd" * 32}
@@ -300,7 +300,7 @@ def test_batch_in_which_everything_failed_has_a_report(tmp_path):
     path.parent.mkdir()
     write_placeholder(path, {"error": "no luck", "attempts": 1})
     files = files_in(tmp_path)
-    summarise([(Scenario("a", "case9"), path)], files, LIMITS)
+    summarise(results_of([(Scenario("a", "case9"), path)]), files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     summary = read_summary(files.aggregated.parent, LIMITS)
     text = page(summary, STATUS, list(sections_of(summary, STATUS, {}, {})), "")

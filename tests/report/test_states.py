@@ -9,7 +9,7 @@ import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
-from summary_files import files_in, write_result
+from summary_files import files_in, results_of, write_result
 
 from gat_batch.grids.connections import connections_of
 from gat_batch.model.violations import Limits
@@ -65,7 +65,7 @@ def summary(tmp_path_factory):
         write_result(path, rows)
         results.append((Scenario(f"s{n}", "grid", "ac"), path))
     files = files_in(folder)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     return read_summary(files.aggregated.parent, LIMITS)
 
@@ -194,7 +194,7 @@ def test_without_rows_of_elements_there_are_no_states(tmp_path):
     keys = {"scenario": "a", "snapshot": None, "contingency": None, "element": "system"}
     write_result(path, [{**keys, "status": "ok", "load_mw": 1.0}], keep="system")
     files = files_in(tmp_path)
-    summarise([(Scenario("a", "grid", "ac"), path)], files, LIMITS)
+    summarise(results_of([(Scenario("a", "grid", "ac"), path)]), files, LIMITS)
     files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
     found = read_summary(files.aggregated.parent, LIMITS)
     assert found.found.states == {}

@@ -18,7 +18,7 @@ from conftest import ROOT
 
 from gat_batch.api import BatchJob
 from gat_batch.results.reader import read_metadata, read_result, results_in
-from gat_batch.run.batch_record import LISTED_OF_MORE, MOST_LISTED, listed
+from gat_batch.run.batch_record import LISTED_OF_MORE, MOST_LISTED, Tally
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
 
@@ -356,7 +356,15 @@ def test_the_status_of_a_large_batch_lists_the_worst_and_a_sample():
             "status": status,
             "converged": well,
             "duration_ms": float(number % 977),
+            "residual": None,
+            "left_to_pandapower": None,
         }
+
+    def listed(jobs):
+        tally = Tally(len(jobs))
+        for number, one in enumerate(jobs):
+            tally.add(number, one)
+        return tally.listed()
 
     jobs = [job(n) for n in range(MOST_LISTED + 1)]
     jobs[77] = job(77, "failed")

@@ -15,7 +15,7 @@ from rich.console import Console
 from gat_batch.errors import ResultError
 from gat_batch.files.run_lock import hold
 from gat_batch.run.batch_record import progress_line
-from gat_batch.run.journal import Journal
+from gat_batch.run.journal import Journal, JournalReader, events_in
 from gat_batch.run.monitor import read_status
 from gat_batch.run.screen import screen
 from gat_batch.run.start import open_batch
@@ -276,3 +276,27 @@ def test_no_process_is_started_while_workers_may_be_forked(plan, monkeypatch):
     board = StatusBoard(plan)
     monkeypatch.setattr(subprocess, "Popen", pytest.fail)
     assert board.content()["total"] == 5
+
+
+def test_an_event_of_many_scenarios_is_one_line_and_tells_the_same_of_each(tmp_path):
+    journal = Journal(tmp_path / "one.jsonl")
+    facts = {f"s{n}": {"status": "ok", "iterations": n, "left": None} for n in range(3)}
+    journal.write_each("solved", facts, at=5.0)
+    journal.write("failed", "s1", attempt=3, error="died")
+    journal.write_all("pending", ["s2", "s0"], at=4.0)
+    journal.write_each("solved", {})
+    lines = journal.path.read_bytes().splitlines()
+    assert len(lines) == 3
+    assert [event["id"] for line in lines for event in events_in(line)] == [
+        "s0",
+        "s1",
+        "s2",
+        "s1",
+        "s2",
+        "s0",
+    ]
+    reader = JournalReader(tmp_path)
+    reader.update()
+    assert reader.last("s2") == {"event": "solved", "id": "s2", "time": 5.0, **facts["s2"]}
+    assert reader.last("s1")["event"] == "failed"
+    assert reader.last("s3") == {}

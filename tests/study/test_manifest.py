@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gat_batch.errors import GatBatchError
 from gat_batch.files.workflow_files import SCHEMAS
 from gat_batch.run.start import open_batch
+from gat_batch.study.batch.scenarios import Batch
 from gat_batch.study.manifest import read_manifest
-from gat_batch.study.scenario import Batch
 
 SCHEMA = json.loads((SCHEMAS / "manifest.schema.json").read_text())
 

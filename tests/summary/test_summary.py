@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from summary_files import files_in, write_result
+from summary_files import files_in, results_of, write_result
 
 from gat_batch.errors import ResultError
 from gat_batch.model.violations import Limits
@@ -85,7 +85,7 @@ def batch(tmp_path):
 def test_aggregate_holds_every_row_in_the_manifests_order(batch, tmp_path):
     results, rows = batch
     files = files_in(tmp_path)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     table = pd.read_parquet(files.aggregated)
     assert list(table["scenario"]) == list(rows["scenario"])
     assert table["loading_percent"].sum() == pytest.approx(rows["loading_percent"].sum())
@@ -98,14 +98,14 @@ def test_scenarios_have_row_groups_of_their_own_where_those_are_large_enough(
     monkeypatch.setattr("gat_batch.summary.batch_summary.LEAST_ROWS", 1)
     results, _ = batch
     files = files_in(tmp_path)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     assert pq.ParquetFile(files.aggregated).num_row_groups == 30
 
 
 def test_elements_equal_pandas(batch, tmp_path):
     results, rows = batch
     files = files_in(tmp_path)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     table = pd.read_parquet(files.elements)
     assert list(table.columns) == list(ELEMENT_COLUMNS)
     assert len(table) == 2 * 8
@@ -136,7 +136,7 @@ def test_elements_equal_pandas(batch, tmp_path):
 def test_scenarios_equal_pandas(batch, tmp_path):
     results, rows = batch
     files = files_in(tmp_path)
-    summarise(results, files, LIMITS)
+    summarise(results_of(results), files, LIMITS)
     table = pd.read_parquet(files.scenarios).set_index("scenario", drop=False)
     assert list(table.columns) == list(SCENARIO_COLUMNS)
     assert list(table.index) == [scenario.id for scenario, _ in results]
@@ -171,7 +171,7 @@ def test_batch_in_which_everything_failed_has_a_summary(tmp_path):
     path.parent.mkdir()
     write_placeholder(path, {"error": "no luck", "attempts": 1})
     files = files_in(tmp_path)
-    summarise([(Scenario("a", "one"), path)], files, LIMITS)
+    summarise(results_of([(Scenario("a", "one"), path)]), files, LIMITS)
     assert pd.read_parquet(files.scenarios)["status"].tolist() == ["failed"]
     assert len(pd.read_parquet(files.elements)) == len(pd.read_parquet(files.aggregated)) == 0
 
@@ -181,5 +181,5 @@ def test_damaged_result_is_named_and_leaves_no_summary(batch, tmp_path):
     results[8][1].write_bytes(results[8][1].read_bytes()[:-9])
     files = files_in(tmp_path)
     with pytest.raises(ResultError, match=str(results[8][1].parent.name)):
-        summarise(results, files, LIMITS)
+        summarise(results_of(results), files, LIMITS)
     assert list(files.aggregated.parent.iterdir()) == []

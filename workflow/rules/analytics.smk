@@ -24,7 +24,9 @@ for analysis in PLAN.analyses:
         params:
             script=lambda wildcards, threads: SCRIPTS / "analyse.py",
             name=analysis.name,
-            fingerprint=PLAN.analysis_fingerprint(analysis),
+            fingerprint=lambda wildcards, analysis=analysis: PLAN.analysis_fingerprint(
+                analysis
+            ),
             settings=lambda wildcards, threads: SETTINGS,
             python=lambda wildcards, threads: PYTHON,
         shell:

@@ -15,7 +15,7 @@ for shard in PLAN.shards:
             f"solve_{shard.name}"
         input:
             lambda wildcards, shard=shard: inputs(shard),
-            FOLLOWING(PLAN.made(shard)),
+            lambda wildcards, shard=shard: FOLLOWING(PLAN.made(shard)),
         output:
             update(PLAN.results(shard)),
         log:

@@ -28,7 +28,7 @@ rule summarise:
         runtime=60,
     params:
         script=lambda wildcards, threads: SCRIPTS / "summarise.py",
-        fingerprint=PLAN.summary_fingerprint(),
+        fingerprint=lambda wildcards: PLAN.summary_fingerprint(),
         settings=lambda wildcards, threads: SETTINGS,
         python=lambda wildcards, threads: PYTHON,
     shell:

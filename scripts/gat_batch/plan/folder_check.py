@@ -33,7 +33,7 @@ def folder_faults(plan: Plan) -> Iterator[GatBatchError]:
             f"remove {plan.status}",
         )
     folders = [plan.status.parent / name for name in ("logs", "summary")]
-    folders += [plan.job_folder(scenario.id) for scenario in plan.batch.scenarios]
+    folders += [result.parent for result in plan.results()]
     hint = "remove the link; link the batch's folder instead, if it is to lie elsewhere"
     for folder in folders:
         if folder.is_symlink():
@@ -60,7 +60,7 @@ def left_folders(plan: Plan) -> list[str]:
     Args:
         plan: the batch.
     """
-    known = {plan.job_folder(scenario.id).name for scenario in plan.batch.scenarios}
+    known = {result.parent.name for result in plan.results()}
     with os.scandir(plan.folder) as entries:
         found = {entry.name for entry in entries if entry.name.startswith("job_")}
     return sorted(found - known)

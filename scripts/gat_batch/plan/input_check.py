@@ -6,13 +6,13 @@ solved and nothing is written here.
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..errors import GatBatchError, InputErrors, ManifestError, TableError
-from ..study.scenario import OPTIMAL
+from ..study.batch.scenarios import Members
 from .analysis_check import analysis_faults
 from .folder_check import folder_faults
+from .shards import names_elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from ..study.scenario import Scenario
     from .plan import Plan
+    from .shards import Shard
 
 
-def check_input(plan: Plan) -> list[Scenario]:
+def check_input(plan: Plan) -> Members:
     """Check the files that a batch names, and its own folders.
 
     Args:
@@ -36,13 +37,19 @@ def check_input(plan: Plan) -> list[Scenario]:
         InputErrors: if there are faults; it holds all of them.
     """
     faults = [*_file_faults(plan), *folder_faults(plan), *analysis_faults(plan)]
-    named = {fault.scenario for fault in faults}
-    others = [scenario for scenario in plan.batch.scenarios if scenario.id not in named]
-    unsolved = others if faults else plan.unsolved()
+    unsolved = _others(plan, faults) if faults else plan.unsolved()
     faults += (_in_manifest(fault, plan) for fault in _study_faults(plan, unsolved))
     if faults:
         raise InputErrors(faults)
     return unsolved
+
+
+def _others(plan: Plan, faults: Sequence[GatBatchError]) -> Members:
+    """Return the scenarios that no fault names."""
+    named = {fault.scenario for fault in faults}
+    ids = plan.batch.outlines.ids
+    numbers = [number for number, name in enumerate(ids) if name not in named]
+    return Members(plan.batch.scenarios, numbers)
 
 
 def _in_manifest(fault: GatBatchError, plan: Plan) -> GatBatchError:
@@ -55,7 +62,24 @@ def _in_manifest(fault: GatBatchError, plan: Plan) -> GatBatchError:
 def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
     """Yield a fault for each file that is missing or of an unknown kind; none is read."""
     made = set(plan.made())
-    for scenario in plan.batch.scenarios:
+    for shard in plan.shards:
+        if not _is_there(plan, shard, made):
+            yield from _named_faults(plan, shard, made)
+
+
+def _is_there(plan: Plan, shard: Shard, made: set[Path]) -> bool:
+    """Return whether all that a shard names may well be there; who lacks what isn't told."""
+    first, tables = shard.scenarios[0], set(shard.needs.tables) - made
+    names = "".join(map(str, (first.grid, *shard.needs.tables)))
+    try:
+        plan.grid(first)
+    except GatBatchError:
+        return False
+    return {"{", "}"}.isdisjoint(names) and all(path.is_file() for path in tables)
+
+
+def _named_faults(plan: Plan, shard: Shard, made: set[Path]) -> Iterator[GatBatchError]:
+    for scenario in shard.scenarios:
         if not {"{", "}"}.isdisjoint("".join(map(str, (scenario.grid, *scenario.tables)))):
             what = "the name of its grid or of a table has braces in it"
             hint = "Snakemake takes what stands in braces for a wildcard"
@@ -81,16 +105,20 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
 
 def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
     """Yield faults of grids and tables that can't be read or don't fit together."""
-    for _, group in groupby(sorted(scenarios, key=lambda s: s.grid), key=lambda s: s.grid):
-        members = list(group)
-        if any(map(_depends_on_elements, members)) or not plan.grid(members[0]).ships:
+    if not scenarios:
+        return
+    told = [
+        shard.needs.elements or not plan.grid(shard.scenarios[0]).ships for shard in plan.shards
+    ]
+    if not any(told):
+        return
+    by_grid: dict[str, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        by_grid.setdefault(scenario.grid, []).append(number)
+    for _, numbers in sorted(by_grid.items()):
+        members = Members(scenarios, numbers)
+        if any(map(names_elements, members)) or not plan.grid(members[0]).ships:
             # Imported late: a batch with nothing to solve needs no pandapower.
             from .study_check import grid_faults
 
             yield from grid_faults(plan, members)
-
-
-def _depends_on_elements(scenario: Scenario) -> bool:
-    """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
-    named = scenario.tables or scenario.outages or scenario.contingencies or scenario.time_slices
-    return bool(named) or scenario.solver in OPTIMAL

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import compress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
@@ -19,18 +21,19 @@ from ..files.parquet_footer import read_fingerprint, read_fingerprints
 from ..grids import GridRef, grid_ref
 from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
+from ..study.batch.scenarios import MOST_MADE, Members, Scenarios
 from .batch_files import BatchFiles
-from .fingerprints import digest, grid_hash, keep_of, scenario_facts
+from .fingerprints import digest, grid_hash, keep_of, long_digest, scenario_facts
 from .shards import Shard, job_minutes, shards_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from ..scenarios.product import Product
     from ..study.analyses import Analysis
+    from ..study.batch.scenarios import Batch
     from ..study.configuration import Config
-    from ..study.scenario import Batch, Scenario
+    from ..study.scenario import Scenario
 
 
 JOB_RETRIES = 2
@@ -99,13 +102,24 @@ class Plan(BatchFiles):
         if self.product is None:
             return {}
         folder = os.path.realpath(self.config.manifest.parent)
-        grids = {scenario.grid for scenario in self.batch.scenarios}
+        grids = {grid for _, grid, _ in self.batch.outlines.kinds}
         paths = {grid: named_file(self.batch.folder, grid) for grid in grids}
         return {
             grid: os.path.relpath(path, folder)
             for grid, path in paths.items()
             if not (grid.startswith(tuple(NAMED)) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
         }
+
+    @cached_property
+    def named_scenarios(self) -> Sequence[Scenario]:
+        """The scenarios, with the names that their grids have in tables."""
+        if not self._grid_names:
+            return self.batch.scenarios
+        scenarios = self.batch.scenarios
+        return Scenarios(
+            range(len(scenarios)),
+            lambda n: replace(scenarios[n], grid=self.grid_name(scenarios[n])),
+        )
 
     def connections(self, scenario: Scenario) -> Path:
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
@@ -151,8 +165,20 @@ class Plan(BatchFiles):
         shards = self.shards if shard is None else (shard,)
         if self.in_blocks:
             return [self.result(one.ids[0]) for one in shards]
-        names = (one.id for one in self.batch.outlines) if shard is None else shard.ids
+        names = self.batch.outlines.ids if shard is None else shard.ids
         return [self.result(name) for name in names]
+
+    @property
+    def result_paths(self) -> list[Path]:
+        """The file that the result of each scenario is in, in the manifest's order."""
+        if not self.in_blocks:
+            return self.results()
+        paths = [Path()] * len(self.batch.outlines)
+        for shard in self.shards:
+            result = self.result(shard.ids[0])
+            for number in shard.numbers:
+                paths[number] = result
+        return paths
 
     @property
     def workers(self) -> int:
@@ -180,7 +206,7 @@ class Plan(BatchFiles):
         fingerprints, and if any of them is newer than a result, the newest one is.
         """
         made = set(self.made(shard))
-        tables = {path for scenario in shard.scenarios for path in scenario.tables} - made
+        tables = {*shard.needs.tables} - made
         newest = sorted(tables, key=lambda path: (_changed_at(path), path))[-1:]
         return list(dict.fromkeys([*self.grid(shard.scenarios[0]).files, *newest]))
 
@@ -194,7 +220,7 @@ class Plan(BatchFiles):
             return []
         if shard is None:
             return [*self.product.outputs]
-        read = {path for scenario in shard.scenarios for path in scenario.tables}
+        read = set(shard.needs.tables)
         return [self.product.manifest, *(path for path in self.product.outputs if path in read)]
 
     def fingerprint(self, scenario: Scenario) -> str:
@@ -212,6 +238,8 @@ class Plan(BatchFiles):
         if known is None:
             made = self.product.tables if self.product else {}
             facts = scenario_facts(scenario, self.config, self.grid(scenario), made)
+            if len(self._fingerprints) == MOST_MADE:
+                self._fingerprints.clear()
             known = self._fingerprints[scenario.id] = digest(facts)
         return known
 
@@ -226,21 +254,25 @@ class Plan(BatchFiles):
 
     def summary_fingerprint(self) -> str:
         """Return a hash of what the summary depends on beside results: weights, tags, limits."""
-        facts = [
+        facts = (
             [s.id, s.weight, s.tags, s.description, s.metadata, self.grid_name(s)]
             for s in self.batch.scenarios
-        ]
+        )
         limits = [self.config.loading_limit_percent, self.config.voltage_band_pu]
-        return digest([facts, limits])
+        return long_digest(facts, limits)
 
-    def unsolved(self) -> list[Scenario]:
+    def unsolved(self) -> Members:
         """Return the scenarios that have no right result yet, in the manifest's order."""
-        if not self.in_blocks:
-            return [scenario for scenario in self.batch.scenarios if not self.is_solved(scenario)]
-        found: dict[str, str] = {}
+        numbers: list[int] = []
         for shard in self.shards:
-            found |= self.whole_result(shard)
-        return [one for one in self.batch.scenarios if found.get(one.id) != self.fingerprint(one)]
+            if not self.in_blocks:
+                found = [not self.is_solved(member) for member in shard.scenarios]
+            elif there := self.whole_result(shard):
+                found = [there.get(one.id) != self.fingerprint(one) for one in shard.scenarios]
+            else:
+                found = [True] * len(shard.ids)
+            numbers += compress(shard.numbers, found)
+        return Members(self.batch.scenarios, sorted(numbers))
 
     def whole_result(self, shard: Shard) -> Mapping[str, str]:
         """Return the fingerprints in a shard's shared result; none if others are in it, too."""

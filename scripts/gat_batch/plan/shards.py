@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ..study.batch.scenarios import Members
 from ..study.scenario import OPTIMAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..study.batch.scenarios import Batch
     from ..study.configuration import Config
-    from ..study.scenario import Batch, Scenario, Solver
+    from ..study.scenario import Scenario, Solver
 
 MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
 """Most scenarios of a job: starting Python takes seconds, a light study milliseconds."""
@@ -65,9 +68,44 @@ class Shard:
     batch: Batch = field(repr=False)
 
     @cached_property
-    def scenarios(self) -> tuple[Scenario, ...]:
+    def scenarios(self) -> Members:
         """The members."""
-        return tuple(self.batch.scenarios[number] for number in self.numbers)
+        return Members(self.batch.scenarios, self.numbers)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What the members need, found by going through them once."""
+        tables: dict[Path, None] = {}
+        longest = total = 0.0
+        elements = False
+        for member in self.scenarios:
+            tables |= dict.fromkeys(member.tables)
+            longest, total = max(longest, member.timeout_secs), total + member.timeout_secs
+            elements = elements or names_elements(member)
+        return Needs(tuple(tables), longest, total, elements)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the members of a shard need.
+
+    Attributes:
+        tables: the tables that they name, each once.
+        longest_secs: the longest of their timeouts, in seconds.
+        total_secs: the sum of these.
+        elements: whether any may name what its grid doesn't have.
+    """
+
+    tables: tuple[Path, ...]
+    longest_secs: float
+    total_secs: float
+    elements: bool
+
+
+def names_elements(scenario: Scenario) -> bool:
+    """Return whether a scenario may name what its grid doesn't have; scaling all of it can't."""
+    named = scenario.tables or scenario.outages or scenario.contingencies or scenario.time_slices
+    return bool(named) or scenario.solver in OPTIMAL
 
 
 def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, ...]:
@@ -79,10 +117,9 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
         in_blocks: whether the scenarios of a shard share a result.
     """
     outlines = batch.outlines
-
-    def kind(number: int) -> tuple[Solver, str, bool]:
-        one = outlines[number]
-        return one.solver, one.grid, one.contingent
+    by_kind: list[list[int]] = [[] for _ in outlines.kinds]
+    for number, code in enumerate(outlines.codes):
+        by_kind[code].append(number)
 
     def size(solver: Solver, *, contingent: bool) -> int:
         wanted = config.scenarios_per_job
@@ -95,17 +132,14 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
         return min(max(spread, FEWEST_PER_JOB), most)
 
     pieces = [
-        piece
-        for (solver, _, contingent), numbers in groupby(
-            sorted(range(len(outlines)), key=kind), key=kind
-        )
+        (solver, piece)
+        for (solver, _, contingent), numbers in sorted(zip(outlines.kinds, by_kind, strict=True))
         for piece in _cut(tuple(numbers), size(solver, contingent=contingent))
     ]
-    shards = []
-    for count, piece in enumerate(pieces, 1):
-        ids, solver = tuple(outlines[number].id for number in piece), outlines[piece[0]].solver
-        shards.append(Shard(f"{solver}_{count:04}", solver, ids, piece, batch))
-    return tuple(shards)
+    return tuple(
+        Shard(f"{solver}_{count:04}", solver, tuple(outlines.ids[n] for n in piece), piece, batch)
+        for count, (solver, piece) in enumerate(pieces, 1)
+    )
 
 
 def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> int:
@@ -120,11 +154,10 @@ def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> 
         attempt: which start of the job it is, from 1; the time to solve grows with it.
     """
     waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
-    limits = [member.timeout_secs for member in shard.scenarios]
-    worst = max(limits) * config.retry_attempts + waits
+    worst = shard.needs.longest_secs * config.retry_attempts + waits
     # More than an ordinary job has are only put into one if each takes next to no time.
-    ordinary = min(1.0, MOST_PER_JOB[shard.solver] / len(limits))
-    expected = sum(limits) * ordinary * EXPECTED_SHARE / workers
+    ordinary = min(1.0, MOST_PER_JOB[shard.solver] / len(shard.ids))
+    expected = shard.needs.total_secs * ordinary * EXPECTED_SHARE / workers
     return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def grid_faults(plan: Plan, members: list[Scenario]) -> Iterator[GatBatchError]:
+def grid_faults(plan: Plan, members: Sequence[Scenario]) -> Iterator[GatBatchError]:
     """Yield faults of scenarios that share a grid: its own, and what they ask of it.
 
     Args:

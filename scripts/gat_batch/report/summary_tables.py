@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from .digest import Digest, digest
-from .tables import MOST_CONTINGENCIES
+from .tables import FINGERPRINT_SHOWN, MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +58,7 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
         folder: the folder of the summary.
         limits: what counts as a violation.
     """
-    scenarios = pd.read_parquet(folder / "scenarios.parquet").set_index("scenario", drop=False)
+    scenarios = _scenarios(folder / "scenarios.parquet").set_index("scenario", drop=False)
     scenarios.index.name = None
     elements = pd.read_parquet(folder / "elements.parquet")
     ranked = pd.read_parquet(
@@ -68,3 +70,13 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
     )
     rows = folder / "aggregated_results.parquet"
     return Summary(scenarios, elements, ranked, categories, overloads, remedies, rows, limits)
+
+
+def _scenarios(file: Path) -> pd.DataFrame:
+    """Read the table of scenarios, of which there may be a million."""
+    table = pq.read_table(file)
+    place = table.schema.get_field_index("fingerprint")
+    shown = pc.utf8_slice_codeunits(table["fingerprint"], 0, FINGERPRINT_SHOWN)
+    table = table.set_column(place, "fingerprint", shown)
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    return frame

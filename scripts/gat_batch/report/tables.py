@@ -19,6 +19,9 @@ MOST_ROWS = 10_000
 """Most scenarios that the page lists, for the sake of its size."""
 
 MOST_ELEMENTS = 1000
+FINGERPRINT_SHOWN = 12
+"""Digits of a fingerprint that tables show."""
+
 MOST_CONTINGENCIES = 500
 
 MEANINGS = {
@@ -181,8 +184,6 @@ def listing(
     """
     wanted = [column for column in columns if column in ALWAYS or _tells(table[column])]
     shown = table[wanted]
-    if "fingerprint" in shown:
-        shown = shown.assign(fingerprint=shown["fingerprint"].str[:12])
     rows = [list(row.values()) for row in records(shown)]
     numeric = [column for column in wanted if shown[column].dtype.kind in "if"]
     content = {

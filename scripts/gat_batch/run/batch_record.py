@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import statistics
 import time
+from array import array
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,45 +24,109 @@ LISTED_OF_MORE = 1000
 """Scenarios of a larger batch that are listed."""
 
 
-def listed(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the records that the status lists.
-
-    Of a large batch these are those that failed, are running or didn't end well, then the slowest,
-    and an even sample of the others.
-
-    Args:
-        jobs: the records of all scenarios, in the order of the manifest.
-    """
-    if len(jobs) <= MOST_LISTED:
-        return [*jobs]
-
-    def urgency(number: int) -> tuple[int, float]:
-        job = jobs[number]
-        ended = 3 if job["converged"] else 2
-        rank = {"failed": 0, "running": 1, "completed": ended, "pending": 4}[job["state"]]
-        return rank, -(job["duration_ms"] or 0.0)
-
-    chosen = sorted(range(len(jobs)), key=urgency)[: LISTED_OF_MORE // 2]
-    every = -(-len(jobs) // (LISTED_OF_MORE - len(chosen)))
-    return [jobs[number] for number in sorted({*chosen, *range(0, len(jobs), every)})]
+MOST_REASONS = 10
+"""Reasons for leaving scenarios to pandapower that are told apart."""
 
 
-def counted(jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Count the records of scenarios by state, and sum up their durations.
+class Tally:
+    """What the records of all scenarios come to, added one by one and not kept.
 
     Args:
-        jobs: the records, as from :func:`job_record`.
+        total: number of scenarios.
     """
-    states = [job["state"] for job in jobs]
-    counts = {state: states.count(state) for state in ("completed", "failed", "running")}
-    durations = [job["duration_ms"] for job in jobs if job["state"] == "completed"]
-    return {
-        "total": len(states),
-        **counts,
-        "pending": len(states) - sum(counts.values()),
-        "statuses": Counter(job["status"] for job in jobs if job["status"]),
-        "duration_ms": _spread([value for value in durations if value is not None]),
-    }
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._states: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._durations = array("d")
+        self._residuals = array("d")
+        self._verified = {"states": 0, "largest_mw": 0.0, "largest_pu": 0.0}
+        self._every = 1 if total <= MOST_LISTED else -(-total // (LISTED_OF_MORE // 2))
+        self._urgent: list[tuple[tuple[int, float], int, Mapping[str, Any]]] = []
+        self._sample: dict[int, Mapping[str, Any]] = {}
+
+    def add(
+        self, number: int, job: Mapping[str, Any], verified: Mapping[str, float] | None = None
+    ) -> None:
+        """Add a scenario.
+
+        Args:
+            number: its number in the manifest.
+            job: its record, as from :func:`job_record`.
+            verified: how many of its states were solved twice, and how far their solutions
+                differ at most.
+        """
+        state, duration = job["state"], job["duration_ms"]
+        self._states[state] += 1
+        if job["status"]:
+            self._statuses[job["status"]] += 1
+        if state == "completed" and duration is not None:
+            self._durations.append(duration)
+        if job["residual"] is not None:
+            self._residuals.append(job["residual"])
+        if job["left_to_pandapower"]:
+            self._reasons[job["left_to_pandapower"]["reason"]] += 1
+        if verified:
+            self._verified["states"] += verified["states"]
+            for name in ("mw", "pu"):
+                largest = self._verified[f"largest_{name}"]
+                self._verified[f"largest_{name}"] = max(largest, verified[name])
+        if number % self._every == 0:
+            self._sample[number] = job
+        if self._every > 1:
+            self._keep_urgent(number, job)
+
+    def _keep_urgent(self, number: int, job: Mapping[str, Any]) -> None:
+        """Keep those that failed, are running or didn't end well, then the slowest."""
+        ended = 1 if job["converged"] else 2
+        rank = {"failed": 4, "running": 3, "completed": ended, "pending": 0}[job["state"]]
+        entry = (rank, job["duration_ms"] or 0.0), -number, job
+        if len(self._urgent) < LISTED_OF_MORE // 2:
+            heapq.heappush(self._urgent, entry)
+        elif entry[:2] > self._urgent[0][:2]:
+            heapq.heapreplace(self._urgent, entry)
+
+    def listed(self) -> list[Mapping[str, Any]]:
+        """Return the records that the status lists, in the order of the manifest.
+
+        Of a large batch these are those that failed, are running or didn't end well, then the
+        slowest, and an even sample of the others.
+        """
+        chosen = self._sample | {-minus: job for _, minus, job in self._urgent}
+        return [chosen[number] for number in sorted(chosen)]
+
+    def counted(self) -> dict[str, Any]:
+        """Return how many scenarios are in which state and have which status, and durations."""
+        counts = {state: self._states[state] for state in ("completed", "failed", "running")}
+        return {
+            "total": self.total,
+            **counts,
+            "pending": self.total - sum(counts.values()),
+            "statuses": self._statuses,
+            "duration_ms": _spread(self._durations),
+        }
+
+    def verified(self) -> dict[str, float]:
+        """Return how many states were solved twice, and how far their solutions differ at most."""
+        return self._verified
+
+    def optimality(self) -> dict[str, float]:
+        """Return how many optima were proved, and their largest residual."""
+        largest = max(self._residuals, default=0.0)
+        return {"scenarios": len(self._residuals), "largest_residual": largest}
+
+    def left(self) -> dict[str, Any]:
+        """Return how many scenarios were left to plain pandapower, by reason, most frequent first.
+
+        Beyond :data:`MOST_REASONS` reasons the rest is counted together.
+        """
+        counts = self._reasons.most_common()
+        reasons = dict(counts[:MOST_REASONS])
+        if len(counts) > MOST_REASONS:
+            reasons["others"] = sum(count for _, count in counts[MOST_REASONS:])
+        return {"scenarios": self._reasons.total(), "reasons": reasons}
 
 
 def job_record(
@@ -146,7 +212,7 @@ def _is_newer(path: Path, seconds: float) -> bool:
         return False
 
 
-def _spread(values: list[float]) -> dict[str, float] | None:
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
     if not values:
         return None
     ordered = sorted(values)

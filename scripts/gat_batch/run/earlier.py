@@ -20,18 +20,18 @@ from ..files.durable import replace_json
 from ..files.parquet_footer import read_fingerprint, read_fingerprints, read_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..plan.plan import Plan
     from ..plan.shards import Shard
-    from ..study.scenario import Scenario
+    from ..study.batch.scenarios import Members
 
 
 SHARD_NAME = re.compile(r"job_(dc|ac|dc_opf|ac_opf)_\d{4,}")
 """Folder of a shard's shared result."""
 
 
-def solved_elsewhere(plan: Plan, unsolved: Sequence[Scenario]) -> dict[Path, list[str]]:
+def solved_elsewhere(plan: Plan, unsolved: Members) -> dict[Path, list[str]]:
     """Return files that may hold results of unsolved scenarios, with those that are right in each.
 
     Args:
@@ -43,13 +43,14 @@ def solved_elsewhere(plan: Plan, unsolved: Sequence[Scenario]) -> dict[Path, lis
         path: [
             name
             for name, fingerprint in _fingerprints(path).items()
-            if name in wanted and fingerprint == plan.fingerprint(wanted[name])
+            if name in wanted
+            and fingerprint == plan.fingerprint(plan.batch.scenarios[wanted[name]])
         ]
         for path in _candidates(plan, wanted)
     }
 
 
-def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+def set_aside(plan: Plan, unsolved: Members) -> None:
     """Move files with right results of unsolved scenarios aside, and tell the shards of them.
 
     What is superseded is removed: shared results, parts of them and, where results are shared,
@@ -66,7 +67,7 @@ def set_aside(plan: Plan, unsolved: Sequence[Scenario]) -> None:
     for index in plan.earlier.glob("*.json"):
         index.unlink()
     own = set(plan.results()) if plan.in_blocks else set()
-    known = {one.id for one in plan.batch.outlines}
+    known = set(plan.batch.outlines.ids)
     found: dict[str, Path] = {}
     for path, right in solved_elsewhere(plan, unsolved).items():
         part = path.parent.name == "parts"
@@ -112,17 +113,17 @@ def taken_over(plan: Plan, shard: Shard) -> dict[str, Path]:
     }
 
 
-def _wanted(plan: Plan, unsolved: Sequence[Scenario]) -> dict[str, Scenario]:
-    """Return the scenarios of files that jobs will write, those with right results among them."""
-    names = {scenario.id for scenario in unsolved}
-    if not plan.in_blocks:
-        return {scenario.id: scenario for scenario in unsolved}
-    return {
-        member.id: member
-        for shard in plan.shards
-        if any(member.id in names for member in shard.scenarios)
-        for member in shard.scenarios
-    }
+def _wanted(plan: Plan, unsolved: Members) -> dict[str, int]:
+    """Return the scenarios of files that jobs will write, those with right results among them.
+
+    Returns:
+        Scenario -> its number in the manifest.
+    """
+    ids, numbers = plan.batch.outlines.ids, set(unsolved.numbers)
+    if plan.in_blocks:
+        shards = (one for one in plan.shards if not numbers.isdisjoint(one.numbers))
+        numbers = {number for shard in shards for number in shard.numbers}
+    return {ids[number]: number for number in numbers}
 
 
 def _stays(plan: Plan, path: Path, scenarios: Sequence[str]) -> bool:
@@ -149,14 +150,13 @@ def _tell(plan: Plan, found: dict[str, Path]) -> None:
             replace_json(_index(plan, shard.name), sorted(names))
 
 
-def _candidates(plan: Plan, wanted: dict[str, Scenario]) -> Iterator[Path]:
+def _candidates(plan: Plan, wanted: Mapping[str, int]) -> Iterator[Path]:
     """Yield files that may hold results of scenarios to be solved."""
     if not wanted or not plan.folder.is_dir():
         return
     yield from sorted(plan.earlier.glob("*.parquet"))
-    whole = {plan.job_folder(one.id).name for one in plan.batch.outlines if one.id not in wanted}
-    if not plan.in_blocks:
-        whole |= {plan.job_folder(name).name for name in wanted}
+    complete = [shard for shard in plan.shards if not plan.in_blocks or shard.ids[0] not in wanted]
+    whole = {result.parent.name for shard in complete for result in plan.results(shard)}
     with os.scandir(plan.folder) as entries:
         folders = sorted(entry.path for entry in entries if entry.name.startswith("job_"))
     for folder in map(Path, folders):

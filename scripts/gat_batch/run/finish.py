@@ -129,7 +129,7 @@ def _left_line(plan: Plan) -> list[str]:
 
 
 def _has_contingencies(plan: Plan) -> bool:
-    return any(scenario.contingencies for scenario in plan.batch.scenarios)
+    return any(contingent for _, _, contingent in plan.batch.outlines.kinds)
 
 
 def _contingency_counts(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""What happened to a shard's members, one JSON object per line, appended as it happens.
+"""What happened to a shard's members, JSON objects in lines, appended as it happens.
 
 The shard and its workers append; whoever wants to know the state of the batch reads. A line is
 written by one call, so that lines of several writers don't mix, and readers skip a line cut short
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -56,16 +56,28 @@ class Journal:
     def write_each(
         self, event: str, facts: Mapping[str, Mapping[str, Any]], *, at: float | None = None
     ) -> None:
-        """Append the same event for several scenarios, each with facts of its own.
+        """Append the same event for several scenarios, each with facts of its own, in one line.
 
         Args:
             event: as for :meth:`write`.
-            facts: scenario -> whatever belongs to its event; plain values.
+            facts: scenario -> whatever belongs to its event; plain values, the same keys for all.
             at: as for :meth:`write_all`.
         """
-        when = time.time() if at is None else at
-        records = [{"event": event, "id": name, "time": when, **own} for name, own in facts.items()]
-        text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+        if not facts:
+            return
+        record: dict[str, Any] = {"event": event, "time": time.time() if at is None else at}
+        if len(facts) == 1:
+            [(record["id"], own)] = facts.items()
+            record |= own
+        else:
+            record["ids"] = [*facts]
+            columns = {
+                key: [own[key] for own in facts.values()] for key in next(iter(facts.values()))
+            }
+            alike = {key: values[0] for key, values in columns.items() if _all_alike(values)}
+            record |= alike
+            record["each"] = {key: own for key, own in columns.items() if key not in alike}
+        text = json.dumps(record, separators=(",", ":")) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, text.encode())
@@ -73,9 +85,16 @@ class Journal:
             os.close(descriptor)
 
 
+def _all_alike(values: Sequence[Any]) -> bool:
+    first = values[0]
+    return all(value == first for value in values)
+
+
 @dataclass
 class JournalReader:
     """Reads the journals of a folder again and again, each time only what is new.
+
+    Of a million scenarios it keeps no more than their names and the lines that they are in.
 
     Attributes:
         folder: the folder of the journals.
@@ -83,20 +102,27 @@ class JournalReader:
 
     folder: Path
     _offsets: dict[str, int] = field(default_factory=dict)
+    _last: dict[str, tuple[dict[str, Any], int]] = field(default_factory=dict)
 
-    def update(self, last: dict[str, dict[str, Any]]) -> None:
-        """Read what is new, and update the last event of each scenario.
+    def __bool__(self) -> bool:
+        """Whether anything was read yet."""
+        return bool(self._last)
 
-        Args:
-            last: scenario -> its last event; changed.
-        """
-        for event in self.news():
-            known = last.get(event["id"])
-            if known is None or event["time"] >= known["time"]:
-                last[event["id"]] = event
+    def last(self, scenario: str) -> dict[str, Any]:
+        """Return what was read last of a scenario: the event that happened last; empty if none."""
+        line, place = self._last.get(scenario, (None, 0))
+        return {} if line is None else _event(line, place)
 
-    def news(self) -> Iterator[dict[str, Any]]:
-        """Yield the events that are new since the last call, in the order of each file."""
+    def update(self) -> None:
+        """Read what is new."""
+        for line in self._news():
+            for place, name in enumerate(_names(line)):
+                known = self._last.get(name)
+                if known is None or line["time"] >= known[0]["time"]:
+                    self._last[name] = line, place
+
+    def _news(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines that are new since the last call, in the order of each file."""
         try:
             entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
         except FileNotFoundError:
@@ -116,6 +142,24 @@ class JournalReader:
                     yield record
 
 
+def events_in(line: bytes) -> list[dict[str, Any]]:
+    """Return the events that a line of a journal tells of; none if it was cut short."""
+    record = _parse(line)
+    return [] if record is None else [_event(record, n) for n in range(len(_names(record)))]
+
+
+def _names(line: Mapping[str, Any]) -> Sequence[str]:
+    return line["ids"] if "ids" in line else (line["id"],)
+
+
+def _event(line: Mapping[str, Any], place: int) -> dict[str, Any]:
+    if "ids" not in line:
+        return {**line}
+    own = {key: values[place] for key, values in line["each"].items()}
+    shared = {key: value for key, value in line.items() if key not in ("ids", "each")}
+    return {**shared, **own, "id": line["ids"][place]}
+
+
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
@@ -124,7 +168,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     known = (
         isinstance(record, dict)
         and "event" in record
-        and isinstance(record.get("id"), str)
+        and (isinstance(record.get("id"), str) or isinstance(record.get("ids"), list))
         and isinstance(record.get("time"), int | float)
     )
     return record if known else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ResultError
 from ..files.run_lock import is_held
-from .batch_record import counted, job_record
+from .batch_record import Tally, job_record
 from .journal import JournalReader
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ def read_status(folder: Path) -> dict[str, Any]:
             job | {"state": "pending"} if job["state"] == "running" else job
             for job in _from_journals(folder, jobs, shared=content.get("layout") == "block")
         ]
-        content |= {"jobs": jobs, **counted(jobs)}
+        tally = Tally(len(jobs))
+        for number, job in enumerate(jobs):
+            tally.add(number, job)
+        content |= {"jobs": jobs, **tally.counted()}
     rate = _rate(content)
     left = content["total"] - content["completed"] - content["failed"]
     started, updated = (
@@ -155,13 +158,13 @@ def _from_journals(
     folder: Path, jobs: list[dict[str, Any]], *, shared: bool
 ) -> list[dict[str, Any]]:
     """Make the records anew from the journals: a killed run couldn't replace the file any more."""
-    last: dict[str, dict[str, Any]] = {}
-    JournalReader(folder / "logs" / "journal").update(last)
+    reader = JournalReader(folder / "logs" / "journal")
+    reader.update()
     return [
         job_record(
             job["id"],
             job["solver"],
-            last.get(job["id"], {}),
+            reader.last(job["id"]),
             folder / f"job_{job['id']}" / "result.parquet",
             shared=shared,
         )

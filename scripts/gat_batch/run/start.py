@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from ..files.documents import read_document
 from ..files.run_lock import hold
 from ..files.words import numbered
 from ..files.workflow_files import read_schema
+from ..plan.kept_batch import keep_batch, kept_batch
 from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
@@ -98,7 +98,7 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 
     unsolved = check_input(plan)
     elsewhere = {name for names in solved_elsewhere(plan, unsolved).values() for name in names}
-    _announce(plan, [scenario for scenario in unsolved if scenario.id not in elsewhere])
+    _announce(plan, [one.id for one in unsolved if one.id not in elsewhere])
     if dry_run:
         _announce_outdated(plan, unsolved)
     return plan
@@ -106,21 +106,16 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 
 def _plan_again(config: Config) -> Plan:
     """Plan the batch of a run that has begun, whose input has passed all checks."""
-    kept = config.manifest_as_begun
-    document = read_document(kept if kept.is_file() else config.manifest)
+    kept, folder = config.scenarios_as_begun, _product_folder(config)
+    if kept.is_file():
+        batch = kept_batch(kept)
+        made = batch.folder == folder
+        return Plan(batch, config, read_product(config.manifest, folder) if made else None)
+    document = read_document(config.manifest)
     if not is_specification(document):
         return Plan(batch_of(document, config.manifest), config)
-    product = read_product(config.manifest, _product_folder(config))
+    product = read_product(config.manifest, folder)
     return Plan(read_manifest(product.manifest), config, product)
-
-
-def keep_manifest(config: Config) -> None:
-    """Copy the manifest or specification as it is now, for the jobs of this run."""
-    target = config.manifest_as_begun
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.copyfile(config.manifest, temporary)
-    temporary.replace(target)
 
 
 def _product_folder(config: Config) -> Path:
@@ -175,7 +170,7 @@ def check_executor(name: str) -> None:
 def begin(plan: Plan) -> None:
     """Claim the batch for this process, and prepare its folder for a run.
 
-    Keep the manifest, remove results that aren't right, and bring journals and status up to date.
+    Keep the scenarios, remove results that aren't right, and bring journals and status up to date.
 
     Args:
         plan: the batch.
@@ -188,22 +183,23 @@ def begin(plan: Plan) -> None:
     looked = time.time()
     unsolved = plan.unsolved()
     try:
-        keep_manifest(plan.config)
+        keep_batch(plan.batch, plan.config.scenarios_as_begun)
         set_aside(plan, unsolved)
         if not plan.in_blocks:
             _discard_outdated(plan, unsolved)
-        names = {scenario.id for scenario in unsolved}
+        ids = plan.batch.outlines.ids
+        names = {ids[number] for number in unsolved.numbers}
         board = StatusBoard(plan)
         for shard in plan.shards:
             plan.journal(shard.name).parent.mkdir(parents=True, exist_ok=True)
             journal = Journal(plan.journal(shard.name))
-            waiting = [member.id for member in shard.scenarios if member.id in names]
+            waiting = [name for name in shard.ids if name in names]
             if waiting:
                 journal.write_all("pending", waiting, at=looked)
-            for member in shard.scenarios:
-                if member.id not in names and plan.result(member.id).exists():
-                    plan.error(member.id).unlink(missing_ok=True)
-                    board.restore_record(member.id, plan.result(member.id), journal)
+            for name in shard.ids if len(waiting) < len(shard.ids) else ():
+                if name not in names and plan.result(name).exists():
+                    plan.error(name).unlink(missing_ok=True)
+                    board.restore_record(name, plan.result(name), journal)
         board.begin()
     except OSError as error:
         reason = f"can't be written: {error.strerror}"
@@ -221,9 +217,8 @@ def _discard_outdated(plan: Plan, unsolved: Sequence[Scenario]) -> None:
             result.unlink()
 
 
-def _announce(plan: Plan, unsolved: Sequence[Scenario]) -> None:
+def _announce(plan: Plan, names: Sequence[str]) -> None:
     total = len(plan.batch.scenarios)
-    names = [scenario.id for scenario in unsolved]
     if not names:
         todo = "nothing to solve"
     else:

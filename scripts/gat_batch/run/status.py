@@ -12,7 +12,6 @@ import hashlib
 import json
 import subprocess
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..files.durable import replace_json
 from ..grids.approximations import read_approximations
-from .batch_record import counted, job_record, listed
+from .batch_record import Tally, job_record
 from .journal import JournalReader
 
 if TYPE_CHECKING:
@@ -43,9 +42,6 @@ LARGEST_SHARE = 0.02
 MOST_APPROXIMATIONS = 100
 """Approximations of one grid that are listed."""
 
-MOST_REASONS = 10
-"""Reasons for leaving scenarios to pandapower that are told apart."""
-
 PACKAGES = ("snakemake", "pandapower", "numpy", "scipy", "pandas", "pyarrow")
 
 
@@ -59,7 +55,6 @@ class StatusBoard:
 
     plan: Plan
     _reader: JournalReader = field(init=False)
-    _last: dict[str, dict[str, Any]] = field(default_factory=dict)
     _next_update: float = 0.0
     _commit: str | None = field(init=False)
     _approximated: dict[str, list[str]] = field(default_factory=dict)
@@ -72,12 +67,9 @@ class StatusBoard:
 
     def last_event(self, scenario_id: str) -> dict[str, Any]:
         """Return the last event of a scenario when journals were last read; empty if none."""
-        if not self._last:
-            self._read_news()
-        return self._last.get(scenario_id, {})
-
-    def _read_news(self) -> None:
-        self._reader.update(self._last)
+        if not self._reader:
+            self._reader.update()
+        return self._reader.last(scenario_id)
 
     def restore_record(self, scenario_id: str, result: Path, journal: Journal) -> None:
         """Write a result into the journal if that lost it, or if it came from elsewhere.
@@ -106,6 +98,7 @@ class StatusBoard:
             done = content["completed"] + content["failed"]
             content["run"] = {"started": content["updated"], "done_before": done}
             content["alike"] = self._alike
+            content["manifest_sha256"] = self._manifest_sha256()
             replace_json(self.plan.status, content)
 
     def update(self, *, force: bool = False) -> dict[str, Any] | None:
@@ -142,43 +135,44 @@ class StatusBoard:
 
     def content(self) -> dict[str, Any]:
         """Return the state of the batch as it is now: the content of the file."""
-        self._read_news()
+        self._reader.update()
         now = _timestamp(time.time())
-        jobs = [
-            job_record(
-                one.id,
-                one.solver,
-                self._last.get(one.id, {}),
-                self.plan.result(one.id),
-                shared=self.plan.in_blocks,
-            )
-            for one in self.plan.batch.outlines
-        ]
-        shown = listed(jobs)
+        tally = Tally(len(self.plan.batch.outlines))
+        for shard in self.plan.shards:
+            result = self.plan.result(shard.ids[0])
+            shared = self.plan.in_blocks
+            for number, name in zip(shard.numbers, shard.ids, strict=True):
+                event = self._reader.last(name)
+                path = result if shared else self.plan.result(name)
+                record = job_record(name, shard.solver, event, path, shared=shared)
+                tally.add(number, record, event.get("verified"))
+        shown = tally.listed()
         return {
             "name": self.plan.config.name,
             "created": self._lasting.get("created", now),
             "updated": now,
             "run": self._lasting.get("run", {"started": now, "done_before": 0}),
-            "verified": self._verified(),
-            "optimality": self._optimality(),
-            "left_to_pandapower": self._left(),
+            "verified": tally.verified(),
+            "optimality": tally.optimality(),
+            "left_to_pandapower": tally.left(),
             "alike": self._lasting.get("alike", True),
             "approximations": self._approximations(),
-            **counted(jobs),
+            **tally.counted(),
             "settings": self.plan.config.values(),
             "layout": "block" if self.plan.in_blocks else "scenario",
             "manifest": str(self.plan.batch.file),
-            "manifest_sha256": self._manifest_sha256(),
+            "manifest_sha256": self._lasting.get("manifest_sha256") or self._manifest_sha256(),
             "versions": _versions(),
             "git_commit": self._commit,
-            "jobs_left_out": len(jobs) - len(shown),
+            "jobs_left_out": tally.total - len(shown),
             "jobs": shown,
         }
 
     @cached_property
     def _alike(self) -> bool:
         """Whether the time left follows from scenarios done: contingencies take most of it."""
+        if not any(contingent for _, _, contingent in self.plan.batch.outlines.kinds):
+            return True
         return len({scenario.contingencies for scenario in self.plan.batch.scenarios}) == 1
 
     @cached_property
@@ -186,45 +180,18 @@ class StatusBoard:
         """What the file keeps of the batch and the run whenever it is replaced."""
         try:
             content = json.loads(self.plan.status.read_text(encoding="utf-8"))
-            return {key: content[key] for key in ("created", "run", "alike")}
+            return {key: content[key] for key in ("created", "run", "alike", "manifest_sha256")}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
     def _manifest_sha256(self) -> str | None:
         """Return the hash of the manifest that the run goes by; None if there is none yet."""
-        made = self.plan.product is not None
-        path = self.plan.batch.file if made else self.plan.config.manifest_as_begun
+        if self.plan.product is not None and self.plan.product.pending:
+            return None
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return hashlib.sha256(self.plan.batch.file.read_bytes()).hexdigest()
         except FileNotFoundError:
             return None
-
-    def _verified(self) -> dict[str, float]:
-        """Return how many states were solved twice, and how far their solutions differ at most."""
-        found = [event["verified"] for event in self._last.values() if event.get("verified")]
-        return {
-            "states": sum(one["states"] for one in found),
-            "largest_mw": max((one["mw"] for one in found), default=0.0),
-            "largest_pu": max((one["pu"] for one in found), default=0.0),
-        }
-
-    def _optimality(self) -> dict[str, float]:
-        """Return how many optima were proved, and their largest residual."""
-        residuals = [event.get("residual") for event in self._last.values()]
-        found = [residual for residual in residuals if residual is not None]
-        return {"scenarios": len(found), "largest_residual": max(found, default=0.0)}
-
-    def _left(self) -> dict[str, Any]:
-        """Return how many scenarios were left to plain pandapower, by reason, most frequent first.
-
-        Beyond :data:`MOST_REASONS` reasons the rest is counted together.
-        """
-        found = [event["left"]["reason"] for event in self._last.values() if event.get("left")]
-        counts = Counter(found).most_common()
-        reasons = dict(counts[:MOST_REASONS])
-        if len(counts) > MOST_REASONS:
-            reasons["others"] = sum(count for _, count in counts[MOST_REASONS:])
-        return {"scenarios": len(found), "reasons": reasons}
 
     def _approximations(self) -> dict[str, list[str]]:
         """Return what is approximated of each grid that a job has read, by its reference."""
@@ -239,7 +206,7 @@ class StatusBoard:
     def _one_of_each_grid(self) -> list[Scenario]:
         """A scenario on each grid of which anything may be approximated."""
         batch = self.plan.batch
-        by_grid = {one.grid: number for number, one in enumerate(batch.outlines)}
+        by_grid = {shard.scenarios[0].grid: shard.numbers[0] for shard in self.plan.shards}
         firsts = [batch.scenarios[number] for number in by_grid.values()]
         return [one for one in firsts if self.plan.grid(one).approximated]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GatBatchError, InputErrors
+from ..files.json_lines import JsonLines
 from ..study.manifest_faults import SETS
 from .draws import drawn
 from .injection_factors import KIND_OF, MOST_NAMES, SharedTables, changed
@@ -68,28 +69,34 @@ def expand(
         keep: called with the name, the kind and the rows of each table that the manifest names.
 
     Returns:
-        The manifest's content.
+        The manifest's content, the scenarios as text.
 
     Raises:
         InputErrors: if the specification can't be followed; it holds all faults.
     """
     sources, tables = Sources(specification), SharedTables(keep)
     faults: list[GatBatchError] = []
-    entries: list[dict[str, Any]] = []
-    for family in specification.families:
-        try:
-            for variant in variants(specification, sources, family):
-                if len(entries) + variant.count > MOST_SCENARIOS:
-                    what = f"makes more than {MOST_SCENARIOS} scenarios in all"
-                    hint = "cut it into several specifications"
-                    raise specification.fault(what, family.id, hint=hint)
-                entries.extend(_members(variant, tables, out))
-        except InputErrors as many:
-            faults.extend(fault.at(scenario=family.id) for fault in many.faults)
-        except GatBatchError as fault:
-            fault.file = fault.file or str(specification.file)
-            faults.append(fault.at(scenario=family.id))
-    if not faults and not entries:
+
+    def entries() -> Iterator[dict[str, Any]]:
+        count = 0
+        for family in specification.families:
+            try:
+                for variant in variants(specification, sources, family):
+                    if count + variant.count > MOST_SCENARIOS:
+                        what = f"makes more than {MOST_SCENARIOS} scenarios in all"
+                        hint = "cut it into several specifications"
+                        raise specification.fault(what, family.id, hint=hint)
+                    for entry in _members(variant, tables, out):
+                        count += 1
+                        yield entry
+            except InputErrors as many:
+                faults.extend(fault.at(scenario=family.id) for fault in many.faults)
+            except GatBatchError as fault:
+                fault.file = fault.file or str(specification.file)
+                faults.append(fault.at(scenario=family.id))
+
+    made = JsonLines.of(entries())
+    if not faults and not made:
         hint = "no outage that each_outage asks for is left"
         faults.append(specification.fault("makes no scenario", hint=hint))
     if faults:
@@ -98,7 +105,7 @@ def expand(
     top = {
         key: _seen_from(out, specification, key, value) for key, value in specification.top.items()
     }
-    return {**top, "scenarios": entries}
+    return {**top, "scenarios": made}
 
 
 def _members(variant: Variant, tables: SharedTables, out: Path) -> Iterator[dict[str, Any]]:

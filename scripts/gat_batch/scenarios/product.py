@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .. import __version__
 from ..errors import InputErrors, SpecificationError
 from ..files.documents import file_hash, read_document
+from ..files.json_lines import read_with_lines, write_with_lines
 from ..files.schema_check import schema_faults
 from ..files.workflow_files import read_schema
 from ..grids import grid_ref
@@ -144,7 +145,7 @@ def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]
     if record is not None and record["digest"] == digest:
         product = Product(folder, inputs, tuple(record["tables"]), digest)
         if all(path.is_file() for path in product.outputs):
-            return read_document(product.manifest), product
+            return read_with_lines(product.manifest, "scenarios"), product
     from ..files.shared_rows import digests_of
     from ..study.injection_tables import shared_table
 
@@ -203,7 +204,7 @@ def _write(folder: Path, manifest: Any, record: dict[str, Any]) -> None:
     """Write manifest and record, in this order, and remove tables of an earlier product."""
     folder.mkdir(parents=True, exist_ok=True)
     with _replaced(folder / MANIFEST) as path:
-        path.write_text(_as_text(manifest), encoding="utf-8")
+        write_with_lines(path, manifest, "scenarios")
     for path in folder.iterdir():
         if TABLE_NAME.fullmatch(path.name) and path.name not in record["tables"]:
             path.unlink()
@@ -275,17 +276,6 @@ def _record(folder: Path) -> dict[str, Any] | None:
         return {key: record[key] for key in ("digest", "inputs", "tables")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _as_text(manifest: Mapping[str, Any]) -> str:
-    """Return a manifest as JSON with one scenario per line."""
-    head = "".join(
-        f" {json.dumps(key)}: {json.dumps(value)},\n"
-        for key, value in manifest.items()
-        if key != "scenarios"
-    )
-    lines = ",\n".join(f"  {json.dumps(entry)}" for entry in manifest["scenarios"])
-    return f'{{\n{head} "scenarios": [\n{lines}\n ]\n}}\n'
 
 
 @contextmanager

@@ -63,9 +63,9 @@ class Config:
     analytics: tuple[dict[str, Any], ...]
 
     @property
-    def manifest_as_begun(self) -> Path:
-        """Where a run keeps a copy of the manifest it began with, as people may edit theirs."""
-        return self.output_dir / self.name / "logs" / f"manifest{self.manifest.suffix}"
+    def scenarios_as_begun(self) -> Path:
+        """Where a run keeps the scenarios it began with, as people may edit their manifest."""
+        return self.output_dir / self.name / "logs" / "scenarios.jsonl"
 
     def values(self) -> dict[str, Any]:
         """Return plain values from which the same configuration can be read again."""

@@ -7,36 +7,33 @@ together. Whether files exist and hold what is named in them is checked by ``pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
+from ..files.json_lines import JsonLines
 from ..files.schema_check import scenario_name, schema_faults
-from .manifest_faults import (
-    content_faults,
-    contingencies_of_entry,
-    id_faults,
-    options_of,
-    other_faults,
-    solver_of,
-)
+from .batch.entries import contingencies_of_entry, options_of, solver_of
+from .batch.outlines import Outlines
+from .batch.scenarios import Batch, Scenarios
+from .manifest_faults import content_faults, id_faults, other_faults
 from .scenario import (
     BRANCHES,
     DEPTHS,
-    Batch,
     Cascade,
     Category,
     Contingencies,
     Outage,
-    Outline,
     Scenario,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from .scenario import Solver
 
 
 def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
@@ -84,52 +81,44 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
         if faults:
             raise InputErrors(faults)
     entries = document["scenarios"]
+    if not isinstance(entries, JsonLines):
+        document = {**document, "scenarios": JsonLines.of(entries)}
+    return outlined_batch(document, file, _outlines(entries, document))
+
+
+def _outlines(entries: Iterable[Mapping[str, Any]], document: Mapping[str, Any]) -> Outlines:
+    ids: list[str] = []
+    codes = array("L")
+    numbers: dict[tuple[Solver, str, bool], int] = {}
+    for entry in entries:
+        solver, grid = solver_of(entry, document), entry.get("grid") or document["grid"]
+        kind = solver, grid, contingencies_of_entry(entry, document) is not None
+        ids.append(entry["id"])
+        codes.append(numbers.setdefault(kind, len(numbers)))
+    return Outlines(ids, tuple(numbers), codes)
+
+
+def outlined_batch(document: Mapping[str, Any], file: Path, outlines: Outlines) -> Batch:
+    """Make a batch of a manifest that has passed all checks.
+
+    Args:
+        document: the content, the scenarios as text.
+        file: where it lies, or will lie.
+        outlines: an outline of each scenario.
+    """
     compare = document.get("compare", ())
     return Batch(
         file=file,
-        scenarios=_Scenarios(document, file.parent),
-        outlines=[
-            Outline(
-                entry["id"],
-                solver_of(entry, document),
-                entry.get("grid") or document["grid"],
-                contingencies_of_entry(entry, document) is not None,
-            )
-            for entry in entries
-        ],
+        scenarios=Scenarios(
+            document["scenarios"], lambda entry: _scenario(entry, document, file.parent)
+        ),
+        outlines=outlines,
+        document=document,
         max_jobs=document.get("max_jobs"),
         layout=document.get("layout"),
         question=document.get("question", ""),
         compare=compare if isinstance(compare, str) else tuple(compare),
     )
-
-
-class _Scenarios(Sequence[Scenario]):
-    """The scenarios of a manifest, each made when it is asked for.
-
-    A job needs its own of perhaps a million.
-    """
-
-    def __init__(self, document: Mapping[str, Any], folder: Path) -> None:
-        self._document = document
-        self._folder = folder
-        self._made: dict[int, Scenario] = {}
-
-    def __len__(self) -> int:
-        return len(self._document["scenarios"])
-
-    @overload
-    def __getitem__(self, number: int) -> Scenario: ...
-    @overload
-    def __getitem__(self, number: slice) -> tuple[Scenario, ...]: ...
-    def __getitem__(self, number: int | slice) -> Scenario | tuple[Scenario, ...]:
-        if isinstance(number, slice):
-            return tuple(self[one] for one in range(*number.indices(len(self))))
-        place = range(len(self))[number]
-        if place not in self._made:
-            entry = self._document["scenarios"][place]
-            self._made[place] = _scenario(entry, self._document, self._folder)
-        return self._made[place]
 
 
 def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, Any] | None:

@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError, ManifestError
+from ..files.json_lines import JsonLines
 from ..files.words import nearest, numbered, shown
+from .batch.entries import contingencies_of_entry, options_of, solver_of
 from .scenario import DEPTHS, FOLLOWS, MOST_GROUPS, OPTIMAL, is_no_category
 from .solver_options import OPTIONS, TYING, check_options
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .scenario import Solver
-
 
 SETS = (".csv", ".parquet", ".pq", ".xlsx", ".con")
 """Suffixes of tables of outage sets, and of PSS/E's files."""
@@ -46,7 +47,7 @@ def id_faults(document: Any, file: Path) -> Iterator[GatBatchError]:
         Each fault.
     """
     entries = document.get("scenarios") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
+    if not isinstance(entries, list | JsonLines):
         return
     ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
     counts = Counter(name for name in ids if isinstance(name, str))
@@ -128,6 +129,8 @@ def _category_faults(
 
 def _mistaken_categories(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
     """Yield faults of categories that no contingency has, where none comes from a table."""
+    if not document.get("categories"):
+        return
     specs = [contingencies_of_entry(entry, document) for entry in document["scenarios"]]
     sets = [one for spec in specs for one in (spec if isinstance(spec, list) else [spec])]
     if any(
@@ -138,7 +141,7 @@ def _mistaken_categories(document: Mapping[str, Any], file: Path) -> Iterator[Ga
         return
     used = {name for one in sets if isinstance(one, dict) for name in one.get("rules", ())}
     used |= {one["category"] for one in sets if isinstance(one, dict) and "category" in one}
-    for name in document.get("categories", {}):
+    for name in document["categories"]:
         if name not in used:
             what = f"no contingency has the category {name!r}"
             hint = nearest(name, sorted(used)) or (
@@ -150,6 +153,8 @@ def _mistaken_categories(document: Mapping[str, Any], file: Path) -> Iterator[Ga
 def _group_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
     """Yield faults of the groups that are to be compared: each needs scenarios."""
     compare, entries = document.get("compare", []), document["scenarios"]
+    if compare == []:
+        return
     if isinstance(compare, list):
         tags = sorted({tag for entry in entries for tag in entry.get("tags", [])})
         for tag in (tag for tag in compare if tag not in tags):
@@ -269,6 +274,8 @@ def _needless(
 def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[GatBatchError]:
     """Yield faults of the options for all scenarios: one of their solvers must know each."""
     common = document.get("options", {})
+    if not common:
+        return
     solvers = sorted({solver_of(entry, document) for entry in document["scenarios"]})
     known = {name for solver in solvers for name in OPTIONS.get(solver, {})}
     for solver in solvers:
@@ -280,21 +287,3 @@ def _common_option_faults(document: Mapping[str, Any], file: Path) -> Iterator[G
         for fault in check_options(solver, own):
             fault.file = str(file)
             yield fault.at(field="options")
-
-
-def solver_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
-    """Return the solver of a scenario: its own, or the manifest's."""
-    solver: Solver = entry.get("solver", document.get("solver", "dc"))
-    return solver
-
-
-def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a scenario: its own, and of the manifest's those its solver knows."""
-    known = OPTIONS.get(solver_of(entry, document), {})
-    common = {name: value for name, value in document.get("options", {}).items() if name in known}
-    return {**common, **entry.get("options", {})}
-
-
-def contingencies_of_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
-    """Return the contingencies of a scenario as written: its own, or the manifest's."""
-    return entry.get("contingencies", document.get("contingencies"))

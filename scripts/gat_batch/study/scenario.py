@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from .con_files import subsystem_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from .injections import Kind
@@ -209,63 +208,3 @@ class Scenario:
         beside = tuple(subsystem_file(file) for file in sets)
         named = (self.loads, self.gens, self.costs, self.limits, *sets, *beside)
         return tuple(path for path in named if path is not None)
-
-
-class Outline(NamedTuple):
-    """What of a scenario tells which job solves it.
-
-    Attributes:
-        id: its name.
-        solver: its solver.
-        grid: its grid as written in the manifest.
-        contingent: whether it has contingencies.
-    """
-
-    id: str
-    solver: Solver
-    grid: str
-    contingent: bool
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A manifest that has passed its checks.
-
-    Attributes:
-        file: the manifest.
-        scenarios: the scenarios, in the manifest's order; each may be made when it is asked for.
-        outlines: an outline of each.
-        max_jobs: most scenarios solved at the same time, or None for no cap.
-        layout: how results are laid out in files; None for what the configuration says.
-        question: what the batch is to answer, or empty.
-        compare: tags of the groups of scenarios that are compared, or the key of metadata that
-            tells them apart; empty for none.
-    """
-
-    file: Path
-    scenarios: Sequence[Scenario]
-    outlines: Sequence[Outline] = ()
-    max_jobs: int | None = None
-    layout: str | None = None
-    question: str = ""
-    compare: tuple[str, ...] | str = ()
-
-    @property
-    def folder(self) -> Path:
-        """The folder that the manifest's paths are relative to."""
-        return self.file.parent
-
-    @property
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Name of each group that is compared, the reference first -> ids of its scenarios."""
-        found: dict[str, list[str]] = {}
-        if isinstance(self.compare, str):
-            for scenario in self.scenarios:
-                if (value := scenario.metadata.get(self.compare)) is not None:
-                    name = value if isinstance(value, str) else json.dumps(value)
-                    found.setdefault(name, []).append(scenario.id)
-        else:
-            found = {
-                tag: [one.id for one in self.scenarios if tag in one.tags] for tag in self.compare
-            }
-        return {name: tuple(ids) for name, ids in found.items()}

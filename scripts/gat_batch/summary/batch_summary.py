@@ -26,15 +26,13 @@ from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .remedies import by_action
-from .result_parts import result_parts
+from .result_parts import Results, result_parts
 from .scenario_rows import ScenarioTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from ..model.violations import Limits
-    from ..study.scenario import Scenario
 
 MOST_ROW_GROUPS = 1000
 """Most row groups of the file of all rows; in a larger batch several scenarios share one. A reader
@@ -71,13 +69,11 @@ class SummaryFiles:
     remedies: Path
 
 
-def summarise(
-    results: Sequence[tuple[Scenario, Path]], files: SummaryFiles, limits: Limits
-) -> None:
+def summarise(results: Results, files: SummaryFiles, limits: Limits) -> None:
     """Summarise the results of a batch.
 
     Args:
-        results: each scenario with the file that its result is in, or a placeholder if it failed.
+        results: the results.
         files: where the summary goes; all files appear together, when they are complete.
         limits: what counts as a violation.
 
@@ -98,7 +94,7 @@ def summarise(
     try:
         files.aggregated.parent.mkdir(parents=True, exist_ok=True)
         with ElementStatistics(files.aggregated.parent, limits) as statistics:
-            ranking, table = ContingencyRanking(limits), ScenarioTable(results, limits)
+            ranking, table = ContingencyRanking(limits), ScenarioTable(limits)
             _aggregate(results, temporary[0], statistics, ranking, table)
             scenarios = table.table()
             pq.write_table(scenarios, temporary[1], compression="zstd")
@@ -123,17 +119,16 @@ def summarise(
             path.unlink(missing_ok=True)
 
 
-def _unsolved(results: Sequence[tuple[Scenario, Path]], scenarios: pa.Table) -> int:
+def _unsolved(results: Results, scenarios: pa.Table) -> int:
     """Return how many scenarios with contingencies have a base case without a solution."""
-    status = scenarios["status"].to_pylist()
     return sum(
-        scenario.contingencies is not None and found not in ("ok", "islanded")
-        for (scenario, _), found in zip(results, status, strict=True)
+        found not in ("ok", "islanded") and results.scenarios[number].contingencies is not None
+        for number, found in enumerate(scenarios["status"].to_pylist())
     )
 
 
 def _aggregate(
-    results: Sequence[tuple[Scenario, Path]],
+    results: Results,
     target: Path,
     statistics: ElementStatistics,
     ranking: ContingencyRanking,
@@ -148,9 +143,11 @@ def _aggregate(
             scenarios.add(states)
 
     parts = result_parts(results)
-    with _RowGroups(target, -(-len(results) // MOST_ROW_GROUPS)) as groups, closing(parts):
+    with _RowGroups(target, -(-len(results.paths) // MOST_ROW_GROUPS)) as groups, closing(parts):
         for part in parts:
             metadata = part.metadata[0]
+            for number, scenario in zip(part.numbers, part.scenarios, strict=True):
+                scenarios.begin(number, scenario, results.paths[number])
             if "failed" in metadata:
                 scenarios.failed(part.scenarios[0], metadata["failed"])
                 continue

@@ -104,11 +104,13 @@ class ElementStatistics:
         Raises:
             ResultError: if a scenario has other elements than earlier results on the same grid.
         """
+        kinds = _kinds_told(states.keep)
+        if not kinds:
+            return
         system = states.are("system")
         solved = system & np.isfinite(states.values("load_mw"))
         for scenario, count in zip(states.scenarios, states.count(system).tolist(), strict=True):
             self._states[scenario.id] = self._states.get(scenario.id, 0) + count
-        kinds = _kinds_told(states.keep)
         rows = states.are(*kinds)
         told, count = states.count(rows), states.count(solved)
         if not told.any() or not count.any():

@@ -7,9 +7,9 @@ order of the first of each.
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,26 @@ if TYPE_CHECKING:
 
     from ..study.scenario import Scenario
 
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a batch.
+
+    Attributes:
+        scenarios: the scenarios; each may be made when it is asked for.
+        paths: the file that each one's result is in, or a placeholder if it failed.
+    """
+
+    scenarios: Sequence[Scenario]
+    paths: Sequence[Path]
+
+
 READERS = 2
 READ_AHEAD = 4
 """Threads that read results, and groups of results that are read before they are summed up."""
+
+_Group = list[tuple["Path", list[int]]]
+"""Files, and the numbers of the scenarios whose results each has."""
 
 BYTES_PER_GROUP = 2**19
 """Size of the files of a group, as handing over single small ones takes as long as reading them."""
@@ -37,6 +54,7 @@ class ResultPart:
     """Some rows of results.
 
     Attributes:
+        numbers: the scenarios' numbers in the manifest.
         scenarios: the scenarios; several only if they have no contingencies, and keep the same.
         metadata: those of each.
         counts: number of rows of each.
@@ -44,6 +62,7 @@ class ResultPart:
         last: whether no more rows of these scenarios come.
     """
 
+    numbers: Sequence[int]
     scenarios: Sequence[Scenario]
     metadata: Sequence[Mapping[str, Any]]
     counts: Sequence[int]
@@ -52,23 +71,27 @@ class ResultPart:
 
 
 def result_parts(
-    results: Sequence[tuple[Scenario, Path]],
+    results: Results,
 ) -> Generator[ResultPart, None, None]:
     """Yield the rows of all results.
 
     Args:
-        results: each scenario with the file that its result is in.
+        results: the results.
 
     Raises:
         ResultError: if a result is missing or damaged.
     """
-    groups = _groups(results)
+    groups = _groups(results.paths)
+
+    def begin(group: _Group) -> Future[list[Iterator[ResultPart]]]:
+        return readers.submit(_begun, group, results.scenarios)
+
     with ThreadPoolExecutor(READERS) as readers:
-        coming = deque(readers.submit(_begun, group) for group in islice(groups, READ_AHEAD))
+        coming = deque(map(begin, islice(groups, READ_AHEAD)))
         try:
             while coming:
                 begun = coming.popleft().result()
-                coming.extend(readers.submit(_begun, group) for group in islice(groups, 1))
+                coming.extend(map(begin, islice(groups, 1)))
                 for parts in begun:
                     yield from parts
         finally:
@@ -76,17 +99,15 @@ def result_parts(
                 future.cancel()
 
 
-def _groups(
-    results: Sequence[tuple[Scenario, Path]],
-) -> Iterator[list[tuple[Path, list[Scenario]]]]:
-    """Yield groups of files that are read together, and whose they are; large ones are alone."""
-    files: dict[Path, list[Scenario]] = {}
-    for scenario, path in results:
-        files.setdefault(path, []).append(scenario)
-    group: list[tuple[Path, list[Scenario]]] = []
+def _groups(paths: Sequence[Path]) -> Iterator[_Group]:
+    """Yield groups of files that are read together; large ones are alone."""
+    files: dict[Path, list[int]] = {}
+    for number, path in enumerate(paths):
+        files.setdefault(path, []).append(number)
+    group: _Group = []
     size = 0
-    for path, scenarios in files.items():
-        group.append((path, scenarios))
+    for path, numbers in files.items():
+        group.append((path, numbers))
         # Reading it will say that the file isn't there.
         with suppress(FileNotFoundError):
             size += path.stat().st_size
@@ -97,30 +118,33 @@ def _groups(
         yield group
 
 
-def _begun(group: Sequence[tuple[Path, list[Scenario]]]) -> list[Iterator[ResultPart]]:
+def _begun(group: _Group, scenarios: Sequence[Scenario]) -> list[Iterator[ResultPart]]:
     """Begin to read files: return the parts of each, of which the first two have been read.
 
     Hardly any result has more.
     """
     found = [
-        _own(path, scenarios[0]) if len(scenarios) == 1 else _shared(path, scenarios)
-        for path, scenarios in group
+        _own(path, numbers[0], scenarios[numbers[0]])
+        if len(numbers) == 1
+        else _shared(
+            path, {scenarios[number].id: (number, scenarios[number]) for number in numbers}
+        )
+        for path, numbers in group
     ]
     return [chain(list(islice(parts, 2)), parts) for parts in found]
 
 
-def _own(path: Path, scenario: Scenario) -> Iterator[ResultPart]:
+def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
     before: ResultPart | None = None
     for metadata, rows in read_parts(path, scenario.id):
         if before is not None:
             yield before
-        before = ResultPart([scenario], [metadata], [len(rows)], rows, last=False)
+        before = ResultPart([number], [scenario], [metadata], [len(rows)], rows, last=False)
     if before is not None:
-        yield ResultPart(before.scenarios, before.metadata, before.counts, before.rows)
+        yield replace(before, last=True)
 
 
-def _shared(path: Path, scenarios: Sequence[Scenario]) -> Iterator[ResultPart]:
-    known = {scenario.id: scenario for scenario in scenarios}
+def _shared(path: Path, known: Mapping[str, tuple[int, Scenario]]) -> Iterator[ResultPart]:
     try:
         shared = SharedFile(path)
         if not known.keys() <= shared.members.keys():
@@ -135,23 +159,23 @@ def _shared(path: Path, scenarios: Sequence[Scenario]) -> Iterator[ResultPart]:
 
 
 def _alike(
-    shared: SharedFile, scenarios: Sequence[Scenario], rows: pa.Table, *, last: bool
+    shared: SharedFile, those: Sequence[tuple[int, Scenario]], rows: pa.Table, *, last: bool
 ) -> Iterator[ResultPart]:
     """Cut rows where scenarios differ in what is kept of them, or have contingencies."""
     members, first = shared.members, 0
 
     def kind(numbered: tuple[int, Scenario]) -> tuple[int, str]:
         number, scenario = numbered
-        alone = number + 1 if scenario.contingencies is not None else 0
+        alone = number if scenario.contingencies is not None else -1
         return alone, repr(members[scenario.id].get("keep"))
 
-    for _, group in groupby(enumerate(scenarios), key=kind):
-        alike = [scenario for _, scenario in group]
+    for _, group in groupby(those, key=kind):
+        numbers, alike = zip(*group, strict=True)
         about = [members[scenario.id] for scenario in alike]
         reaches = [one.get("rows", (0, 0)) for one in about]
         counts = [stop - start for start, stop in reaches]
-        if len(scenarios) == 1:
+        if len(those) == 1:
             # One with many rows comes in several parts.
             counts = [len(rows)]
-        yield ResultPart(alike, about, counts, rows.slice(first, sum(counts)), last)
+        yield ResultPart(numbers, alike, about, counts, rows.slice(first, sum(counts)), last)
         first += sum(counts)

@@ -92,16 +92,30 @@ class ScenarioTable:
     """The table of scenarios, filled as results are read.
 
     Args:
-        results: each scenario with its result file.
         limits: what counts as a violation.
     """
 
-    def __init__(self, results: Sequence[tuple[Scenario, Path]], limits: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._rows = {scenario.id: _about(scenario, path) for scenario, path in results}
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._numbers: dict[str, int] = {}
+        self._ended = [_SCHEMA.empty_table()]
+        self._order: list[int] = []
         self._names: list[str] = []
         self._systems: list[pa.Table] = []
         self._owners: list[NDArray[np.int64]] = []
+
+    def begin(self, number: int, scenario: Scenario, path: Path) -> None:
+        """Begin the row of a scenario, if that hasn't been done.
+
+        Args:
+            number: the scenario's number in the manifest.
+            scenario: the scenario.
+            path: its result file.
+        """
+        if scenario.id not in self._rows:
+            self._rows[scenario.id] = _about(scenario, path)
+            self._numbers[scenario.id] = number
 
     def add(self, states: BaseStates) -> None:
         """Add states; those of one scenario must follow each other."""
@@ -153,7 +167,14 @@ class ScenarioTable:
     def table(self) -> pa.Table:
         """Return the table; nothing can be added afterwards."""
         self._settle(keep=0)
-        return pa.Table.from_pylist(list(self._rows.values()), _SCHEMA)
+        self._end([*self._rows])
+        return pa.concat_tables(self._ended).take(pa.array(np.argsort(self._order)))
+
+    def _end(self, names: Sequence[str]) -> None:
+        """Take rows that nothing will be added to for the table."""
+        rows = [self._rows.pop(name) for name in names]
+        self._ended.append(pa.Table.from_pylist(rows, _SCHEMA))
+        self._order += [self._numbers.pop(name) for name in names]
 
     def _settle(self, keep: int) -> None:
         """Sum up the states of all scenarios but the last ones, which may have more to come."""
@@ -167,6 +188,7 @@ class ScenarioTable:
             names = [self._names[number] for number in np.unique(owner[:end]).tolist()]
             for name, row in zip(names, zip(*figures.values(), strict=True), strict=True):
                 self._rows[name] |= dict(zip(figures, row, strict=True))
+        self._end(self._names[:whole])
         self._names = self._names[whole:]
         self._systems, self._owners = [system.slice(end)], [owner[end:] - whole]
 

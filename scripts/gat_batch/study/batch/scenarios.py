@@ -1,0 +1,131 @@
+"""The scenarios of a batch, each made when it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+from ..scenario import Scenario
+from .outlines import Outlines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+MOST_MADE = 30_000
+"""Scenarios that are kept for who asks again."""
+
+
+class Scenarios(Sequence[Scenario]):
+    """All scenarios, in the manifest's order.
+
+    A job needs its own of perhaps a million, and no process needs all at the same time.
+
+    Args:
+        entries: what each is made of, the manifest's entries say.
+        make: makes a scenario of it.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Any],
+        make: Callable[[Any], Scenario],
+    ) -> None:
+        self._entries = entries
+        self._make = make
+        self._made: dict[int, Scenario] = {}
+        self._order: deque[int] = deque()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, number: int) -> Scenario: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Scenario, ...]: ...
+    def __getitem__(self, number: int | slice) -> Scenario | tuple[Scenario, ...]:
+        if isinstance(number, slice):
+            return tuple(self[one] for one in range(*number.indices(len(self))))
+        place = range(len(self))[number]
+        found = self._made.get(place)
+        if found is None:
+            found = self._made[place] = self._make(self._entries[place])
+            self._order.append(place)
+            if len(self._order) > MOST_MADE:
+                # Threads that read results ask at the same time.
+                self._made.pop(self._order.popleft(), None)
+        return found
+
+
+class Members(Sequence[Scenario]):
+    """Some scenarios of a batch, each made when it is asked for.
+
+    Args:
+        scenarios: those of the batch.
+        numbers: numbers of the members among them.
+    """
+
+    def __init__(self, scenarios: Sequence[Scenario], numbers: Sequence[int]) -> None:
+        self._scenarios = scenarios
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Scenario: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Scenario, ...]: ...
+    def __getitem__(self, place: int | slice) -> Scenario | tuple[Scenario, ...]:
+        if isinstance(place, slice):
+            return tuple(self._scenarios[number] for number in self.numbers[place])
+        return self._scenarios[self.numbers[place]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A manifest that has passed its checks.
+
+    Attributes:
+        file: the manifest.
+        scenarios: the scenarios, in the manifest's order; each may be made when it is asked for.
+        outlines: an outline of each.
+        document: the manifest's content.
+        max_jobs: most scenarios solved at the same time, or None for no cap.
+        layout: how results are laid out in files; None for what the configuration says.
+        question: what the batch is to answer, or empty.
+        compare: tags of the groups of scenarios that are compared, or the key of metadata that
+            tells them apart; empty for none.
+    """
+
+    file: Path
+    scenarios: Sequence[Scenario]
+    outlines: Outlines = field(default_factory=lambda: Outlines((), (), ()))
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    max_jobs: int | None = None
+    layout: str | None = None
+    question: str = ""
+    compare: tuple[str, ...] | str = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the manifest's paths are relative to."""
+        return self.file.parent
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Name of each group that is compared, the reference first -> ids of its scenarios."""
+        found: dict[str, list[str]] = {}
+        if isinstance(self.compare, str):
+            for scenario in self.scenarios:
+                if (value := scenario.metadata.get(self.compare)) is not None:
+                    name = value if isinstance(value, str) else json.dumps(value)
+                    found.setdefault(name, []).append(scenario.id)
+        else:
+            found = {
+                tag: [one.id for one in self.scenarios if tag in one.tags] for tag in self.compare
+            }
+        return {name: tuple(ids) for name, ids in found.items()}
