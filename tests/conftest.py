@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import traceback
+import tempfile
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -25,7 +26,6 @@ import hypothesis
 import pytest
 import yaml
 
-from gat_batch.plan.fingerprints import forget_files
 from gat_batch.results.reader import read_metadata
 
 if TYPE_CHECKING:
@@ -49,14 +49,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @cache
-def snakemake_main() -> Callable[[list[str]], None]:
-    """Import what Snakemake's command imports sooner or later, its plugins too; return its main."""
-    import pandapower  # noqa: F401 - grids are checked before anything is run
-    import smart_open  # noqa: F401 - by which it reads its rules
-    import snakemake.cli
+def ready_python() -> Path:
+    """Start a Python that has its imports behind it, see ready/server.py; return its launcher."""
+    folder = Path(tempfile.mkdtemp(prefix="gat-batch-"))
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "ready" / "server.py", folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
 
-    snakemake.cli.get_argument_parser()
-    return snakemake.cli.main
+    def end() -> None:
+        server.communicate()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    assert server.stdout
+    assert server.stdout.readline() == b"ready\n"
+    return folder / "python"
 
 
 @dataclass
@@ -113,33 +123,17 @@ class Workspace:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake's command in the workspace and wait for it.
 
-        It runs in a fork of this process, which has its imports behind it: that saves seconds
-        in each of two hundred runs. A few tests start it as users do.
+        It and its jobs are run by a Python that has its imports behind it: that saves seconds in
+        each of two hundred runs. What is started by :meth:`start`, by commands of pages and on
+        SLURM is started as users do.
         """
-        main = snakemake_main()
-        outputs = [self.path.with_name(f"{self.path.name}.{end}") for end in ("out", "err")]
-        child = os.fork()
-        if not child:
-            code = 70
-            try:
-                # What this process has read of files, a new one wouldn't know.
-                forget_files()
-                os.chdir(self.path)
-                for descriptor, output in enumerate(outputs, 1):
-                    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-                main([*arguments])
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 1
-            except Exception:  # noqa: BLE001 - the fork must end here, whatever happens
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        texts = [output.read_text() for output in outputs]
-        return subprocess.CompletedProcess(arguments, os.waitstatus_to_exitcode(status), *texts)
+        return subprocess.run(
+            [ready_python(), "-m", "snakemake", *arguments],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def take_over(self, other: Workspace) -> None:
         """Copy all files of another workspace, and when they were changed."""
