@@ -16,10 +16,7 @@ SCRIPTS = ("solve", "summarise", "report", "finish", "make_scenarios", "export",
 
 def main() -> int:
     address, scripts, *command = sys.argv[1:]
-    known = [["-m", name] for name in MODULES]
-    # Faults that tests lay into a path strike where a Python starts.
-    if "PYTHONPATH" not in os.environ:
-        known += [[f"{scripts}/{name}.py"] for name in SCRIPTS]
+    known = [["-m", name] for name in MODULES] + [[f"{scripts}/{name}.py"] for name in SCRIPTS]
     if not any(command[: len(start)] == start for start in known):
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - what was asked for
     with socket(AF_UNIX) as link:

@@ -111,6 +111,12 @@ def start(link: socket) -> list[str]:
 
 def run(command: list[str]) -> int:
     """Run a command as Python does. Return its exit code if it ends by itself."""
+    # Python looks there when it starts, and so come faults into the jobs of a test.
+    if path := os.environ.get("PYTHONPATH"):
+        sys.path[1:1] = path.split(os.pathsep)
+        sys.modules.pop("sitecustomize", None)
+        with suppress(ModuleNotFoundError):
+            import_module("sitecustomize")
     try:
         sys.argv = command
         if command[0] == "-m":
