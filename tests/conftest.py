@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -48,6 +49,18 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with SLURM, whose tests take longest and mostly wait, then the largest groups."""
+
+    def group(item: pytest.Item) -> str:
+        marker = item.get_closest_marker("xdist_group")
+        return marker.args[0] if marker else ""
+
+    sizes = Counter(map(group, items))
+    sizes[""] = 0
+    items.sort(key=lambda item: (group(item) != "slurm", -sizes[group(item)]))
+
+
 @cache
 def ready_python() -> Path:
     """Start a Python that has its imports behind it, see ready/server.py; return its launcher."""
@@ -67,6 +80,17 @@ def ready_python() -> Path:
     assert server.stdout
     assert server.stdout.readline() == b"ready\n"
     return folder / "python"
+
+
+def run_script(name: str, *arguments: Any, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run one of scripts/ in a folder, by a Python that has its imports behind it, and wait."""
+    return subprocess.run(
+        [ready_python(), ROOT / "scripts" / f"{name}.py", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @dataclass

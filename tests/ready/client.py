@@ -11,7 +11,16 @@ from socket import AF_UNIX, send_fds, socket
 
 MODULES = ("snakemake", "gat_batch.api")
 # Analyses may use numba, which the server keeps out as jobs that solve do.
-SCRIPTS = ("solve", "summarise", "report", "finish", "make_scenarios", "export", "compare_batches")
+SCRIPTS = (
+    "solve",
+    "summarise",
+    "report",
+    "finish",
+    "make_scenarios",
+    "export",
+    "convert_grid",
+    "compare_batches",
+)
 
 
 def main() -> int:

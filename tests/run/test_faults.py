@@ -335,8 +335,10 @@ def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
 
 def test_a_run_on_slurm_without_slurm_ends_at_once(workspace, monkeypatch):
     workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]})
-    found = shutil.which  # the run is a fork of this process
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "sbatch" else found(name))
+    (workspace.path / "bin").mkdir()
+    for name in ("bash", "sh", "which"):
+        (workspace.path / "bin" / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(workspace.path / "bin"))
     profile = ("--profile", str(ROOT / "profiles" / "slurm"))
     started = time.monotonic()
     run = workspace.run(*profile)
