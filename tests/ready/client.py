@@ -23,10 +23,19 @@ SCRIPTS = (
 )
 
 
+def is_known(command: list[str], scripts: Path) -> bool:
+    match command:
+        case ["-m", module, *_]:
+            return module in MODULES
+        case [script, *_]:
+            path = Path(script).resolve()
+            return path.parent == scripts and path.stem in SCRIPTS
+    return False
+
+
 def main() -> int:
     address, scripts, *command = sys.argv[1:]
-    known = [["-m", name] for name in MODULES] + [[f"{scripts}/{name}.py"] for name in SCRIPTS]
-    if not any(command[: len(start)] == start for start in known):
+    if not is_known(command, Path(scripts)):
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - what was asked for
     with socket(AF_UNIX) as link:
         link.connect(address)

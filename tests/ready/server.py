@@ -1,8 +1,8 @@
 """Python that has its imports behind it: runs each command in a fork of this process.
 
-    server.py FOLDER    write the launcher FOLDER/python, serve it until standard input ends
+    server.py FOLDER    write FOLDER/python and FOLDER/snakemake, serve them until input ends
 
-A batch starts five processes, and nine tenths of their time are imports. The launcher takes the
+A batch starts five processes, and nine tenths of their time are imports. These launchers take the
 place of Python for them. Nothing but imports is done before a fork: it knows of no file.
 """
 
@@ -63,8 +63,9 @@ def serve(folder: Path) -> list[str]:
         door.bind(str(address))
         door.listen()
         words = [sys.executable, "-IS", Path(__file__).with_name("client.py"), address, SCRIPTS]
-        launcher.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
-        launcher.chmod(0o755)
+        for path, module in ((launcher, ""), (folder / "snakemake", "-m snakemake ")):
+            path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} {module}"$@"\n')
+            path.chmod(0o755)
         os.write(1, b"ready\n")
         gc.freeze()
         while door in select.select([door, 0], [], [])[0]:
