@@ -128,10 +128,16 @@ class Workspace:
             *arguments,
         ]
 
-    def start(self, *arguments: str, cores: int = 2, **keywords: Any) -> subprocess.Popen[str]:
-        """Start Snakemake in the workspace, in a process group of its own."""
+    def start(
+        self, *arguments: str, cores: int = 2, ready: bool = False, **keywords: Any
+    ) -> subprocess.Popen[str]:
+        """Start Snakemake in the workspace, in a process group of its own.
+
+        With ``ready`` as in :meth:`run`: then signals don't reach it, nor is it found by its name.
+        """
+        command = self.command("--cores", str(cores), *arguments)
         return subprocess.Popen(
-            self.command("--cores", str(cores), *arguments),
+            [ready_python(), *command[1:]] if ready else command,
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -148,8 +154,8 @@ class Workspace:
         """Run Snakemake's command in the workspace and wait for it.
 
         It and its jobs are run by a Python that has its imports behind it: that saves seconds in
-        each of two hundred runs. What is started by :meth:`start`, by commands of pages and on
-        SLURM is started as users do.
+        each of two hundred runs. Runs that are killed, the tutorial's and those on SLURM are
+        started as users do.
         """
         return subprocess.run(
             [ready_python(), "-m", "snakemake", *arguments],
