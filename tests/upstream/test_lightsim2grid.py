@@ -21,7 +21,7 @@ def test_newtons_method_takes_admittances_and_rows():
         start.copy(),
         power.astype(complex),
         rows[0],
-        np.ones(1),
+        np.ones(2),
         *rows[1:],
         10,
         1e-10,
