@@ -77,7 +77,7 @@ def serve(folder: Path) -> list[str]:
                     return command
             link.close()
             with suppress(ChildProcessError):
-                while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
+                while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
     os._exit(0)
 
