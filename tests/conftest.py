@@ -154,8 +154,8 @@ class Workspace:
         """Run Snakemake's command in the workspace and wait for it.
 
         It and its jobs are run by a Python that has its imports behind it: that saves seconds in
-        each of two hundred runs. Runs that are killed, the tutorial's and those on SLURM are
-        started as users do.
+        each of two hundred runs. Runs that are killed, the tutorial's, those on SLURM and one with
+        each solver (test_process.py) are started as users do.
         """
         return subprocess.run(
             [ready_python(), "-m", "snakemake", *arguments],
