@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import traceback
+import tempfile
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -25,7 +27,6 @@ import hypothesis
 import pytest
 import yaml
 
-from gat_batch.plan.fingerprints import forget_files
 from gat_batch.results.reader import read_metadata
 
 if TYPE_CHECKING:
@@ -48,15 +49,48 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-@cache
-def snakemake_main() -> Callable[[list[str]], None]:
-    """Import what Snakemake's command imports sooner or later, its plugins too; return its main."""
-    import pandapower  # noqa: F401 - grids are checked before anything is run
-    import smart_open  # noqa: F401 - by which it reads its rules
-    import snakemake.cli
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with SLURM, whose tests take longest and mostly wait, then the largest groups."""
 
-    snakemake.cli.get_argument_parser()
-    return snakemake.cli.main
+    def group(item: pytest.Item) -> str:
+        marker = item.get_closest_marker("xdist_group")
+        return marker.args[0] if marker else ""
+
+    sizes = Counter(map(group, items))
+    sizes[""] = 0
+    items.sort(key=lambda item: (group(item) != "slurm", -sizes[group(item)]))
+
+
+@cache
+def ready_python() -> Path:
+    """Start a Python that has its imports behind it, see ready/server.py; return its launcher."""
+    folder = Path(tempfile.mkdtemp(prefix="gat-batch-"))
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "ready" / "server.py", folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+    def end() -> None:
+        server.communicate()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    assert server.stdout
+    assert server.stdout.readline() == b"ready\n"
+    return folder / "python"
+
+
+def run_script(name: str, *arguments: Any, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run one of scripts/ in a folder, by a Python that has its imports behind it, and wait."""
+    return subprocess.run(
+        [ready_python(), ROOT / "scripts" / f"{name}.py", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @dataclass
@@ -94,10 +128,16 @@ class Workspace:
             *arguments,
         ]
 
-    def start(self, *arguments: str, cores: int = 2, **keywords: Any) -> subprocess.Popen[str]:
-        """Start Snakemake in the workspace, in a process group of its own."""
+    def start(
+        self, *arguments: str, cores: int = 2, ready: bool = False, **keywords: Any
+    ) -> subprocess.Popen[str]:
+        """Start Snakemake in the workspace, in a process group of its own.
+
+        With ``ready`` as in :meth:`run`: then signals don't reach it, nor is it found by its name.
+        """
+        command = self.command("--cores", str(cores), *arguments)
         return subprocess.Popen(
-            self.command("--cores", str(cores), *arguments),
+            [ready_python(), *command[1:]] if ready else command,
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -113,33 +153,17 @@ class Workspace:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake's command in the workspace and wait for it.
 
-        It runs in a fork of this process, which has its imports behind it: that saves seconds
-        in each of two hundred runs. A few tests start it as users do.
+        It and its jobs are run by a Python that has its imports behind it: that saves seconds in
+        each of two hundred runs. Runs that are killed, the tutorial's, those on SLURM and one with
+        each solver (test_process.py) are started as users do.
         """
-        main = snakemake_main()
-        outputs = [self.path.with_name(f"{self.path.name}.{end}") for end in ("out", "err")]
-        child = os.fork()
-        if not child:
-            code = 70
-            try:
-                # What this process has read of files, a new one wouldn't know.
-                forget_files()
-                os.chdir(self.path)
-                for descriptor, output in enumerate(outputs, 1):
-                    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-                main([*arguments])
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 1
-            except Exception:  # noqa: BLE001 - the fork must end here, whatever happens
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        texts = [output.read_text() for output in outputs]
-        return subprocess.CompletedProcess(arguments, os.waitstatus_to_exitcode(status), *texts)
+        return subprocess.run(
+            [ready_python(), "-m", "snakemake", *arguments],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def take_over(self, other: Workspace) -> None:
         """Copy all files of another workspace, and when they were changed."""

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, ready_python
 from pages import blocks
 
 from gat_batch.api import BatchJob
@@ -17,8 +17,9 @@ from gat_batch.errors import GatBatchError, ManifestError, ResultError
 
 
 @pytest.fixture
-def study(workspace):
-    """The files of README's chapter about a batch of one's own."""
+def study(workspace, monkeypatch):
+    """The files of README's chapter about a batch of one's own; runs of tests' own have imports."""
+    monkeypatch.setattr(sys, "executable", str(ready_python()))
     manifest, table = blocks("README.md", "   ")[:2]
     workspace.write("study/study.json", manifest.text)
     workspace.write("study/loads_peak.csv", table.text)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, ready_python
 from pages import blocks
 
 PAGES = {
@@ -37,8 +37,8 @@ def clone(tmp_path):
     return tmp_path
 
 
-def run(folder, command):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def run(folder, command, *before):
+    path = os.pathsep.join(map(str, [*before, Path(sys.executable).parent, os.environ["PATH"]]))
     return subprocess.run(  # noqa: S602 - as the page has it
         command,
         shell=True,
@@ -58,6 +58,8 @@ def test_a_page_works_as_it_stands(clone, pages, monkeypatch):
     if pages == PAGES["industry"]:
         for package in ("pypowsybl", "openpyxl"):
             pytest.importorskip(package, reason=f"{package} isn't installed")
+    # The first page starts Python as its reader does, the others one that has its imports.
+    before = [] if pages == PAGES["study"] else [ready_python().parent]
     known: dict[str, object] = {}
     done = 0
     for block in [block for page in pages for block in blocks(page)]:
@@ -67,7 +69,7 @@ def test_a_page_works_as_it_stands(clone, pages, monkeypatch):
         elif block.language == "bash":
             for command in block.text.splitlines():
                 if not command.startswith(ELSEWHERE):
-                    found = run(clone, command)
+                    found = run(clone, command, *before)
                     assert found.returncode == 0, f"{command}\n{found.stdout}{found.stderr}"
                     done += 1
         elif block.language == "python":

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 
 import numpy as np
 import pandapower
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import run_script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -334,19 +332,16 @@ def test_batches_are_compared(workspace):
         gap = (mine[name] - theirs[name]).abs()
         found = values[values["quantity"] == name]["difference"].abs()
         assert sorted(found) == pytest.approx(sorted(gap[gap > 1e-6]))
-    command = [sys.executable, str(ROOT / "scripts" / "compare_batches.py")]
-    run = subprocess.run(
-        [*command, str(second), str(workspace.batch), "--tolerance", "1e9"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def compare(*arguments):
+        return run_script("compare_batches", second, *arguments, cwd=workspace.path)
+
+    run = compare(workspace.batch, "--tolerance", "1e9")
     assert run.returncode == 1
     assert "4 scenarios, 2 with changes\n  only here, rows or scenarios: 1\n" in run.stdout
     assert "nan" not in run.stdout
     for folder, why in (("config", "holds no results"), ("nowhere", "no such folder")):
-        asked = [*command, str(second), str(workspace.path / folder)]
-        run = subprocess.run(asked, capture_output=True, text=True, check=False)
+        run = compare(workspace.path / folder)
         assert run.returncode == 2
         assert f"{folder}: {why}" in run.stderr
     same = second / "job_same" / "result.parquet"

@@ -13,7 +13,7 @@ import pandapower.control
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT, Workspace
+from conftest import ROOT, Workspace, run_script
 from gridfm_rules import read_tables
 
 from gat_batch.datasets.array_dataset import BESIDE, INPUTS, TARGETS, ArrayDataset
@@ -54,10 +54,7 @@ def batch(tmp_path_factory):
 
 
 def export(space, *arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study"]
-    return subprocess.run(
-        [*command, *arguments], cwd=space.path, capture_output=True, text=True, check=False
-    )
+    return run_script("export", "runs/batch/study", *arguments, cwd=space.path)
 
 
 def opened(batch, split=None, name="case14_ac", **keywords):

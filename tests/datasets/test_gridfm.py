@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandapower.control
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT, SHARED_GRIDS, Workspace
+from conftest import SHARED_GRIDS, Workspace, run_script
 from gridfm_rules import check_tables, read_tables
 
 from gat_batch.api import BatchJob
@@ -89,14 +87,8 @@ def batch(tmp_path_factory):
 
 
 def export(space, *arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study"]
-    return subprocess.run(
-        [*command, *arguments, "--to", "gridfm"],
-        cwd=space.path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("runs/batch/study", *arguments, "--to", "gridfm")
+    return run_script("export", *arguments, cwd=space.path)
 
 
 DATASETS = [

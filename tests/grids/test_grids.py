@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 import scipy.io
-from conftest import ROOT
+from conftest import run_script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -393,13 +391,7 @@ def test_hash_of_a_dataset_is_of_its_content_not_of_its_writing(tmp_path):
 
 
 def convert(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "convert_grid.py"), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_script("convert_grid", *arguments, cwd=cwd)
 
 
 def test_convert_grid_writes_says_and_does_not_overwrite(tmp_path):

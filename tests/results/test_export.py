@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from copy import deepcopy
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandapower.networks
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import ROOT, Workspace
+from conftest import Workspace, run_script
 
 from gat_batch.api import BatchJob
 from gat_batch.errors import GatBatchError
@@ -59,10 +57,7 @@ def job(batch, monkeypatch):
 
 
 def export(batch, *arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study"]
-    return subprocess.run(
-        [*command, *arguments], cwd=batch.path, capture_output=True, text=True, check=False
-    )
+    return run_script("export", "runs/batch/study", *arguments, cwd=batch.path)
 
 
 @pytest.mark.parametrize(("scenario", "snapshot", "contingency"), STATES)

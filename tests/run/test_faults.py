@@ -275,7 +275,7 @@ def test_an_ended_run_goes_on_where_it_was(workspace, ending):
 def test_a_manifest_edited_during_a_run_is_for_the_next_one(workspace, meanwhile):
     write_batch(workspace, slow(20))
     workspace.configure(scenarios_per_job=7)
-    process = workspace.start(cores=1)
+    process = workspace.start(cores=1, ready=True)
     wait_for_results(workspace, 3, process)
     match meanwhile:
         case "more scenarios":
@@ -312,7 +312,7 @@ def test_a_killed_process_costs_no_finished_result(workspace, victim):
 def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
     write_batch(workspace, slow(3) | {"held": "loads_held.csv", "bad": "loads_kill.csv"})
     workspace.configure(scenarios_per_job=3, retry_attempts=1)
-    process = workspace.start()
+    process = workspace.start(ready=True)
     wait_for_results(workspace, 3, process)
     # From another folder, where Snakemake's own lock doesn't reach.
     elsewhere = workspace.path / "elsewhere"
@@ -335,8 +335,10 @@ def test_a_second_run_of_a_batch_says_so_and_harms_nothing(workspace):
 
 def test_a_run_on_slurm_without_slurm_ends_at_once(workspace, monkeypatch):
     workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]})
-    found = shutil.which  # the run is a fork of this process
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == "sbatch" else found(name))
+    (workspace.path / "bin").mkdir()
+    for name in ("bash", "sh", "which"):
+        (workspace.path / "bin" / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(workspace.path / "bin"))
     profile = ("--profile", str(ROOT / "profiles" / "slurm"))
     started = time.monotonic()
     run = workspace.run(*profile)

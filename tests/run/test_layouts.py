@@ -14,7 +14,7 @@ from itertools import pairwise
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_script
 
 from gat_batch.api import BatchJob
 from gat_batch.results.reader import read_metadata, read_result, results_in
@@ -111,12 +111,7 @@ def test_a_shared_result_has_the_rows_of_single_ones_bit_for_bit(workspace, monk
         )
         pd.testing.assert_frame_equal(one, other, check_exact=True)
     # Whoever compares the two batches, or asks for one state, needn't know how they are laid out.
-    compared = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "compare_batches.py", workspace.batch, batch],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    compared = run_script("compare_batches", workspace.batch, batch, cwd=workspace.path)
     assert compared.returncode == 0, compared.stdout + compared.stderr
     assert f"{len(scenarios)} scenarios, 0 with changes" in compared.stdout
     monkeypatch.chdir(workspace.path)

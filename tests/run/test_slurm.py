@@ -126,10 +126,11 @@ def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
 
 
 def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    """The same, but for how often it asks for its jobs; see slurm/impatient.py."""
+    """The same, but for how soon and how often it asks for its jobs; see slurm/impatient.py."""
     command = slurm_command(space)
     place = command.index("-m")
     command[place : place + 2] = [str(ROOT / "tests" / "slurm" / "impatient.py")]
+    command += ["--slurm-init-seconds-before-status-checks", "1"]
     return subprocess.Popen(
         [*command, *arguments],
         cwd=space.path,

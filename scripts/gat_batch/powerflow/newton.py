@@ -107,7 +107,8 @@ def newton(
     iterations = options.get("max_iteration", "auto")
     most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
     begin = start[posed.live]
-    done = posed.solver.solve(posed.bus, begin, power, ref, np.ones(1), pv, pq, most, tolerance)
+    share = np.ones(len(begin))
+    done = posed.solver.solve(posed.bus, begin, power, ref, share, pv, pq, most, tolerance)
     solved = posed.solver.get_V()
     if not done:
         del kept["newton"]

@@ -8,8 +8,9 @@ from typing import Any
 def klu_newton() -> Any:
     """Return a solver of AC equations with one slack, by KLU.
 
-    Its method ``compute_pf`` takes admittances, starting voltages, injections, and the rows of
-    slack, voltage-controlled and load buses; ``get_V`` and ``get_nb_iter`` tell what came of it.
+    Its method ``compute_pf`` takes admittances, starting voltages, injections, the rows of slack
+    buses, a share of the slack for each bus, which says nothing where there is one, and the rows
+    of voltage-controlled and load buses; ``get_V`` and ``get_nb_iter`` tell what came of it.
     """
     from lightsim2grid.solver import KLUSolverSingleSlack
 
