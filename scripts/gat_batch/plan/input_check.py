@@ -103,21 +103,17 @@ def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchErr
             yield TableError(what, file=path, scenario=scenario.id, field=key, hint=hint)
 
 
-def _study_faults(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[GatBatchError]:
+def _study_faults(plan: Plan, scenarios: Members) -> Iterator[GatBatchError]:
     """Yield faults of grids and tables that can't be read or don't fit together."""
-    if not scenarios:
-        return
-    told = [
-        shard.needs.elements or not plan.grid(shard.scenarios[0]).ships for shard in plan.shards
-    ]
-    if not any(told):
-        return
+    outlines = plan.batch.outlines
     by_grid: dict[str, list[int]] = {}
-    for number, scenario in enumerate(scenarios):
-        by_grid.setdefault(scenario.grid, []).append(number)
-    for _, numbers in sorted(by_grid.items()):
-        members = Members(scenarios, numbers)
-        if any(map(names_elements, members)) or not plan.grid(members[0]).ships:
+    for place, number in enumerate(scenarios.numbers):
+        by_grid.setdefault(outlines[number].grid, []).append(place)
+    named = {outlines[shard.numbers[0]].grid for shard in plan.shards if shard.needs.elements}
+    for grid, places in sorted(by_grid.items()):
+        members = Members(scenarios, places)
+        asked = grid in named and any(map(names_elements, members))
+        if asked or not plan.grid(members[0]).ships:
             # Imported late: a batch with nothing to solve needs no pandapower.
             from .study_check import grid_faults
 
