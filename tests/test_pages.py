@@ -25,6 +25,12 @@ PAGES = {
     "module": ["docs/howto/module.md"],
 }
 
+NEEDED = {
+    "docs/howto/industry-files.md": ("pypowsybl", "openpyxl"),
+    "docs/howto/datasets.md": ("h5py",),
+}
+"""First page -> packages of extras that the pages need."""
+
 ELSEWHERE = ("make ",)
 """Commands that make the environment, in which this runs already."""
 
@@ -55,9 +61,8 @@ def run(folder, command):
 @pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
 def test_a_page_works_as_it_stands(clone, pages, monkeypatch):
     monkeypatch.chdir(clone)
-    if pages == PAGES["industry"]:
-        for package in ("pypowsybl", "openpyxl"):
-            pytest.importorskip(package, reason=f"{package} isn't installed")
+    for package in NEEDED.get(pages[0], ()):
+        pytest.importorskip(package, reason=f"{package} isn't installed")
     known: dict[str, object] = {}
     done = 0
     for block in [block for page in pages for block in blocks(page)]:

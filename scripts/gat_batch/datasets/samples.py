@@ -54,7 +54,7 @@ class Sample:
         split: what it is for: ``train``, ``validation`` or ``test``.
         topology: what is out of service, as ``line:7+trafo:3``.
         number: its number in the dataset, or None if the tables can't hold it.
-        beside: its DC counterpart, if that was solved.
+        counterpart: the state that asks the same by DC, if there is one.
     """
 
     scenario: Scenario
@@ -68,7 +68,13 @@ class Sample:
     split: str = ""
     topology: str = ""
     number: int | None = None
-    beside: Sample | None = None
+    counterpart: Sample | None = None
+
+    @property
+    def beside(self) -> Sample | None:
+        """Its DC counterpart, if that was solved."""
+        other = self.counterpart
+        return other if other is not None and other.status == "ok" else None
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def sample_sets(plan: Plan, splitting: Splitting) -> list[SampleSet]:
     beside = {
         (keys[state.scenario.id][0], state.snapshot, state.scenario.solver): state
         for state in states
-        if state.scenario.solver in COUNTERPART.values() and state.status == "ok"
+        if state.scenario.solver in COUNTERPART.values()
     }
     for state in states:
         scenario, solver = state.scenario, state.scenario.solver
@@ -129,7 +135,7 @@ def sample_sets(plan: Plan, splitting: Splitting) -> list[SampleSet]:
         state.load = loads.setdefault((load, state.snapshot), len(loads))
         state.topology = "+".join(sorted(f"{one.type}:{one.id}" for one in scenario.outages))
         state.split = splitting.of(state.topology, f"{load} {state.snapshot}")
-        state.beside = beside.get((same, state.snapshot, COUNTERPART[solver]))
+        state.counterpart = beside.get((same, state.snapshot, COUNTERPART[solver]))
         key = str(plan.grid(scenario)), solver
         if key not in found:
             names = {one.name for one in found.values()}
