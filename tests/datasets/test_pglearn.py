@@ -44,6 +44,7 @@ FAMILIES = [
     {"id": "alone", "solver": "ac_opf", "load_scale": 1.03},
     {"id": "dark", "sweep": OPTIMA, "load_scale": 9.0},
     {"id": "dear", "sweep": OPTIMA, "load_scale": 1.0},
+    {"id": "twice", "solver": "ac_opf", "load_scale": 1.0},
     {"id": "far", "solver": "ac", "load_scale": 30.0},
     {"id": "taps", "grid": "taps.json", "solver": "ac", "options": {"tap_control": True},
      "draws": {"count": 3, "random": {"demand": {**LOADS, "std": 0.3}}}},

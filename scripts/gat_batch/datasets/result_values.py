@@ -60,9 +60,13 @@ def result_values(
     Raises:
         ResultError: if the table isn't there.
     """
-    place = {
-        (one.scenario.id, one.snapshot): at for at, one in enumerate(samples) if one is not None
-    }
+    place: dict[tuple[str, str | None], int] = {}
+    again: dict[int, int] = {}
+    for at, one in enumerate(samples):
+        if one is not None:
+            first = place.setdefault((one.scenario.id, one.snapshot), at)
+            if first != at:
+                again[at] = first
     wanted = pa.array(dict.fromkeys(name for name, _ in place), pa.string())
     groups = sorted({group for one in samples if one is not None for group in one.groups})
     values: Values = {}
@@ -77,6 +81,9 @@ def result_values(
                 _add(values, part.filter(chosen), place, len(samples), ids, names=quantities)
     except FileNotFoundError:
         raise ResultError("no such file", file=file, hint="run the batch first") from None
+    # Several samples may have the same DC solution beside them.
+    for known in values.values():
+        known[[*again]] = known[[*again.values()]]
     return values
 
 
