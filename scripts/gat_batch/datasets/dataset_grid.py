@@ -14,7 +14,7 @@ from ..grids import read_grid
 from ..grids.elements import ElementIndex
 from ..model.grid_model import prepare
 from ..model.nodal_power import SIGN
-from ..model.scenario_tables import read_states
+from ..model.scenario_tables import own_grid, read_states
 from ..model.state import State
 from ..powerflow.admittances import SHAPING
 from ..powerflow.injections.state_columns import Columns
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     Complexes = NDArray[np.complex128]
     _State = tuple[Columns, Costs]
 
-MOST_TAPS = 1000
-"""Most sets of tap positions whose parameters are kept."""
+MOST_PARAMETERS = 1000
+"""Most sets of impedances and tap positions whose parameters are kept."""
 
 
 class DatasetGrid:
@@ -85,7 +85,7 @@ class DatasetGrid:
         self.model = prepare(self.net)
         self.generators = generators_of(self.net, self.grid, dispatched=self.dispatched)
         self.approximated = approximated(self.generators, self.model.costs)
-        self._taps: dict[bytes, Branches] = {}
+        self._parameters: dict[object, Branches] = {}
 
     def arrays(self, samples: Sequence[Sample]) -> tuple[SampleArrays, Values, Values]:
         """Return the arrays of some samples, and the values of the results that they are made of.
@@ -97,7 +97,7 @@ class DatasetGrid:
         self._check(values, samples)
         drawn = demand_solved(self.grid, self.generators, self.model.position, values)
         power = self._generation(values, "p_mw") + 1j * self._generation(values, "q_mvar")
-        branches = self._branches(values, len(samples))
+        branches = self._branches(values, samples)
         states = [*self._states(samples)]
         arrays = self._made(samples, states, branches, (drawn, self._voltage(values), power))
         if self.priced:
@@ -185,7 +185,7 @@ class DatasetGrid:
         drawn = [demand_asked(self.grid, self.generators, column) for column, _ in states]
         voltage = np.zeros((len(samples), len(self.grid.kv)), complex)
         power = np.zeros((len(samples), len(self.generators.kind)), complex)
-        branches = self._branches({}, len(samples))
+        branches = self._branches({}, samples)
         return self._made(samples, states, branches, (np.stack(drawn), voltage, power))
 
     def _made(
@@ -201,31 +201,36 @@ class DatasetGrid:
         ]
         return arrays_of(self.grid, self.generators, samples, (_stacked(asked), branches), solved)
 
-    def _branches(self, values: Values, count: int) -> Branches:
-        """Return parameters at the taps of each sample, with samples first."""
+    def _branches(self, values: Values, samples: Sequence[Sample]) -> Branches:
+        """Return parameters at the impedances and taps of each sample, with samples first."""
         taps = {
             element: values[element, "tap_pos"]
             for element in ("trafo", "trafo3w")
             if (element, "tap_pos") in values
         }
         names = ("impedance", "charging", "tap", "shift", "beyond")
-        if not taps:
+        if not taps and all(one.scenario.impedances is None for one in samples):
             own = [getattr(self.grid.branches, name) for name in names]
-            return Branches(*(np.broadcast_to(one, (count, *one.shape)) for one in own))
-        found = [self._at({name: of[at] for name, of in taps.items()}) for at in range(count)]
+            return Branches(*(np.broadcast_to(one, (len(samples), *one.shape)) for one in own))
+        found = [
+            self._at(one.scenario, {name: of[at] for name, of in taps.items()})
+            for at, one in enumerate(samples)
+        ]
         return Branches(*(np.stack([getattr(one, name) for one in found]) for name in names))
 
-    def _at(self, taps: dict[str, Reals]) -> Branches:
-        key = b"".join(values.tobytes() for values in taps.values())
-        if key not in self._taps:
-            if len(self._taps) >= MOST_TAPS:
-                self._taps.clear()
-            net = deepcopy(self.net)
+    def _at(self, scenario: Scenario, taps: dict[str, Reals]) -> Branches:
+        rows = scenario.impedances, scenario.impedance_rows
+        key = rows, b"".join(values.tobytes() for values in taps.values())
+        if key not in self._parameters:
+            if len(self._parameters) >= MOST_PARAMETERS:
+                self._parameters.clear()
+            net = deepcopy(own_grid(self.index, scenario))
             for element, values in taps.items():
                 known = ~np.isnan(values)
                 net[element].loc[known, "tap_pos"] = values[known]
-            self._taps[key] = grid_arrays(net, self.options, dispatched=self.dispatched).branches
-        return self._taps[key]
+            made = grid_arrays(net, self.options, dispatched=self.dispatched)
+            self._parameters[key] = made.branches
+        return self._parameters[key]
 
     def _dc(self, arrays: SampleArrays, beside: Values, samples: Sequence[Sample]) -> DcArrays:
         found = np.array([one.beside is not None for one in samples])

@@ -50,10 +50,13 @@ CARRIED = (
 )
 """Keys of a scenario that the manifest takes as they are."""
 
-PATHS = ("grid", "loads", "gens", "costs", "limits", "contingencies", "actions", "categories")
+PATHS = (
+    "grid", "loads", "gens", "costs", "limits", "impedances", "contingencies", "actions",
+    "categories",
+)  # fmt: skip
 """Keys whose values may name files."""
 
-FILES = ("grid", "loads", "gens", "costs", "limits", "actions", "sets", "table")
+FILES = ("grid", "loads", "gens", "costs", "limits", "impedances", "actions", "sets", "table")
 """Keys, of values within those too, whose text is a path."""
 
 

@@ -34,7 +34,7 @@ MANIFEST_KEYS = (
 MERGED_KEYS = ("scale", "options", "metadata")
 """Keys whose values are merged with those of the base; all others replace them."""
 
-TABLES = ("costs", "limits")
+TABLES = ("costs", "limits", "impedances")
 
 PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid", *TABLES)
 """What a sweep can vary, beside ``scale.NAME`` and ``options.NAME``."""
