@@ -14,6 +14,7 @@ from conftest import ROOT, Workspace
 from gridfm_rules import check_tables, read_tables
 
 from gat_batch.api import BatchJob
+from gat_batch.datasets.array_dataset import ArrayDataset
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("impedances")]
 
@@ -217,6 +218,32 @@ def test_changed_impedances_are_solved_again(batch, tmp_path):
     assert space.run().returncode == 0
     after = space.solved()
     assert {name for name in before if after[name] != before[name]} == {"shared"}
+
+
+def test_drawn_impedances_are_solved_and_exported(tmp_path):
+    space = Workspace(tmp_path)
+    space.configure(manifest="study.yaml")
+    uniform = {"distribution": "uniform", "low": 0.8, "high": 1.2}
+    random = {"r": {"of": "line", "impedance": "r", **uniform}}
+    random |= {"x": {"of": "line", "impedance": "x", **uniform}, "d": {"of": "load", "std": 0.1}}
+    family = {"id": "d", "sweep": {"solver": ["ac", "dc"]}, "draws": {"count": 4, "random": random}}
+    content = {"version": 1, "grid": "pandapower:case30", "scenarios": [family]}
+    space.write("study.yaml", content)
+    run = space.run()
+    assert run.returncode == 0, run.stdout + run.stderr
+    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study", "sets"]
+    for layout in ("gridfm", "numpy"):
+        made = [*command[:-1], layout, "--to", layout]
+        subprocess.run(made, cwd=tmp_path, capture_output=True, check=True)
+    tables = read_tables(tmp_path / "gridfm" / "case30_ac" / "raw")
+    check_tables(tables, 100.0, "pf")
+    branch = tables["branch_data"].set_index(["scenario", "idx"])[["r", "x"]]
+    factors = (branch / branch.loc[0]).dropna()
+    assert factors["x"].std() > 0.1
+    assert abs(factors.corr().loc["r", "x"]) < 0.9
+    dataset = ArrayDataset(tmp_path / "numpy" / "case30_ac")
+    assert (dataset[0]["admittance"] != dataset[1]["admittance"]).any()
+    assert not np.isnan(tables["bus_data"]["Va_dc"]).any()
 
 
 @pytest.mark.parametrize(
