@@ -225,15 +225,16 @@ def test_drawn_impedances_are_solved_and_exported(tmp_path):
     space.configure(manifest="study.yaml")
     uniform = {"distribution": "uniform", "low": 0.8, "high": 1.2}
     random = {"r": {"of": "line", "impedance": "r", **uniform}}
-    random |= {"x": {"of": "line", "impedance": "x", **uniform}, "d": {"of": "load", "std": 0.1}}
-    family = {"id": "d", "sweep": {"solver": ["ac", "dc"]}, "draws": {"count": 4, "random": random}}
+    random |= {"x": {"of": "line", "impedance": "x", **uniform}}
+    draws = {"count": 12, "random": random}
+    family = {"id": "d", "sweep": {"solver": ["ac", "dc"]}, "draws": draws}
     content = {"version": 1, "grid": "pandapower:case30", "scenarios": [family]}
     space.write("study.yaml", content)
     run = space.run()
     assert run.returncode == 0, run.stdout + run.stderr
     command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study", "sets"]
     for layout in ("gridfm", "numpy"):
-        made = [*command[:-1], layout, "--to", layout]
+        made = [*command[:-1], layout, "--to", layout, "--split", "0.4", "0.3", "0.3"]
         subprocess.run(made, cwd=tmp_path, capture_output=True, check=True)
     tables = read_tables(tmp_path / "gridfm" / "case30_ac" / "raw")
     check_tables(tables, 100.0, "pf")
@@ -244,6 +245,9 @@ def test_drawn_impedances_are_solved_and_exported(tmp_path):
     dataset = ArrayDataset(tmp_path / "numpy" / "case30_ac")
     assert (dataset[0]["admittance"] != dataset[1]["admittance"]).any()
     assert not np.isnan(tables["bus_data"]["Va_dc"]).any()
+    samples = pd.read_parquet(tmp_path / "numpy" / "case30_ac" / "samples.parquet")
+    assert {*samples["load_scenario_idx"]} == {0}
+    assert len({*samples["split"]}) > 1
 
 
 @pytest.mark.parametrize(

@@ -131,10 +131,10 @@ def sample_sets(plan: Plan, splitting: Splitting) -> list[SampleSet]:
         scenario, solver = state.scenario, state.scenario.solver
         if solver not in COUNTERPART:
             continue
-        same, load = keys[scenario.id]
+        same, load, drawn = keys[scenario.id]
         state.load = loads.setdefault((load, state.snapshot), len(loads))
         state.topology = "+".join(sorted(f"{one.type}:{one.id}" for one in scenario.outages))
-        state.split = splitting.of(state.topology, f"{load} {state.snapshot}")
+        state.split = splitting.of(state.topology, f"{load} {state.snapshot}{drawn}")
         state.counterpart = beside.get((same, state.snapshot, COUNTERPART[solver]))
         key = str(plan.grid(scenario)), solver
         if key not in found:
@@ -155,14 +155,19 @@ def _is_whole(state: Sample) -> bool:
     return state.status == "ok" and all(one.type != "bus" for one in state.scenario.outages)
 
 
-def _asked(plan: Plan, scenario: Scenario) -> tuple[str, str]:
-    """Return a hash of what a scenario asks, whatever solves it, and one of its loads."""
+def _asked(plan: Plan, scenario: Scenario) -> tuple[str, str, str]:
+    """Return hashes of what a scenario asks, whatever solves it.
+
+    Returns:
+        One of all, one of its loads, and one of its impedances if they were drawn, else nothing.
+    """
     made = plan.product.tables if plan.product else {}
     facts = scenario_facts(scenario, plan.config, plan.grid(scenario), made)
     same = {name: value for name, value in facts.items() if name not in SOLVING}
     same["dispatch"] = scenario.options.get("dispatch")
     load = [facts["grid"], facts["loads"], facts["load_scale"], facts.get("time_slices")]
-    return digest(same), digest(load)
+    drawn = f" {facts['impedances']}" if scenario.impedance_rows else ""
+    return digest(same), digest(load), drawn
 
 
 def _name(grid: str, solver: str, taken: Iterable[str]) -> str:
