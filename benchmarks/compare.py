@@ -174,7 +174,8 @@ def write_tables(folder: Path, grid: str, count: int, spread: tuple[float, float
 def run(command: list[str], folder: Path) -> Run:
     """Run a command to its end."""
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, stdout=silent, stderr=silent)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -25,6 +25,12 @@ PAGES = {
     "module": ["docs/howto/module.md"],
 }
 
+NEEDED = {
+    "docs/howto/industry-files.md": ("pypowsybl", "openpyxl"),
+    "docs/howto/datasets.md": ("h5py",),
+}
+"""First page -> packages of extras that the pages need."""
+
 ELSEWHERE = ("make ",)
 """Commands that make the environment, in which this runs already."""
 
@@ -55,9 +61,8 @@ def run(folder, command, *before):
 @pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
 def test_a_page_works_as_it_stands(clone, pages, monkeypatch):
     monkeypatch.chdir(clone)
-    if pages == PAGES["industry"]:
-        for package in ("pypowsybl", "openpyxl"):
-            pytest.importorskip(package, reason=f"{package} isn't installed")
+    for package in NEEDED.get(pages[0], ()):
+        pytest.importorskip(package, reason=f"{package} isn't installed")
     # The first page starts Python as its reader does, the others one that has its imports.
     before = [] if pages == PAGES["study"] else [ready_python().parent]
     known: dict[str, object] = {}

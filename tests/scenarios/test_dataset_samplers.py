@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pandapower
 import pandapower.networks
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -259,6 +260,15 @@ def test_topologies_at_random_need_no_draws(expand):
         (drawn(x={"of": "load", "std": 1, "permute": True}), ["permute", "is for costs"]),
         (drawn(x={"of": "cost", "std": 1, "permute": True}), ["std", "permute"]),
         (drawn(x={"of": "cost", "std": 1, "where": {"id": 1}}), ["where", "with costs"]),
+        (drawn(x={"of": "line", "std": 1}), ["say which impedance"]),
+        (drawn(x={"of": "load", "std": 1, "impedance": "r"}), ["of", "'load' are not drawn"]),
+        (drawn(x={"of": "line", "std": 1, "impedance": "r", "set": "p_mw"}), ["with impedances"]),
+        (drawn(x={"of": "line", "rate": 0.1, "impedance": "r"}), ["does not go with a rate"]),
+        (drawn(x={"of": "line", "std": 9, "impedance": "r"}), ["leads to a factor of -"]),
+        (
+            {"impedances": "i.csv", **drawn(x={"of": "line", "std": 1, "impedance": "r"})},
+            ["impedances", "does not combine"],
+        ),
         (
             {"costs": "c.csv", **drawn(x={"of": "cost", "std": 1})},
             ["costs", "does not combine"],
@@ -398,3 +408,68 @@ def test_scenarios_share_a_table_of_costs(workspace):
         workspace.write("manifest.json", manifest)
         run = workspace.run("-n")
         assert (run.returncode != 0, told in run.stdout + run.stderr) == (True, True)
+
+
+def impedances_of(tmp_path, entries, name="out"):
+    """Rows of the impedances of each scenario, by element and index."""
+    files = sorted((tmp_path / name).glob("impedances_*.parquet"))
+    table = pa.concat_tables([pq.read_table(file) for file in files]).to_pandas()
+    by_rows = dict(list(table.groupby("scenario")))
+    return [by_rows[entry["impedances"]["rows"]].set_index(["element", "id"]) for entry in entries]
+
+
+def test_impedances_have_a_factor_a_branch_a_draw(expand, tmp_path):
+    net = pandapower.networks.case118()
+    uniform = {"distribution": "uniform", "low": 0.8, "high": 1.2}
+    quantities = {
+        "r": {"of": "line", "impedance": "r", **uniform},
+        "x": {"of": "line", "impedance": "x", **uniform},
+        "c": {"of": "line", "impedance": "b", **uniform, "where": {"id": [3, 7]}},
+        "t": {"of": "trafo", "impedance": "x", **uniform},
+        "u": {"of": "trafo", "impedance": "all", "std": 0.01, "correlation": 1.0},
+    }
+    entries, _ = expand(drawn(60, **quantities), grid="pandapower:case118")
+    rows = impedances_of(tmp_path, entries)
+    lines = np.stack(
+        [
+            one.loc["line"].loc[net.line.index, ["r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km"]]
+            for one in rows
+        ]
+    )
+    given = net.line[["r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km"]].to_numpy()
+    factors = lines / np.where(given == 0, np.nan, given)
+    for part in (0, 1):
+        own = factors[..., part].ravel()
+        own = own[np.isfinite(own)]
+        assert stats.kstest(own, stats.uniform(0.8, 0.4).cdf).pvalue > 1e-4
+    both = np.isfinite(factors).all(axis=2)
+    assert abs(np.corrcoef(factors[both][:, :2].T)[0, 1]) < 0.05
+    scaled = np.flatnonzero((lines[..., 2] != given[:, 2]).any(axis=0))
+    assert set(net.line.index[scaled]) <= {3, 7}
+    assert len(scaled)
+    for one in rows[:5]:
+        trafo = one.loc["trafo"].loc[net.trafo.index]
+        x, own = (
+            np.sqrt(table["vk_percent"] ** 2 - table["vkr_percent"] ** 2)
+            for table in (trafo, net.trafo)
+        )
+        alike = (trafo["pfe_kw"] / net.trafo["pfe_kw"]).dropna()
+        assert (x / own > 0.7).all()
+        assert (x / own < 1.3).all()
+        assert alike.empty or alike.std() < 1e-12
+
+
+def test_impedances_have_addresses(expand, tmp_path):
+    uniform = {"distribution": "uniform", "low": 0.8, "high": 1.2}
+    length = {"length": {"of": "line", "impedance": "all", **uniform}}
+    first, more = (
+        impedances_of(tmp_path, expand(drawn(count, **length, **further), name=name)[0], name)
+        for name, count, further in (
+            ("few", 3, {}),
+            ("many", 5, {"noise": {"of": "load", "std": 0.1}}),
+        )
+    )
+    for before, after in zip(first, more[:3], strict=True):
+        assert before.drop(columns="scenario").equals(after.drop(columns="scenario"))
+    again = impedances_of(tmp_path, expand(drawn(3, **length), name="other", seed=6)[0], "other")
+    assert not first[0]["x_ohm_per_km"].equals(again[0]["x_ohm_per_km"])

@@ -4,5 +4,5 @@ In: a batch with its summary. Out: arrays of one grid's buses, branches and gene
 sample, and files of them in the layouts that others read, with a card that says what they hold.
 """
 
-LAYOUTS = ("gridfm", "numpy")
+LAYOUTS = ("gridfm", "numpy", "pglearn")
 """Layouts of the files of a dataset."""

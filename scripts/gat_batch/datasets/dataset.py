@@ -17,6 +17,8 @@ from .data_card import CARD, data_card
 from .dataset_grid import DatasetGrid
 from .layouts.arrays import ArrayLayout
 from .layouts.gridfm import PARTITION, GridfmLayout
+from .layouts.pglearn import PglearnLayout
+from .rows.element_table import element_table
 from .samples import sample_sets, sample_table
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class _Files(Protocol):
 
 class _Layout(Protocol):
     def part(self, number: int) -> _Files: ...
-    def finish(self, varying: set[str]) -> None: ...
+    def finish(self, varying: set[str]) -> list[str]: ...
 
 
 Made = tuple[dict[str, float], set[str]]
@@ -95,8 +97,8 @@ def write_datasets(
 
 
 def _write(plan: Plan, samples: SampleSet, folder: Path, layout: str, workers: int) -> None:
-    grid = DatasetGrid(plan, samples)
-    files = _layout(layout, folder, grid, samples.held)
+    grid = DatasetGrid(plan, samples, priced=layout == "pglearn")
+    files = _layout(layout, folder, grid, samples)
     work = _Work(grid, samples.held, files)
     parts = range(-(-len(samples.held) // PARTITION))
     made = [*_made(work, parts, min(workers, len(parts)))]
@@ -105,19 +107,24 @@ def _write(plan: Plan, samples: SampleSet, folder: Path, layout: str, workers: i
         if checks.get(name, 0.0) > most:
             what = f"check {name} comes to {checks[name]:g}, more than {most:g}"
             raise ResultError(what, file=plan.summary("aggregated_results.parquet"))
-    files.finish({name for _, varying in made for name in varying})
+    told = files.finish({name for _, varying in made for name in varying})
     pq.write_table(sample_table(samples), folder / "samples.parquet", compression="zstd")
-    pq.write_table(grid.elements(), folder / "elements.parquet", compression="zstd")
-    replace_json(folder / CARD, data_card(plan, samples, grid, layout, checks))
+    elements = element_table(grid.net, grid.grid, grid.generators)
+    pq.write_table(elements, folder / "elements.parquet", compression="zstd")
+    card = data_card(plan, samples, grid, layout, checks)
+    card["approximations"] += told
+    replace_json(folder / CARD, card)
 
 
-def _layout(name: str, folder: Path, grid: DatasetGrid, samples: Sequence[Sample]) -> _Layout:
+def _layout(name: str, folder: Path, grid: DatasetGrid, samples: SampleSet) -> _Layout:
     if name == "gridfm":
-        return GridfmLayout(folder, len(samples))
-    if not samples:
+        return GridfmLayout(folder, len(samples.held))
+    if name == "pglearn":
+        return PglearnLayout(folder, grid, samples.samples)
+    if not samples.held:
         raise ResultError("has no sample with a solution", file=grid.results)
-    first, _, _ = grid.arrays(samples[:1])
-    return ArrayLayout(folder, first, len(samples))
+    first, _, _ = grid.arrays(samples.held[:1])
+    return ArrayLayout(folder, first, len(samples.held))
 
 
 class _Work:

@@ -8,22 +8,26 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from ..errors import GatBatchError, ResultError
 from ..grids import read_grid
 from ..grids.elements import ElementIndex
 from ..model.grid_model import prepare
 from ..model.nodal_power import SIGN
-from ..model.scenario_tables import read_states
+from ..model.scenario_tables import own_grid, read_states
+from ..model.state import State
 from ..powerflow.admittances import SHAPING
 from ..powerflow.injections.state_columns import Columns
-from .result_values import result_values
+from .filled_arrays import arrays_of
+from .result_values import PRICES, QUANTITIES, result_values
 from .rows.asked import asked_of
+from .rows.demand import demand_asked, demand_solved
 from .rows.generators import approximated, generators_of
 from .rows.grid_arrays import Branches, grid_arrays
-from .rows.inner_rows import fill_angles, fill_voltages
-from .sample_arrays import DcArrays, SampleArrays, branch_admittances, branch_flows, summed
+from .rows.inner_rows import fill_angles
+from .rows.prices import prices_of
+from .sample_arrays import DcArrays
+from .samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,15 +35,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..model.costs import Costs
     from ..plan.plan import Plan
+    from ..study.scenario import Scenario
     from .result_values import Values
-    from .samples import Sample, SampleSet
+    from .sample_arrays import Prices, SampleArrays
+    from .samples import SampleSet
 
     Reals = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
+    _State = tuple[Columns, Costs]
 
-MOST_TAPS = 1000
-"""Most sets of tap positions whose parameters are kept."""
+MOST_PARAMETERS = 1000
+"""Most sets of impedances and tap positions whose parameters are kept."""
 
 
 class DatasetGrid:
@@ -48,6 +56,7 @@ class DatasetGrid:
     Args:
         plan: the batch.
         samples: the dataset.
+        priced: whether its samples have the prices of optima.
 
     Attributes:
         net: pandapower's network.
@@ -60,10 +69,11 @@ class DatasetGrid:
         GatBatchError: if the grid can't be read, or a dataset can't hold it.
     """
 
-    def __init__(self, plan: Plan, samples: SampleSet) -> None:
+    def __init__(self, plan: Plan, samples: SampleSet, *, priced: bool = False) -> None:
         self.results: Path = plan.summary("aggregated_results.parquet")
         self.dispatched = samples.solver == "ac_opf"
         self.paired = samples.paired
+        self.priced = priced and self.dispatched
         self.options = _shape(samples)
         self.net = read_grid(plan.grid(samples.first))
         self.index = ElementIndex(self.net)
@@ -75,7 +85,7 @@ class DatasetGrid:
         self.model = prepare(self.net)
         self.generators = generators_of(self.net, self.grid, dispatched=self.dispatched)
         self.approximated = approximated(self.generators, self.model.costs)
-        self._taps: dict[bytes, Branches] = {}
+        self._parameters: dict[object, Branches] = {}
 
     def arrays(self, samples: Sequence[Sample]) -> tuple[SampleArrays, Values, Values]:
         """Return the arrays of some samples, and the values of the results that they are made of.
@@ -83,79 +93,35 @@ class DatasetGrid:
         Raises:
             GatBatchError: if results keep too few rows, or a table can't be read.
         """
-        values = result_values(self.results, samples, self.model.ids)
+        values = self._values(samples)
         self._check(values, samples)
-        voltage = self._voltage(values)
-        asked = _stacked([*self._asked(samples)])
-        branches = self._branches(values, len(samples))
-        live = asked["live"]
-        series = (branches.impedance, branches.charging, branches.tap, branches.shift)
-        admittance = branch_admittances(live, *series)
-        beyond = np.where(live[..., None], branches.beyond, 0.0)
-        shunt = asked["shunt"] + summed(
-            beyond.reshape(len(samples), -1), self.grid.ends.ravel(), len(self.grid.kv)
-        )
-        fill_voltages(self.grid, voltage, admittance, shunt)
-        generation = self._generation(values, "p_mw") + 1j * self._generation(values, "q_mvar")
-        flow = branch_flows(admittance, self.grid.ends, voltage) * self.grid.base_mva
-        arrays = SampleArrays(
-            base_mva=self.grid.base_mva,
-            number=np.array([one.number for one in samples], np.int64),
-            load=np.array([one.load for one in samples], np.int64),
-            seconds=np.array([one.seconds for one in samples]),
-            kv=self.grid.kv,
-            demand=self._demand(values, "p_mw") + 1j * self._demand(values, "q_mvar"),
-            voltage=voltage,
-            type=asked["type"],
-            vm=asked["vm"],
-            shunt=shunt,
-            generator_row=self.generators.row,
-            generation=np.where(asked["running"], np.nan_to_num(generation), 0.0),
-            running=asked["running"],
-            p=asked["p"],
-            q=asked["q"],
-            cost=asked["cost"],
-            ends=self.grid.ends,
-            live=live,
-            impedance=series[0],
-            charging=series[1],
-            tap=series[2],
-            shift=series[3],
-            admittance=admittance,
-            beyond=beyond,
-            flow=np.where(live[..., None], flow, 0.0),
-            rating=asked["rating"],
-            angle=asked["angle"],
-        )
-        if not self.paired:
-            return arrays, values, {}
-        beside = result_values(self.results, [one.beside for one in samples], self.model.ids)
-        return replace(arrays, dc=self._dc(arrays, beside, samples)), values, beside
+        drawn = demand_solved(self.grid, self.generators, self.model.position, values)
+        power = self._generation(values, "p_mw") + 1j * self._generation(values, "q_mvar")
+        branches = self._branches(values, samples)
+        states = [*self._states(samples)]
+        arrays = self._made(samples, states, branches, (drawn, self._voltage(values), power))
+        if self.priced:
+            arrays = replace(arrays, prices=self._prices(values, len(samples)))
+        arrays, beside = self._paired(arrays, samples)
+        return arrays, values, beside
 
-    def elements(self) -> pa.Table:
-        """Return the table that tells which element of pandapower's each row is."""
-        generators, grid = self.generators, self.grid
-        bus = np.where(grid.bus < 0, -1, self.net.bus.index.to_numpy()[grid.bus])
-        parts = [("bus", np.full(len(bus), "bus"), bus, np.full(len(bus), ""))]
-        for table, own in (("gen", generators), ("branch", grid)):
-            ids = [
-                int(self.net[kind].index[at]) if kind in self.net else at
-                for kind, at in zip(own.kind.tolist(), own.position.tolist(), strict=True)
-            ]
-            winding = grid.winding if own is grid else np.full(len(ids), "")
-            parts.append((table, own.kind, np.array(ids, np.int64), winding))
-        return pa.concat_tables(
-            pa.table(
-                {
-                    "table": pa.repeat(table, len(ids)),
-                    "row": pa.array(range(len(ids)), pa.int64()),
-                    "element": pa.array(kinds.tolist(), pa.string()),
-                    "id": pa.array(ids, pa.int64(), mask=ids < 0),
-                    "winding": pa.array([one or None for one in winding.tolist()], pa.string()),
-                }
-            )
-            for table, kinds, ids, winding in parts
-        )
+    def unsolved(self, samples: Sequence[Sample]) -> SampleArrays:
+        """Return samples without an AC solution: voltages, generation and flows are 0.
+
+        Raises:
+            GatBatchError: if a table can't be read.
+        """
+        arrays, _ = self._paired(self._unsolved(samples, [*self._states(samples)]), samples)
+        return arrays
+
+    def as_given(self, scenario: Scenario) -> SampleArrays:
+        """Return the grid as given, without a solution, as if it were a sample.
+
+        Args:
+            scenario: any scenario on the grid.
+        """
+        state = Columns(self.model, State(None, ())), self.model.costs
+        return self._unsolved([Sample(scenario, None, "")], [state])
 
     def _check(self, values: Values, samples: Sequence[Sample]) -> None:
         """Refuse results that lack rows."""
@@ -191,64 +157,80 @@ class DatasetGrid:
         }
         return self.generators.gathered(there).astype(np.float64)
 
-    def _demand(self, values: Values, quantity: str) -> Reals:
-        """Return what rows draw beside generators and shunts, shape (samples, rows)."""
-        total = np.zeros((len(values["bus", "va_degree"]), len(self.grid.kv)))
-        for element, sign in SIGN.items():
-            if (element, quantity) in values:
-                power = sign * np.nan_to_num(values[element, quantity])
-                if element == "sgen":
-                    power[:, self.generators.position[self.generators.of("sgen")]] = 0.0
-                self._add(total, self.model.position[element], power)
-        for end in ("from", "to"):
-            name = quantity.replace("_m", f"_{end}_m")
-            if ("dcline", name) in values:
-                power = np.nan_to_num(values["dcline", name])
-                self._add(total, self.model.position[f"dcline_{end}"], power)
-        return total
+    def _paired(
+        self, arrays: SampleArrays, samples: Sequence[Sample]
+    ) -> tuple[SampleArrays, Values]:
+        """Return samples with the DC solutions beside them, and the results of these."""
+        if not self.paired:
+            return arrays, {}
+        beside = self._values([one.beside for one in samples])
+        return replace(arrays, dc=self._dc(arrays, beside, samples)), beside
 
-    def _add(self, total: Reals, buses: NDArray[np.int64], power: Reals) -> None:
-        rows = self.grid.row[buses]
-        there = rows >= 0
-        total += summed(power[:, there], rows[there], total.shape[1])
+    def _values(self, samples: Sequence[Sample | None]) -> Values:
+        quantities = (*QUANTITIES, *PRICES) if self.priced else QUANTITIES
+        return result_values(self.results, samples, self.model.ids, quantities)
 
-    def _asked(self, samples: Sequence[Sample]) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield what each sample asks of the grid: limits, costs, what is in service."""
+    def _prices(self, values: Values, count: int) -> Prices:
+        return prices_of(self.grid, self.generators, self.model.ids, values, count)
+
+    def _states(self, samples: Sequence[Sample]) -> Iterator[_State]:
+        """Yield what each sample lays over the grid, and its cost curves."""
         for scenario, own in groupby(samples, key=lambda one: one.scenario):
             wanted = {one.snapshot for one in own}
             for state in read_states(self.index, scenario)():
                 if state.snapshot in wanted:
-                    column = Columns(self.model, state)
-                    costs = {**self.model.costs, **state.costs}
-                    yield asked_of(
-                        self.grid, self.generators, column, costs, limits=self.dispatched
-                    )
+                    yield Columns(self.model, state), {**self.model.costs, **state.costs}
 
-    def _branches(self, values: Values, count: int) -> Branches:
-        """Return parameters at the taps of each sample, with samples first."""
+    def _unsolved(self, samples: Sequence[Sample], states: Sequence[_State]) -> SampleArrays:
+        drawn = [demand_asked(self.grid, self.generators, column) for column, _ in states]
+        voltage = np.zeros((len(samples), len(self.grid.kv)), complex)
+        power = np.zeros((len(samples), len(self.generators.kind)), complex)
+        branches = self._branches({}, samples)
+        return self._made(samples, states, branches, (np.stack(drawn), voltage, power))
+
+    def _made(
+        self,
+        samples: Sequence[Sample],
+        states: Sequence[_State],
+        branches: Branches,
+        solved: tuple[Complexes, Complexes, Complexes],
+    ) -> SampleArrays:
+        asked = [
+            asked_of(self.grid, self.generators, column, costs, limits=self.dispatched)
+            for column, costs in states
+        ]
+        return arrays_of(self.grid, self.generators, samples, (_stacked(asked), branches), solved)
+
+    def _branches(self, values: Values, samples: Sequence[Sample]) -> Branches:
+        """Return parameters at the impedances and taps of each sample, with samples first."""
         taps = {
             element: values[element, "tap_pos"]
             for element in ("trafo", "trafo3w")
             if (element, "tap_pos") in values
         }
         names = ("impedance", "charging", "tap", "shift", "beyond")
-        if not taps:
+        if not taps and all(one.scenario.impedances is None for one in samples):
             own = [getattr(self.grid.branches, name) for name in names]
-            return Branches(*(np.broadcast_to(one, (count, *one.shape)) for one in own))
-        found = [self._at({name: of[at] for name, of in taps.items()}) for at in range(count)]
+            return Branches(*(np.broadcast_to(one, (len(samples), *one.shape)) for one in own))
+        found = [
+            self._at(one.scenario, {name: of[at] for name, of in taps.items()})
+            for at, one in enumerate(samples)
+        ]
         return Branches(*(np.stack([getattr(one, name) for one in found]) for name in names))
 
-    def _at(self, taps: dict[str, Reals]) -> Branches:
-        key = b"".join(values.tobytes() for values in taps.values())
-        if key not in self._taps:
-            if len(self._taps) >= MOST_TAPS:
-                self._taps.clear()
-            net = deepcopy(self.net)
+    def _at(self, scenario: Scenario, taps: dict[str, Reals]) -> Branches:
+        rows = scenario.impedances, scenario.impedance_rows
+        key = rows, b"".join(values.tobytes() for values in taps.values())
+        if key not in self._parameters:
+            if len(self._parameters) >= MOST_PARAMETERS:
+                self._parameters.clear()
+            net = deepcopy(own_grid(self.index, scenario))
             for element, values in taps.items():
                 known = ~np.isnan(values)
                 net[element].loc[known, "tap_pos"] = values[known]
-            self._taps[key] = grid_arrays(net, self.options, dispatched=self.dispatched).branches
-        return self._taps[key]
+            made = grid_arrays(net, self.options, dispatched=self.dispatched)
+            self._parameters[key] = made.branches
+        return self._parameters[key]
 
     def _dc(self, arrays: SampleArrays, beside: Values, samples: Sequence[Sample]) -> DcArrays:
         found = np.array([one.beside is not None for one in samples])
@@ -269,7 +251,8 @@ class DatasetGrid:
         generation = np.where(arrays.running, np.nan_to_num(generation), 0.0)
         for values in (va, flow, generation):
             values[~found] = np.nan
-        return DcArrays(va, generation, flow, seconds)
+        prices = self._prices(beside, len(samples)) if self.priced else None
+        return DcArrays(va, generation, flow, seconds, prices)
 
 
 def _shape(samples: SampleSet) -> dict[str, Any]:

@@ -35,9 +35,15 @@ QUANTITIES = (
 )
 """Quantities that datasets are made of."""
 
+PRICES = ("lam_p", "lam_q", "mu_p", "mu_q", "mu_vm", "mu_flow", "mu_angle")
+"""Those of optima that some layouts have, too."""
+
 
 def result_values(
-    file: Path, samples: Sequence[Sample | None], ids: Mapping[str, NDArray[np.int64]]
+    file: Path,
+    samples: Sequence[Sample | None],
+    ids: Mapping[str, NDArray[np.int64]],
+    quantities: Sequence[str] = QUANTITIES,
 ) -> Values:
     """Read values of elements.
 
@@ -45,6 +51,7 @@ def result_values(
         file: the table of all results.
         samples: whose values; None has none.
         ids: element -> pandapower's indices in the order of its table.
+        quantities: which quantities.
 
     Returns:
         Element and quantity -> its values, shape (samples, elements), NaN where no row is kept.
@@ -53,9 +60,13 @@ def result_values(
     Raises:
         ResultError: if the table isn't there.
     """
-    place = {
-        (one.scenario.id, one.snapshot): at for at, one in enumerate(samples) if one is not None
-    }
+    place: dict[tuple[str, str | None], int] = {}
+    again: dict[int, int] = {}
+    for at, one in enumerate(samples):
+        if one is not None:
+            first = place.setdefault((one.scenario.id, one.snapshot), at)
+            if first != at:
+                again[at] = first
     wanted = pa.array(dict.fromkeys(name for name, _ in place), pa.string())
     groups = sorted({group for one in samples if one is not None for group in one.groups})
     values: Values = {}
@@ -63,13 +74,16 @@ def result_values(
     try:
         with pq.ParquetFile(file, read_dictionary=["scenario", "element"]) as table:
             for group in groups:
-                part = table.read_row_group(group, columns=[*keys, *QUANTITIES])
+                part = table.read_row_group(group, columns=[*keys, *quantities])
                 chosen = pc.and_(
                     pc.is_in(part["scenario"], value_set=wanted), pc.is_null(part["contingency"])
                 )
-                _add(values, part.filter(chosen), place, len(samples), ids)
+                _add(values, part.filter(chosen), place, len(samples), ids, names=quantities)
     except FileNotFoundError:
         raise ResultError("no such file", file=file, hint="run the batch first") from None
+    # Several samples may have the same DC solution beside them.
+    for known in values.values():
+        known[[*again]] = known[[*again.values()]]
     return values
 
 
@@ -79,13 +93,15 @@ def _add(
     place: Mapping[tuple[str, str | None], int],
     count: int,
     ids: Mapping[str, NDArray[np.int64]],
+    *,
+    names: Sequence[str],
 ) -> None:
     """Put rows into the arrays of their elements."""
     at = _places(part, place)
     element = part["element"].combine_chunks().dictionary_encode()
     codes = element.indices.to_numpy(zero_copy_only=False)
     number = part["id"].fill_null(-1).to_numpy()
-    quantities = {name: part[name].to_numpy() for name in QUANTITIES}
+    quantities = {name: part[name].to_numpy() for name in names}
     for code, kind in enumerate(element.dictionary.to_pylist()):
         if kind not in ids or not len(ids[kind]):
             continue

@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Prices:
+    """Prices of optima per MWh, MVArh and so on, as results have them; NaN where they have none.
+
+    Attributes:
+        p, q: what one more MW or MVAr drawn at a row costs, shape (samples, rows).
+        vm: what one more p.u. of a voltage limit saves, shape (samples, rows).
+        generator_p, generator_q: the same of limits of power, shape (samples, generators).
+        flow, angle: the same of ratings and limits of angles, shape (samples, branches).
+    """
+
+    p: Reals
+    q: Reals
+    vm: Reals
+    generator_p: Reals
+    generator_q: Reals
+    flow: Reals
+    angle: Reals
+
+
+@dataclass(frozen=True)
 class DcArrays:
     """DC solutions beside samples, NaN where a sample has none.
 
@@ -27,12 +47,14 @@ class DcArrays:
         generation: what generators feed in, in MW, shape (samples, generators).
         flow: power into the first end of each branch in MW, shape (samples, branches).
         seconds: time that each took, shape (samples,).
+        prices: their prices, or None.
     """
 
     va: Reals
     generation: Reals
     flow: Reals
     seconds: Reals
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +63,7 @@ class SampleArrays:
 
     Attributes:
         base_mva: the system base.
-        number: number of each sample, shape (samples,).
+        number: number of each sample, -1 for what no table holds, shape (samples,).
         load: number of its loads, shape (samples,).
         seconds: time that it took, shape (samples,).
         kv: nominal voltage of each row in kV, shape (rows,).
@@ -66,6 +88,7 @@ class SampleArrays:
         rating: the most apparent power in MVA, 0 without a limit, shape (samples, branches).
         angle: lowest and highest angle across it in degrees, shape (samples, branches, 2).
         dc: DC solutions beside, or None.
+        prices: prices of optima, or None.
     """
 
     base_mva: float
@@ -96,6 +119,7 @@ class SampleArrays:
     rating: Reals
     angle: Reals
     dc: DcArrays | None = None
+    prices: Prices | None = None
 
     @property
     def generation_at(self) -> Complexes:

@@ -54,7 +54,7 @@ class Sample:
         split: what it is for: ``train``, ``validation`` or ``test``.
         topology: what is out of service, as ``line:7+trafo:3``.
         number: its number in the dataset, or None if the tables can't hold it.
-        beside: its DC counterpart, if that was solved.
+        counterpart: the state that asks the same by DC, if there is one.
     """
 
     scenario: Scenario
@@ -68,7 +68,13 @@ class Sample:
     split: str = ""
     topology: str = ""
     number: int | None = None
-    beside: Sample | None = None
+    counterpart: Sample | None = None
+
+    @property
+    def beside(self) -> Sample | None:
+        """Its DC counterpart, if that was solved."""
+        other = self.counterpart
+        return other if other is not None and other.status == "ok" else None
 
 
 @dataclass(frozen=True)
@@ -119,17 +125,17 @@ def sample_sets(plan: Plan, splitting: Splitting) -> list[SampleSet]:
     beside = {
         (keys[state.scenario.id][0], state.snapshot, state.scenario.solver): state
         for state in states
-        if state.scenario.solver in COUNTERPART.values() and state.status == "ok"
+        if state.scenario.solver in COUNTERPART.values()
     }
     for state in states:
         scenario, solver = state.scenario, state.scenario.solver
         if solver not in COUNTERPART:
             continue
-        same, load = keys[scenario.id]
+        same, load, drawn = keys[scenario.id]
         state.load = loads.setdefault((load, state.snapshot), len(loads))
         state.topology = "+".join(sorted(f"{one.type}:{one.id}" for one in scenario.outages))
-        state.split = splitting.of(state.topology, f"{load} {state.snapshot}")
-        state.beside = beside.get((same, state.snapshot, COUNTERPART[solver]))
+        state.split = splitting.of(state.topology, f"{load} {state.snapshot}{drawn}")
+        state.counterpart = beside.get((same, state.snapshot, COUNTERPART[solver]))
         key = str(plan.grid(scenario)), solver
         if key not in found:
             names = {one.name for one in found.values()}
@@ -149,14 +155,19 @@ def _is_whole(state: Sample) -> bool:
     return state.status == "ok" and all(one.type != "bus" for one in state.scenario.outages)
 
 
-def _asked(plan: Plan, scenario: Scenario) -> tuple[str, str]:
-    """Return a hash of what a scenario asks, whatever solves it, and one of its loads."""
+def _asked(plan: Plan, scenario: Scenario) -> tuple[str, str, str]:
+    """Return hashes of what a scenario asks, whatever solves it.
+
+    Returns:
+        One of all, one of its loads, and one of its impedances if they were drawn, else nothing.
+    """
     made = plan.product.tables if plan.product else {}
     facts = scenario_facts(scenario, plan.config, plan.grid(scenario), made)
     same = {name: value for name, value in facts.items() if name not in SOLVING}
     same["dispatch"] = scenario.options.get("dispatch")
     load = [facts["grid"], facts["loads"], facts["load_scale"], facts.get("time_slices")]
-    return digest(same), digest(load)
+    drawn = f" {facts['impedances']}" if scenario.impedance_rows else ""
+    return digest(same), digest(load), drawn
 
 
 def _name(grid: str, solver: str, taken: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ class Splitting:
 
         Args:
             topology: what is out of service, empty for nothing.
-            load: hash of its loads.
+            load: hash of its loads, and of drawn impedances.
         """
         shared = f"topology {topology}" if topology else f"load {load}"
         digest = hashlib.sha256(f"{self.seed} {shared}".encode()).digest()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..errors import InputErrors
 from ..study.injection_tables import read_injections
 from ..study.opf_tables import read_element_table
 from .state import scenario_states
+from .tables.opf_changes import given_columns, place
 from .tables.time_series import course_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pandapower.auxiliary import pandapowerNet
+
+    from ..errors import GatBatchError
     from ..grids.elements import ElementIndex
     from ..study.scenario import Scenario
     from .state import State
@@ -43,3 +49,29 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
     return partial(
         scenario_states, index, scenario, loads, gens, costs=costs, limits=limits, course=course
     )
+
+
+def own_grid(index: ElementIndex, scenario: Scenario) -> pandapowerNet:
+    """Return the grid of a scenario: the one given, or a copy with other impedances.
+
+    What its states lay over it is the same in either.
+
+    Args:
+        index: the elements of the grid given.
+        scenario: the scenario.
+
+    Raises:
+        GatBatchError: if its table of impedances is at fault.
+    """
+    net = index.net
+    if scenario.impedances is None:
+        return net
+    table = read_element_table(scenario.impedances, "impedances", scenario.impedance_rows)
+    faults: list[GatBatchError] = []
+    placed = place(index, table, faults)
+    if faults:
+        raise InputErrors(faults)
+    own = deepcopy(net)
+    for (element, column), values in given_columns(net, placed, None).items():
+        own[element][column] = values
+    return own

@@ -83,7 +83,7 @@ def _row_hashes(path: Path, kind: Kind) -> dict[str, str]:
 
 
 @cache
-def _cost_hashes(path: Path) -> dict[str, str]:
+def _row_digests(path: Path) -> dict[str, str]:
     from ..files.shared_rows import row_digests
 
     return row_digests(path)
@@ -91,7 +91,7 @@ def _cost_hashes(path: Path) -> dict[str, str]:
 
 def forget_files() -> None:
     """Have grids and tables read again: they may change while a notebook lives."""
-    for known in (grid_hash, _table_hash, _row_hashes, _cost_hashes):
+    for known in (grid_hash, _table_hash, _row_hashes, _row_digests):
         known.cache_clear()
 
 
@@ -125,8 +125,9 @@ def scenario_facts(
         "grid": grid_hash(grid),
         "loads": _injections_hash("load", scenario.loads, scenario.load_rows, made),
         "gens": _injections_hash("gen", scenario.gens, scenario.gen_rows, made),
-        "costs": _costs_hash(scenario, made),
+        "costs": _rows_hash(scenario.costs, scenario.cost_rows, made),
         "limits": _table_hash(scenario.limits),
+        **_impedance_facts(scenario, made),
         **({} if scenario.time_slices is None else {"time_slices": scenario.time_slices}),
         "load_scale": scenario.load_scale,
         "gen_scale": scenario.gen_scale,
@@ -164,14 +165,21 @@ def _injections_hash(
     return digests[rows]
 
 
-def _costs_hash(scenario: Scenario, made: Mapping[Path, Mapping[str, str]]) -> str | None:
-    """Return a hash of a table of costs, or of the rows that the scenario has in a shared one."""
-    path, rows = scenario.costs, scenario.cost_rows
+def _impedance_facts(scenario: Scenario, made: Mapping[Path, Mapping[str, str]]) -> dict[str, Any]:
+    # Nothing is added where none are given, as before there was a choice.
+    digest = _rows_hash(scenario.impedances, scenario.impedance_rows, made)
+    return {} if digest is None else {"impedances": digest}
+
+
+def _rows_hash(
+    path: Path | None, rows: str | None, made: Mapping[Path, Mapping[str, str]]
+) -> str | None:
+    """Return a hash of a table, or of the rows that a scenario has in a shared one."""
     if path is None or rows is None:
         return _table_hash(path)
     digests = made.get(path)
     if digests is None:
-        digests = _cost_hashes(path)
+        digests = _row_digests(path)
     if rows not in digests:
         raise TableError(f"no row has {rows!r} there", file=path, field="scenario")
     return digests[rows]

@@ -93,7 +93,7 @@ def _named_faults(plan: Plan, shard: Shard, made: set[Path]) -> Iterator[GatBatc
 
 def _missing_tables(scenario: Scenario, made: set[Path]) -> Iterator[GatBatchError]:
     sets = scenario.contingencies.files if scenario.contingencies else ()
-    named = ("loads", "gens", "costs", "limits")
+    named = ("loads", "gens", "costs", "limits", "impedances")
     tables = [*((key, getattr(scenario, key)) for key in named)]
     tables += [("contingencies", file) for file in sets]
     for key, path in tables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import GatBatchError, InputErrors
 from ..grids import read_grid
@@ -11,6 +11,7 @@ from ..grids.elements import ElementIndex
 from ..grids.grid_check import check_study
 from ..model.costs import grid_costs
 from ..model.state import check_scenario
+from ..model.tables.opf_changes import place
 from ..model.tables.time_series import course_of
 from ..study.injection_tables import read_injections
 from ..study.opf_tables import read_element_table
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from ..study.injections import InjectionTable, Kind
-    from ..study.opf_tables import ElementTable
+    from ..study.injections import InjectionTable
+    from ..study.injections import Kind as Injected
+    from ..study.opf_tables import ElementTable, Kind
     from ..study.scenario import Scenario
     from .plan import Plan
 
@@ -93,6 +95,7 @@ class _ScenarioCheck:
         )
         costs = tried(partial(self._element_table, "costs", scenario.costs, scenario.cost_rows))
         limits = tried(partial(self._element_table, "limits", scenario.limits))
+        tried(partial(self._impedances, scenario, found))
         course = tried(partial(course_of, self._index.net, scenario.time_slices))
         named = partial(check_scenario, self._index, scenario, loads, gens)
         tried(partial(named, costs=costs, limits=limits, course=course))
@@ -101,7 +104,7 @@ class _ScenarioCheck:
         return found
 
     def _injection_table(
-        self, kind: Kind, path: Path | None, rows: str | None, found: list[GatBatchError]
+        self, kind: Injected, path: Path | None, rows: str | None, found: list[GatBatchError]
     ) -> InjectionTable | None:
         if path is None or path in self._made:
             return None
@@ -112,8 +115,14 @@ class _ScenarioCheck:
             return read_injections(path, kind, rows, found)
 
     def _element_table(
-        self, kind: Literal["costs", "limits"], path: Path | None, rows: str | None = None
+        self, kind: Kind, path: Path | None, rows: str | None = None
     ) -> ElementTable | None:
         if path is None or path in self._made:
             return None
         return self._elements(path, kind, rows)
+
+    def _impedances(self, scenario: Scenario, found: list[GatBatchError]) -> None:
+        rows = scenario.impedance_rows
+        table = self._element_table("impedances", scenario.impedances, rows)
+        if table is not None:
+            place(self._index, table, found)

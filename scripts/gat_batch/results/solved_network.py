@@ -15,7 +15,7 @@ from ..grids.elements import ElementIndex
 from ..grids.time_series import KEY
 from ..model.contingencies.every import contingencies_of
 from ..model.quantities import COLUMNS
-from ..model.scenario_tables import read_states
+from ..model.scenario_tables import own_grid, read_states
 from ..study.scenario import FOLLOWS
 from .reader import read_parts
 
@@ -35,10 +35,10 @@ def solved_network(
 ) -> pandapowerNet:
     """Return a network in one state of a scenario, with the results of that state filled in.
 
-    Loads, generators, voltages, limits, outages and tap positions are those of the state, so that
-    after a power flow pandapower gives the same results with the scenario's options. The
-    ``res_`` tables have the columns that results have, and NaN where a contingency kept no row of
-    an element. Costs stay the grid's; what an optimal power flow chose is in the results alone.
+    Loads, generators, voltages, limits, impedances, outages and tap positions are those of the
+    state, so that after a power flow pandapower gives the same results with the scenario's options.
+    The ``res_`` tables have the columns that results have, and NaN where a contingency kept no row
+    of an element. Costs stay the grid's; what an optimal power flow chose is in the results alone.
 
     Args:
         plan: the batch.
@@ -56,8 +56,8 @@ def solved_network(
     if not plan.is_solved(scenario):
         hint = "run the batch first"
         raise ResultError("is not solved with the input as it is now", file=file, hint=hint)
-    net = read_grid(plan.grid(scenario))
-    index = ElementIndex(net)
+    index = ElementIndex(read_grid(plan.grid(scenario)))
+    net = own_grid(index, scenario)
     states = {state.snapshot: state for state in read_states(index, scenario)()}
     if snapshot not in states:
         names = [name for name in states if name is not None]

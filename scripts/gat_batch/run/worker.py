@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError
@@ -23,7 +24,7 @@ from ..model.contingencies.every import contingencies_of
 from ..model.criteria import Criteria
 from ..model.grid_model import GridModel
 from ..model.grid_model import prepare as prepare_model
-from ..model.scenario_tables import read_states
+from ..model.scenario_tables import own_grid, read_states
 from ..model.violations import Limits
 from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
@@ -36,13 +37,14 @@ from .solving.several import solved_together
 from .solving.state import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
     from .journal import Journal
     from .solving.record import Solved
+    from .solving.several import Together
 
 KILL_MARGIN_SECS = 10.0
 """How long after its deadline an attempt may still be reported as running."""
@@ -171,8 +173,10 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
     for member in members:
         if time.time() - began > limit * SHARE_TO_READ:
             break
-        with suppress(GatBatchError, OSError):
-            runs.append(_run_of(member))
+        if member.impedances is None:
+            with suppress(GatBatchError, OSError):
+                runs.append(_run_of(member))
+    alone = (member for member in members if member.impedances is not None)
     about: dict[str, dict[str, Any]] = {}
     found: dict[str, Solved] = {}
     common = {"solver": members[0].solver}
@@ -181,7 +185,7 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
         part = None
         if _worker.plan.in_blocks:
             part = stack.enter_context(ResultWriter(_part(), {"members": about, **common}))
-        for together in solved_together(runs):
+        for together in chain(solved_together(runs), _solved_alone(alone)):
             since, now = now, time.time()
             duration = (now - since) / len(together.runs)
             for run, summed, start, stop in together.each():
@@ -199,6 +203,16 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
             if now - began > limit * SHARE_TO_SOLVE:
                 break
     return found
+
+
+def _solved_alone(members: Iterable[Scenario]) -> Iterator[Together]:
+    """Solve scenarios that have grids of their own, of which one is in memory at a time."""
+    for member in members:
+        try:
+            run = _run_of(member)
+        except (GatBatchError, OSError):
+            continue
+        yield from solved_together([run])
 
 
 def _part() -> Path:
@@ -232,6 +246,9 @@ def _run_of(scenario: Scenario) -> Run:
     states = read_states(_worker.index, scenario)
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
+    model = _worker.model
+    if scenario.impedances is not None:
+        model = prepare_model(own_grid(_worker.index, scenario))
     common = _worker.criteria
     criteria = {"": common}
     if asked is not None:
@@ -239,7 +256,7 @@ def _run_of(scenario: Scenario) -> Run:
         criteria |= judged
     return Run(
         scenario=scenario.id,
-        model=_worker.model,
+        model=model,
         study=Study(
             scenario.solver,
             scenario.options,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SpecificationError
-from .cost_tables import COST, permuted
 from .injection_factors import Factors, Setpoints
 from .quantities import SCALARS, on_powers, with_total_kept
+from .tables.costs import COST, permuted
+from .tables.impedances import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Draws:
         factors: factors on injections, by kind of element.
         parameters: factors on parameters of the scenario, each of shape (draws,).
         setpoints: values that are set, by kind of element.
+        impedances: factors on what branches are made of, by kind of element.
         costs: factors on cost curves, and which curve each generator has, both of shape (draws,
             curves); None if costs aren't drawn.
         outages: type and index of the elements out of service, a list for each draw.
@@ -39,6 +41,7 @@ class Draws:
     factors: dict[str, list[Factors]]
     parameters: dict[str, NDArray[np.float64]]
     setpoints: dict[str, list[Setpoints]]
+    impedances: dict[str, list[Scaled]]
     costs: tuple[NDArray[np.float64], NDArray[np.int64]] | None
     outages: list[list[tuple[str, int]]]
     weights: NDArray[np.float64]
@@ -50,6 +53,7 @@ def drawn(variant: Variant, numbers: range) -> Draws:
     factors: dict[str, list[Factors]] = {}
     parameters: dict[str, NDArray[np.float64]] = {}
     setpoints: dict[str, list[Setpoints]] = {}
+    impedances: dict[str, list[Scaled]] = {}
     costs: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None
     outages: list[list[tuple[str, int]]] = [[] for _ in numbers]
     weights = np.ones(len(numbers))
@@ -75,6 +79,10 @@ def drawn(variant: Variant, numbers: range) -> Draws:
             costs = by, order
             continue
         values = quantity.values(points[quantity.name])
+        if "impedance" in quantity.entry:
+            one = Scaled(quantity.positions, quantity.entry["impedance"], values)
+            impedances.setdefault(of, []).append(one)
+            continue
         if of in SCALARS:
             parameters[of] = parameters.get(of, 1.0) * values[:, 0]
             continue
@@ -93,7 +101,7 @@ def drawn(variant: Variant, numbers: range) -> Draws:
         factors.setdefault(element, []).append(
             Factors(positions, *on_powers(values[:, None, :], quantity.entry))
         )
-    return Draws(numbers, factors, parameters, setpoints, costs, outages, weights)
+    return Draws(numbers, factors, parameters, setpoints, impedances, costs, outages, weights)
 
 
 def limits_of(elements: Elements, quantity: Quantity) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..study.manifest_faults import SETS
 from .draws import drawn
 from .injection_factors import KIND_OF, MOST_NAMES, SharedTables, changed
 from .quantities import SCALARS
+from .tables.impedances import impedance_rows
 from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
 
 if TYPE_CHECKING:
@@ -51,10 +53,13 @@ CARRIED = (
 )
 """Keys of a scenario that the manifest takes as they are."""
 
-PATHS = ("grid", "loads", "gens", "costs", "limits", "contingencies", "actions", "categories")
+PATHS = (
+    "grid", "loads", "gens", "costs", "limits", "impedances", "contingencies", "actions",
+    "categories",
+)  # fmt: skip
 """Keys whose values may name files."""
 
-FILES = ("grid", "loads", "gens", "costs", "limits", "actions", "sets", "table")
+FILES = ("grid", "loads", "gens", "costs", "limits", "impedances", "actions", "sets", "table")
 """Keys, of values within those too, whose text is a path."""
 
 
@@ -196,6 +201,14 @@ def _tables(variant: Variant, draws: Draws, tables: SharedTables) -> dict[str, s
         repeated = np.repeat(by, each, axis=0), np.repeat(order, each, axis=0)
         rows = variant.cost_curves.table(members, *repeated)
         named["costs"] = tables.add_costs(members, rows)
+    if draws.impedances:
+        each = len(members) // len(draws.numbers)
+        scaled = {
+            element: [replace(one, factors=np.repeat(one.factors, each, axis=0)) for one in many]
+            for element, many in draws.impedances.items()
+        }
+        rows = impedance_rows(variant.elements, members, scaled)
+        named["impedances"] = tables.add_impedances(members, rows)
     return named
 
 

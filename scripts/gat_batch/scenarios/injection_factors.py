@@ -239,6 +239,13 @@ class SharedTables:
             ("cost", points, "cp1_eur_per_mw" in rows.column_names), len(names), rows
         )
 
+    def add_impedances(self, names: Sequence[str], rows: pa.Table) -> str:
+        """Add the impedances of some scenarios; as :meth:`add`."""
+        lines = "r_ohm_per_km" in rows.column_names
+        return self._added(
+            ("impedance", lines, "vk_percent" in rows.column_names), len(names), rows
+        )
+
     def _added(self, key: tuple[str, bool, bool], names: int, rows: pa.Table) -> str:
         if key in self._rows and (
             self._names_in[key] + names > MOST_NAMES or self._count[key] + len(rows) > MOST_ROWS

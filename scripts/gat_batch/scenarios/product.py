@@ -41,7 +41,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 RECORD = "made_from.json"
 
-TABLE_NAME = re.compile(r"(loads|gens|sgens|costs)_\d{4,}\.parquet")
+TABLE_NAME = re.compile(r"(loads|gens|sgens|costs|impedances)_\d{4,}\.parquet")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
 from ..files.words import nearest
+from .tables.impedances import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,10 +60,15 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
     if of == "cost":
         yield from _cost_faults(quantity)
         return
+    if "impedance" in quantity:
+        yield from _impedance_faults(quantity)
+        return
     scalar = of in SCALARS or of.startswith("scale.")
     if not scalar and of not in INJECTIONS:
         known = [*INJECTIONS, *SCALARS, "cost", "scale.NAME"]
-        hint = "give a rate" if of in OUTAGES else nearest(of, known)
+        hint = nearest(of, known)
+        if of in OUTAGES:
+            hint = "give a rate, or say which impedance" if of in BRANCHES else "give a rate"
         yield f"{of!r} is nothing to draw factors for", "of", hint
     name = of.removeprefix("scale.")
     if of.startswith("scale.") and name not in scales:
@@ -95,7 +101,7 @@ def _misplaced(quantity: Mapping[str, Any], *, scalar: bool) -> Iterator[_Fault]
 
 
 def _cost_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
-    for key in ("where", *OF_ELEMENTS, "drawn_rate"):
+    for key in ("where", *OF_ELEMENTS, "drawn_rate", "impedance"):
         if key in quantity and (key != "correlation" or isinstance(quantity[key], str)):
             yield "does not go with costs", key, None
     if not quantity.get("permute"):
@@ -106,10 +112,20 @@ def _cost_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
             yield "does not go with permute", key, "draw factors by a quantity of their own"
 
 
+def _impedance_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
+    if quantity["of"] not in BRANCHES:
+        hint = f"known are {', '.join(BRANCHES)}"
+        yield f"impedances of {quantity['of']!r} are not drawn", "of", hint
+    for key in (*OF_ELEMENTS, "drawn_rate", "permute"):
+        if key in quantity and key not in ("correlation", "covariance"):
+            yield "does not go with impedances", key, None
+    yield from _distribution_faults(quantity)
+
+
 def _outage_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
     if quantity["of"] not in OUTAGES:
         yield f"{quantity['of']!r} has no forced outages", "of", nearest(quantity["of"], [*OUTAGES])
-    for key in ("distribution", *OF_ELEMENTS, *_ALL):
+    for key in ("distribution", "impedance", *OF_ELEMENTS, *_ALL):
         if key in quantity:
             yield "does not go with a rate", key, None
 

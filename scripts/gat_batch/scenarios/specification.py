@@ -16,10 +16,10 @@ from ..errors import GatBatchError, InputErrors, SpecificationError
 from ..files.schema_check import schema_faults
 from ..files.words import nearest
 from ..study.con_files import subsystem_file
-from .cost_tables import COST
 from .gat_scenarios import translated
 from .outages.outage_sets import set_faults
 from .quantities import quantity_faults
+from .tables.costs import COST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ MANIFEST_KEYS = (
 MERGED_KEYS = ("scale", "options", "metadata")
 """Keys whose values are merged with those of the base; all others replace them."""
 
-TABLES = ("costs", "limits")
+TABLES = ("costs", "limits", "impedances")
 
 PARAMETERS = ("load_scale", "gen_scale", "weight", "solver", "timeout_secs", "grid", *TABLES)
 """What a sweep can vary, beside ``scale.NAME`` and ``options.NAME``."""
@@ -223,7 +223,13 @@ def _family_faults(specification: Specification, family: Family) -> Iterator[Gat
     for name, quantity in values.get("draws", {}).get("random", {}).items():
         for what, field, hint in quantity_faults(quantity, scales):
             yield fault(what, ".".join(filter(None, ["draws.random", name, field])), hint)
-    drawn = {one["of"] for one in values.get("draws", {}).get("random", {}).values()}
+    random = values.get("draws", {}).get("random", {}).values()
+    if any("impedance" in one for one in random) and (
+        "impedances" in values or "impedances" in values.get("sweep", {})
+    ):
+        what = "does not combine with impedances that are drawn"
+        yield fault(what, "impedances", "keep one of the two")
+    drawn = {one["of"] for one in random}
     if COST in drawn and ("costs" in values or "costs" in values.get("sweep", {})):
         yield fault("does not combine with costs that are drawn", "costs", "keep one of the two")
     for key, kinds in (("loads", ("load",)), ("gens", ("gen", "sgen"))):

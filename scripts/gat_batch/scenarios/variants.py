@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import GatBatchError
 from ..files.times import chosen_times, time_name
 from ..grids import grid_ref, read_grid
-from .cost_tables import COST, CostCurves, cost_curves
 from .injection_factors import Factors, dispatch_of
 from .outages.outage_sets import found, outage_sets
 from .outages.random_sets import RandomSets
@@ -21,6 +20,7 @@ from .profiles import Profiles, profile_factors, read_profiles
 from .quantities import INJECTIONS
 from .sampling import Design, Quantity, quantity_on
 from .selection import Elements, read_tags
+from .tables.costs import COST, CostCurves, cost_curves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,7 +212,8 @@ class Variant:
                     correlation = entry.get("correlation")
                     result.append(Quantity(name, entry, known, correlation and float(correlation)))
                     continue
-                parameter = entry["of"] not in INJECTIONS and "rate" not in entry
+                on_branches = "rate" in entry or "impedance" in entry
+                parameter = entry["of"] not in INJECTIONS and not on_branches
                 elements = None if parameter else self.elements
                 result.append(quantity_on(elements, name, entry, folder))
             except GatBatchError as fault:

@@ -227,6 +227,8 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         costs=table("costs"),
         cost_rows=_table(entry.get("costs"))[1],
         limits=table("limits"),
+        impedances=table("impedances"),
+        impedance_rows=_table(entry.get("impedances"))[1],
         time_slices=entry.get("time_slices"),
         keep=entry.get("keep", document.get("keep")),
         load_scale=float(entry.get("load_scale", 1)),

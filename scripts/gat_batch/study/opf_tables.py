@@ -1,4 +1,4 @@
-"""Cost and limit tables for optimal power flow: long form, a row per element, CSV or Parquet.
+"""Tables of costs, limits and impedances: long form, a row per element, CSV or Parquet.
 
 Every row names its element in the columns ``element``, a type, and ``id``, an index or name. With
 a column ``snapshot`` the table holds one state after the other. A cell left empty says nothing.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Reals = NDArray[np.float64]
 
-Kind = Literal["costs", "limits"]
+Kind = Literal["costs", "limits", "impedances"]
 
 _POWER = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar", "max_ramp_mw")
 _CONTENT = (
@@ -74,7 +74,21 @@ COSTS: dict[str, tuple[str, ...]] = {
 }
 """Element -> columns that say what its power costs per hour."""
 
-COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {"costs": COSTS, "limits": LIMITS}
+_WINDINGS = ("hv", "mv", "lv")
+
+IMPEDANCES: dict[str, tuple[str, ...]] = {
+    "line": ("r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "g_us_per_km"),
+    "trafo": ("vk_percent", "vkr_percent", "i0_percent", "pfe_kw"),
+    "trafo3w": tuple(f"{name}_{side}_percent" for name in ("vk", "vkr") for side in _WINDINGS),
+    "impedance": ("rft_pu", "xft_pu", "rtf_pu", "xtf_pu"),
+}
+"""Branch -> columns of what it is made of."""
+
+COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
+    "costs": COSTS,
+    "limits": LIMITS,
+    "impedances": IMPEDANCES,
+}
 
 NOT_NEGATIVE = ("max_loading_percent", "max_ramp_mw", "min_vm_pu", "max_vm_pu", *_CONTENT)
 
@@ -88,7 +102,7 @@ PAIRS = tuple(
 
 @dataclass(frozen=True)
 class ElementTable:
-    """A cost or limit table.
+    """A table of costs, limits or impedances.
 
     Attributes:
         file: where it was read from.
@@ -129,7 +143,7 @@ def read_element_table(path: Path, kind: Kind, rows: str | None = None) -> Eleme
 
     Args:
         path: a CSV file, or Parquet with the suffix ``.parquet``.
-        kind: ``costs`` or ``limits``.
+        kind: ``costs``, ``limits`` or ``impedances``.
         rows: the entry in the column ``scenario`` of the rows wanted, if scenarios share the table.
 
     Returns:
@@ -185,7 +199,8 @@ def _parsed(raw: pa.Table, path: Path, kind: Kind) -> ElementTable:
     table = ElementTable(path, elements, element, labels, label, values, snapshots, snapshot)
     if not faults:
         faults = [*_unfitting(table, known), *_repeated(table, kind)]
-        faults += _wrong_limits(table) if kind == "limits" else _wrong_costs(table)
+        wrong = {"limits": _wrong_limits, "costs": _wrong_costs, "impedances": _wrong_impedances}
+        faults += wrong[kind](table)
     raise_faults(faults, path)
     return table
 
@@ -265,3 +280,10 @@ def _wrong_costs(table: ElementTable) -> list[GatBatchError]:
             value = table.values[name][row]
             faults.append(table.fault(row, f"{name} is {value:g}", name, "0 or more is needed"))
     return faults
+
+
+def _wrong_impedances(table: ElementTable) -> list[GatBatchError]:
+    if not table.snapshots:
+        return []
+    what = "impedances are the same in all snapshots"
+    return [TableError(what, file=table.file, field="snapshot", hint="take out the column")]

@@ -159,6 +159,8 @@ class Scenario:
         cost_rows: the same of the table of costs.
         costs: table of cost curves, or None.
         limits: table of limits, or None.
+        impedances: table of what branches are made of, or None.
+        impedance_rows: which rows of it, if several scenarios share it.
         time_slices: which times of the grid's time series are its snapshots, as written in the
             manifest, or None.
         keep: which rows of its states are kept, as written in the manifest; None for what the
@@ -185,6 +187,8 @@ class Scenario:
     cost_rows: str | None = None
     costs: Path | None = None
     limits: Path | None = None
+    impedances: Path | None = None
+    impedance_rows: str | None = None
     time_slices: Any = None
     keep: Any = None
     load_scale: float = 1.0
@@ -206,5 +210,6 @@ class Scenario:
         """The tables that the scenario reads."""
         sets = self.contingencies.files if self.contingencies else ()
         beside = tuple(subsystem_file(file) for file in sets)
-        named = (self.loads, self.gens, self.costs, self.limits, *sets, *beside)
+        own = (self.loads, self.gens, self.costs, self.limits, self.impedances)
+        named = (*own, *sets, *beside)
         return tuple(path for path in named if path is not None)

@@ -43,11 +43,12 @@ class ArrayLayout:
         opened = {name: open_memmap(self._file(name), "r+") for name in self._first}
         return ArrayFiles(opened, self._first)
 
-    def finish(self, varying: set[str]) -> None:
+    def finish(self, varying: set[str]) -> list[str]:
         """Leave of what is the same in all samples only one."""
         for name, values in self._first.items():
             if name not in varying:
                 np.save(self._file(name), values)
+        return []
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.npy"

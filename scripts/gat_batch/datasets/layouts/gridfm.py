@@ -47,8 +47,9 @@ class GridfmLayout:
         """Return what writes a partition."""
         return GridfmFiles(self._folder, number)
 
-    def finish(self, varying: set[str]) -> None:
-        """Do nothing: partitions are complete."""
+    def finish(self, varying: set[str]) -> list[str]:  # noqa: ARG002 - nothing is stored once
+        """Return what the tables can't hold: nothing."""
+        return []
 
 
 class GridfmFiles:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ..errors import SpecificationError
+from ...errors import SpecificationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .selection import Elements
+    from ..selection import Elements
 
 COST = "cost"
 """What random quantities of costs are of."""
