@@ -107,6 +107,13 @@ class Plan(BatchFiles):
             if not (grid.startswith(tuple(NAMED)) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
         }
 
+    def other_summary(self) -> list[Path]:
+        """Return the files of the summary that the report compares this one with, if any."""
+        if self.config.against is None:
+            return []
+        names = ("scenarios", "elements", "aggregated_results")
+        return [self.config.against / "summary" / f"{name}.parquet" for name in names]
+
     def connections(self, scenario: Scenario) -> Path:
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
         return self.folder / "logs" / "wiring" / f"{grid_hash(self.grid(scenario))}.json"

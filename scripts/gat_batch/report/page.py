@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 SCRIPTS = (
-    *("page.js", "page_states.js", "page_map.js"),
+    *("page.js", "page_states.js", "page_difference.js", "page_map.js"),
     *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
 )
 """Parts of the page's script, in the order in which they build on each other."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from . import figures
+from .against.comparison import against
 from .contingency_sections import categories, contingencies
 from .groups.comparison import comparison
 from .histogram import Histogram, round_edges
+from .maps.differences import difference_legend
 from .maps.grid_map import grid_map, legend
 from .section import Figure, Section
 from .tables import (
@@ -26,6 +29,7 @@ from .tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .against.comparison import Comparison
     from .groups.comparison import Asked
     from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
@@ -37,6 +41,8 @@ def sections_of(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
     asked: Asked | None = None,
+    *,
+    compared: Comparison | None = None,
 ) -> Iterator[Section]:
     """Yield the sections that have something to say, each made when it is asked for.
 
@@ -46,8 +52,11 @@ def sections_of(
         maps: grid -> its map.
         grids: grid -> hash of its content.
         asked: what the manifest asks of the report, if anything.
+        compared: how the batch differs from another one, if it is compared with one.
     """
-    for section in _made(summary, status, maps, grids, asked):
+    first = comparison(summary, asked) if asked else None
+    other = against(summary, summary.other, compared) if summary.other and compared else None
+    for section in chain((first, other), _made(summary, status, maps, grids)):
         if section is not None and (
             section.figures or section.tables or section.facts or section.verdicts
         ):
@@ -59,9 +68,7 @@ def _made(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
-    asked: Asked | None,
 ) -> Iterator[Section | None]:
-    yield comparison(summary, asked) if asked else None
     yield categories(summary)
     # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
@@ -91,6 +98,7 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
                 + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
                 grid if several else "",
                 legend(one, summary.limits),
+                difference_legend() if summary.other or summary.groups else (),
                 made.datasets,
                 made.content | {"grid": grid},
             )
