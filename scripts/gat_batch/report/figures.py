@@ -214,36 +214,6 @@ def spread(found: Histogram, title: str) -> Spec:
     return spec
 
 
-def prices(buses: pd.DataFrame) -> Spec:
-    """Draw the price at each bus, the dearest first: its mean and its range over all states."""
-    ordered = buses.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    values = records(ordered[["id", "low", "mean", "high", "high_scenario"]])
-    for place, row in enumerate(values, 1):
-        row |= {"place": place, "href": anchor(row["high_scenario"])}
-    tips = [
-        axis("id", "bus"),
-        *(axis(name, f"{name} (cost/MWh)", format=".4~g") for name in ("low", "mean", "high")),
-        {"field": "high_scenario", "title": "highest in"},
-    ]
-    x = axis("place", "buses, the dearest first")
-    y = "price at the bus, lam_p (cost/MWh)"
-    band = {
-        "mark": {"type": "rule", "opacity": 0.4, "color": BLUE, "strokeWidth": 3},
-        "encoding": {
-            "x": x,
-            "y": axis("low", y, scale={"zero": False}),
-            "y2": {"field": "high"},
-            "tooltip": tips,
-            "href": {"field": "href"},
-        },
-    }
-    mean = {
-        "mark": {"type": "point", "filled": True, "size": 16, "color": ORANGE},
-        "encoding": {"x": x, "y": axis("mean", y), "tooltip": tips},
-    }
-    return figure(values, layer=[band, mean])
-
-
 def labels(elements: pd.DataFrame) -> list[str]:
     """Return names of elements: kind and index, and the grid if there are several."""
     several = len(elements["grid"].unique()) > 1

@@ -118,7 +118,8 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         made.append(told | {"scenario": scenario, "snapshot": snapshot})
 
     solved = len(table) - failed
-    tile("scenarios solved", f"{solved:,}", f"of {len(table):,}", mood="" if failed else "good")
+    label = f"of {len(table):,} scenario{'s' * (len(table) != 1)} solved"
+    tile(label, f"{solved:,}", mood="" if failed else "good")
     tile("without a solution", f"{lost:,}", mood="warn" if lost else "")
     tile("failed", f"{failed:,}", mood="bad" if failed else "")
     for label, column, least, unit, digits in (
@@ -126,6 +127,7 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         ("lowest voltage", "min_vm_pu", True, "p.u.", 4),
         ("highest voltage", "max_vm_pu", False, "p.u.", 4),
         ("most load unserved", "max_unserved_mw", False, "MW", 1),
+        ("highest cost", "objective", False, "", 0),
     ):
         known = table[column].dropna()
         if known.empty or (column == "max_unserved_mw" and known.max() == 0):

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..study.scenario import OPTIMAL
 from . import figures
 from .against.comparison import against
 from .contingency_sections import categories, contingencies
 from .groups.comparison import comparison
-from .histogram import Histogram, round_edges
+from .histogram import spread_of
 from .maps.differences import difference_legend
 from .maps.grid_map import grid_map, legend
+from .optimum_sections import costs
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
     FAILURES,
     MOST_ELEMENTS,
-    PRICES,
     all_scenarios,
     elements,
     listing,
@@ -72,6 +73,8 @@ def _made(
     yield categories(summary)
     # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
+    optimal = summary.scenarios["solver"].isin(OPTIMAL).all()
+    yield costs(summary) if optimal else None  # what they are solved for
     yield _course(summary)
     yield _loadings(summary)
     yield _voltages(summary)
@@ -79,7 +82,7 @@ def _made(
     yield _congestion(summary)
     yield _time(summary)
     yield contingencies(summary)
-    yield _costs(summary)
+    yield None if optimal else costs(summary)
     yield Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),))
     yield _origin(status, grids)
 
@@ -121,7 +124,7 @@ def _course(summary: Summary) -> Section:
     made = (listing("troubles", bad, FAILURES, "What went otherwise"),) if len(bad) else ()
     drawn = []
     if table["duration_secs"].notna().any():
-        found = _spread(table["duration_secs"])
+        found = spread_of(table["duration_secs"])
         drawn.append(
             Figure(
                 "durations",
@@ -131,13 +134,6 @@ def _course(summary: Summary) -> Section:
             )
         )
     return Section("course", "How it went", f"{counts}.", tuple(drawn), made)
-
-
-def _spread(values: pd.Series) -> Histogram:
-    known = values.dropna().to_numpy(float)
-    found = Histogram(round_edges(float(known.min()), float(known.max())))
-    found.add("scenario", known)
-    return found
 
 
 def _loadings(summary: Summary) -> Section | None:
@@ -248,31 +244,6 @@ def _time(summary: Summary) -> Section | None:
     shown = curves["scenario"].nunique()
     text = "" if shown == varying else f"The {shown} of {varying:,} with the highest loading."
     return Section("time", "Duration curves", text, tuple(drawn))
-
-
-def _costs(summary: Summary) -> Section | None:
-    cost, buses = summary.scenarios["objective"].dropna(), summary.found.prices
-    drawn = []
-    if len(cost):
-        drawn.append(
-            Figure(
-                "costs",
-                figures.spread(_spread(cost), "cost of a scenario, sum over snapshots"),
-                "Objective of the optimal power flow, in the currency of the cost curves.",
-                "Costs",
-            )
-        )
-    if len(buses):
-        drawn.append(
-            Figure(
-                "prices",
-                figures.prices(buses),
-                "Dot: mean price of a bus; bar: its range over all states.",
-                "Prices at the buses",
-            )
-        )
-    tables = (listing("prices", buses.head(MOST_ELEMENTS), PRICES),) if len(buses) else ()
-    return Section("costs", "Costs and prices", "", tuple(drawn), tables)
 
 
 def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:
