@@ -11,6 +11,7 @@ import markupsafe
 import vl_convert
 
 from .. import __version__
+from ..study.scenario import OPTIMAL
 from .figures import SERIES, anchor
 from .maps.packed import packed
 
@@ -131,6 +132,8 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
     ):
         known = table[column].dropna()
         if known.empty or (column == "max_unserved_mw" and known.max() == 0):
+            continue
+        if column == "objective" and not table["solver"].isin(OPTIMAL).all():
             continue
         at = str(known.idxmin() if least else known.idxmax())
         limit = summary.limits.most_percent
