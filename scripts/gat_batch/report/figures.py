@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from .states.choice import thinned
+from .states.choice import fitting, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,8 @@ SERIES = (BLUE, ORANGE, "#2a9d8f", RED, VIOLET, GREY)
 HEIGHT = 240
 MOST_BARS = 15
 MOST_POINTS = 5000
-"""Most bars, and most points, of a figure."""
+POINT_BYTES = 700_000
+"""Most bars, most points, and most bytes of the points of a figure."""
 
 
 def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
@@ -82,11 +83,16 @@ def histogram(found: Histogram, title: str, limits: Sequence[float]) -> Spec:
     return figure(values, layer=[bars, *_limit_lines("x", inside)])
 
 
+def most_points(scenarios: pd.DataFrame) -> int:
+    """Return of how many scenarios there is room for a point in a figure."""
+    return fitting(scenarios["scenario"], MOST_POINTS, POINT_BYTES)
+
+
 def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
     """Draw every scenario as a point, by its load and its worst loading."""
     known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
     columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
-    drawn = thinned(known, MOST_POINTS, "max_loading_percent")
+    drawn = thinned(known, most_points(known), "max_loading_percent")
     values = records(drawn[[*columns, "max_loading_snapshot"]])
     for row in values:
         row["href"] = anchor(row["scenario"], row.pop("max_loading_snapshot"))

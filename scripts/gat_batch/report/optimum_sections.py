@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import numpy as np
+
 from ..study.scenario import OPTIMAL
 from . import figures
-from .figures import BLUE, MOST_BARS, MOST_POINTS, ORANGE, anchor, axis, figure, labels, records
+from .figures import BLUE, MOST_BARS, ORANGE, anchor, axis, figure, labels, most_points, records
 from .histogram import spread_of
 from .section import Figure, Section
 from .states.choice import thinned
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
     from .figures import Spec
     from .summary_tables import Summary
+
+
+MOST_PRICED = 1500
+"""Most buses whose prices are drawn."""
 
 
 def costs(summary: Summary) -> Section | None:
@@ -43,27 +49,36 @@ def costs(summary: Summary) -> Section | None:
         )
     if len(known) > 1:
         text = "Each point is a scenario and leads to its page."
-        if len(known) > MOST_POINTS:
+        most = most_points(known) // 2  # half of what its sister shows of loadings
+        if len(known) > most:
             text += (
-                f" Of {len(known):,} the {MOST_POINTS // 2:,} with the highest cost and an even "
+                f" Of {len(known):,} the {most // 2:,} with the highest cost and an even "
                 "choice of the others."
             )
-        drawn.append(Figure("load_and_cost", _load_and_cost(known), text, "Load and cost"))
+        drawn.append(
+            Figure(
+                "load_and_cost",
+                _load_and_cost(thinned(known, most, "objective")),
+                text,
+                "Load and cost",
+            )
+        )
     units = summary.elements[summary.elements["element"].isin(UNITS)]
     units = units[(units["count"] > 0) & (units["min"] < units["max"])]
     if table["solver"].isin(OPTIMAL).all() and len(units):
         units = units.assign(range=units["max"] - units["min"])
-        most = units.nlargest(MOST_BARS, "range", keep="first")
+        widest = units.nlargest(MOST_BARS, "range", keep="first")
         text = "Bar: lowest to highest power over all states; dot: mean."
         if len(units) > MOST_BARS:
             text += f" The {MOST_BARS} units of {len(units):,} that vary most."
-        drawn.append(Figure("dispatch", _dispatch(most), text, "Dispatch"))
+        drawn.append(Figure("dispatch", _dispatch(widest), text, "Dispatch"))
     if len(buses):
         drawn.append(
             Figure(
                 "prices",
                 _prices(buses),
-                "Dot: mean price of a bus; bar: its range over all states.",
+                "Dot: mean price of a bus; bar: its range over all states."
+                + f" An even choice of {len(buses):,} buses." * (len(buses) > MOST_PRICED),
                 "Prices at the buses",
             )
         )
@@ -73,8 +88,7 @@ def costs(summary: Summary) -> Section | None:
 
 def _load_and_cost(scenarios: pd.DataFrame) -> Spec:
     """Draw every scenario as a point, by its load and its cost."""
-    drawn = thinned(scenarios, MOST_POINTS, "objective")
-    values = records(drawn[["scenario", "load_mw", "objective"]])
+    values = records(scenarios[["scenario", "load_mw", "objective"]])
     for row in values:
         row["href"] = f"#scenario={quote(row['scenario'], safe='')}"
     mark = {"type": "point", "filled": True, "size": 34, "opacity": 0.75, "cursor": "pointer"}
@@ -116,10 +130,12 @@ def _dispatch(units: pd.DataFrame) -> Spec:
 
 def _prices(buses: pd.DataFrame) -> Spec:
     """Draw the price at each bus, the dearest first: its mean and its range over all states."""
-    ordered = buses.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    values = records(ordered[["id", "low", "mean", "high", "high_scenario"]])
-    for place, row in enumerate(values, 1):
-        row |= {"place": place, "href": anchor(row["high_scenario"])}
+    ordered = buses.sort_values("mean", ascending=False, kind="stable")
+    places = np.unique(np.linspace(0, len(buses) - 1, min(len(buses), MOST_PRICED)).round())
+    shown = ordered.iloc[places.astype(int)]
+    values = records(shown[["id", "low", "mean", "high", "high_scenario"]])
+    for place, row in zip(places.tolist(), values, strict=True):
+        row |= {"place": int(place) + 1, "href": anchor(row["high_scenario"])}
     tips = [
         axis("id", "bus"),
         *(axis(name, f"{name} (cost/MWh)", format=".4~g") for name in ("low", "mean", "high")),

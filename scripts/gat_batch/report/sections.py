@@ -19,12 +19,12 @@ from .optimum_sections import costs
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
-    FAILURES,
     MOST_ELEMENTS,
     all_scenarios,
     elements,
     listing,
     powers,
+    troubles,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _course(summary: Summary) -> Section:
         for row in bad[bad["status"] == "not_converged"].itertuples()
     ]
     bad.loc[bad["status"] == "islanded", "error"] = "an outage cuts buses off; the rest was solved"
-    made = (listing("troubles", bad, FAILURES, "What went otherwise"),) if len(bad) else ()
+    made = (troubles(bad),) if len(bad) else ()
     drawn = []
     if table["duration_secs"].notna().any():
         found = spread_of(table["duration_secs"])
@@ -138,6 +138,7 @@ def _course(summary: Summary) -> Section:
 
 def _loadings(summary: Summary) -> Section | None:
     found, limits = summary.found.loading, summary.limits
+    most = figures.most_points(summary.scenarios)
     if found is None:
         return None
     drawn = (
@@ -159,9 +160,9 @@ def _loadings(summary: Summary) -> Section | None:
             figures.load_and_loading(summary.scenarios, limits),
             "Each point is a scenario and leads to its worst state on the map."
             + (
-                f" Of {len(summary.scenarios):,} the {figures.MOST_POINTS // 2:,} with the highest "
+                f" Of {len(summary.scenarios):,} the {most // 2:,} with the highest "
                 "loading and an even choice of the others."
-                if len(summary.scenarios) > figures.MOST_POINTS
+                if len(summary.scenarios) > most
                 else ""
             ),
             "Load and worst loading",

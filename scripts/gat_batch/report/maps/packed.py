@@ -42,9 +42,10 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
 
     Args:
         summary: the summary.
-        room: characters that it may take; if necessary fewer states are shown.
+        room: characters that it may take. If necessary fewer states are shown, then fewer
+            differences, then fewer grids.
     """
-    states = summary.found.states
+    states = dict(summary.found.states)
     if summary.other is not None:
         values = summary.before.values
         states = {grid: replace(own, before=values[grid]) for grid, own in states.items()}
@@ -57,10 +58,15 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
             if str(grid) in states
         ]
         over = len(json.dumps(grids, separators=(",", ":"))) / max(room, 1)
-        if over <= 1 or all(len(own.table) <= FEWEST for own in states.values()):
+        if over <= 1 or not states:
             return grids
-        share = min(0.95, 1 / over)
-        states = {grid: thinned(own, share) for grid, own in states.items()}
+        if any(len(own.table) > FEWEST for own in states.values()):
+            share = min(0.95, 1 / over)
+            states = {grid: thinned(own, share) for grid, own in states.items()}
+        elif found:
+            found.pop()
+        else:
+            states.popitem()
 
 
 def _grid(
