@@ -9,6 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gat_batch.grids.connections import GridConnections
+from gat_batch.model.violations import Limits
+from gat_batch.report.against.comparison import compare
+from gat_batch.report.groups.comparison import Asked
+from gat_batch.report.maps.one_line_diagram import one_line_diagram
+from gat_batch.report.material import MOST_BRANCHES_DRAWN
+from gat_batch.report.page import page
+from gat_batch.report.sections import sections_of
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.summary.categories import CATEGORY_COLUMNS
 from gat_batch.summary.contingency_ranking import CONTINGENCY_COLUMNS
@@ -16,6 +24,19 @@ from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.overloads import OVERLOAD_COLUMNS
 from gat_batch.summary.remedies import REMEDY_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
+
+LIMITS = Limits()
+
+STATUS = {
+    "name": "made",
+    "manifest": "made.json",
+    "manifest_sha256": "ab" * 32,
+    "created": "2026-01-02T03:04:05.678+00:00",
+    "updated": "2026-01-02T04:04:05.678+00:00",
+    "git_commit": None,
+    "versions": {},
+    "settings": {},
+}
 
 MOST_ROWS = 100_000
 """Rows that are made at a time."""
@@ -149,3 +170,19 @@ def _write_rows(path, ids, vm, loading, cost):
             }
             frame = pd.DataFrame(known).reindex(columns=RESULT_SCHEMA.names)
             writer.write_table(pa.Table.from_pandas(frame, RESULT_SCHEMA, preserve_index=False))
+
+
+def written_page(summary):
+    """The page of a batch, with a stand-in of its size for the program that draws the figures."""
+    groups = summary.groups
+    compared = compare(summary, summary.other) if summary.other else None
+    buses = summary.elements[summary.elements["element"] == "bus"]["id"].tolist()
+    branches = [("line", n) for n in summary.elements[summary.elements["element"] == "line"]["id"]]
+    ends = [[n % len(buses), (7 * n + 1) % len(buses)] for n in range(len(branches))]
+    places = [[float(n % 97), float(n // 97)] for n in range(len(buses))]
+    wiring = GridConnections(buses, places, [], branches, ends, [])
+    (grid,) = summary.scenarios["grid"].unique()
+    maps = {grid: one_line_diagram(wiring)} if 1 < len(branches) < MOST_BRANCHES_DRAWN else {}
+    asked = Asked("Which?", groups) if groups else None
+    sections = list(sections_of(summary, STATUS, maps, {}, asked, compared=compared))
+    return page(summary, STATUS, sections, "/" * 950_000)

@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.workflow, pytest.mark.browser, pytest.mark.xdist_group
 NASTY = "</script><img src=x onerror=alert(1)>"
 LIMIT = 40.0
 COMMON = ["s0", "s1", "s2", "day"]
-BATCH, GROUPS = "this batch", "peak"
+BATCH = "this batch"
+PAPER = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
 
 
 @pytest.fixture(scope="module")
@@ -237,4 +238,25 @@ def test_branches_without_a_rating_are_drawn_with_their_power(batches, rows, ope
     assert len(ends) == len(told)
     page.open("#element=dcline:0")
     assert f"{own['dcline', 0]:.1f}".rstrip("0").rstrip(".") in page.find("#own .facts").text
+    page.is_clean()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_printed(batches, opened, dark):
+    page = opened(batches[1] / "report.html", dark=dark)
+    media = page.browser.execute_cdp_cmd
+    media("Emulation.setDeviceMetricsOverride", PAPER)
+    media("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = page.ask("getComputedStyle(document.body)['background-color']")
+    assert shown == "rgb(255, 255, 255)"
+    wide = page.find("#answer h2").size["width"]
+    for selector in ("#answer [data-figure] svg", "#against .verdicts", "#grid [data-figure] svg"):
+        assert page.find(selector).size["width"] == pytest.approx(wide, abs=4)
+    assert page.ask("document.documentElement.scrollWidth") <= PAPER["width"]
+    for selector in ("nav", ".chooser", ".save", ".filters"):
+        assert not page.find(selector).is_displayed()
+    # A figure and what is said of it are on one page, below their heading.
+    assert page.ask("getComputedStyle(document.querySelector('figure')).breakInside") == "avoid"
+    assert page.ask("getComputedStyle(document.querySelector('h2')).breakAfter") == "avoid"
+    media("Emulation.setEmulatedMedia", {"media": ""})
     page.is_clean()

@@ -50,12 +50,17 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
         values = summary.before.values
         states = {grid: replace(own, before=values[grid]) for grid, own in states.items()}
     found = list(differences(summary))
+    elements = {
+        str(grid): own
+        for grid, own in summary.elements.groupby("grid", sort=False)
+        if str(grid) in states
+    }
+    compared = {grid: content(found, own) for grid, own in elements.items()}
     while True:
         grids = [
-            _grid(str(grid), elements, summary, states[str(grid)])
-            | {"differences": content(found, elements)}
-            for grid, elements in summary.elements.groupby("grid", sort=False)
-            if str(grid) in states
+            _grid(grid, own, summary, states[grid]) | {"differences": compared[grid][: len(found)]}
+            for grid, own in elements.items()
+            if grid in states
         ]
         over = len(json.dumps(grids, separators=(",", ":"))) / max(room, 1)
         if over <= 1 or not states:
