@@ -30,7 +30,7 @@ STEPS = {"loading_percent": (0.01, 0.02, 0.05, 0.1), "vm_pu": (0.0001,)}
 the last is drawn at its end. Of other quantities their range is divided."""
 
 FEWEST = 4
-"""States of a grid that are always held."""
+"""States of a grid that are held if the grid is."""
 
 MOST_VIOLATIONS = 20_000
 MOST_OVERLOADED = 2000
@@ -113,7 +113,8 @@ def thinned(states: ShownStates, share: float) -> ShownStates:
     table = states.table
     even = table["even"].to_numpy(bool)
     worst, others = np.flatnonzero(~even), np.flatnonzero(even)
-    room = max(1, int(len(table) * share))
+    # The three extremes come on top, and it is to become fewer each time.
+    room = max(1, min(int(len(table) * share), len(table) - 4))
     if len(worst) >= room:
         worst, others = np.arange(0), np.arange(len(table))
     chosen = np.linspace(0, len(others) - 1, room - len(worst)).astype(np.int64)
