@@ -8,8 +8,8 @@ import sys
 from gat_batch.errors import GatBatchError
 from gat_batch.model.violations import Limits
 from gat_batch.run.start import job_plan
+from gat_batch.summary.batch_results import batch_results
 from gat_batch.summary.batch_summary import SummaryFiles, summarise
-from gat_batch.summary.result_parts import Results
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
             remedies=plan.summary("remedies.parquet"),
         )
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-        summarise(Results(plan.named_scenarios, plan.result_paths), files, limits)
+        summarise(batch_results(plan), files, limits)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

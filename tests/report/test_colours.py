@@ -7,7 +7,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from gat_batch.report.figures import SERIES
+from gat_batch.report.figures import GREY, SERIES
+from gat_batch.report.maps.differences import FALLING, RISING
 from gat_batch.report.maps.grid_map import COLOURS, OUT
 
 # Machado, Oliveira and Fernandes (2009), full severity, on linear RGB.
@@ -43,9 +44,10 @@ def lab(colour, seen):
 
 
 @pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
-def test_the_map_is_read_by_everyone(seen):
+@pytest.mark.parametrize("colours", [COLOURS, (*FALLING, GREY, *RISING)])
+def test_the_map_is_read_by_everyone(seen, colours):
     papers = "#ffffff", "#12171d"
-    for one, other in combinations((*COLOURS, OUT, *papers), 2):
+    for one, other in combinations((*colours, OUT, *papers), 2):
         if {one, other} != set(papers):
             assert np.linalg.norm(lab(one, seen) - lab(other, seen)) > 20, (one, other)
 

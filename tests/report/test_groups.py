@@ -5,51 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from summary_files import files_in, results_of, write_result
+from summary_files import state, summary_of
 
 from gat_batch.model.violations import Limits
 from gat_batch.report.groups import drawings, judged_rows, standing
 from gat_batch.report.groups.changes import changes
 from gat_batch.report.groups.comparison import Asked, comparison
 from gat_batch.report.groups.sentences import verdict
-from gat_batch.report.groups.standing import ITEM, Extreme, Standing, standings
+from gat_batch.report.groups.standing import Extreme, Standing, standings
+from gat_batch.report.groups.violations import ITEM
 from gat_batch.report.material import tells_limits
 from gat_batch.report.page import page
-from gat_batch.report.summary_tables import read_summary
-from gat_batch.results.writer import write_placeholder
 from gat_batch.study.batch.scenarios import Batch
 from gat_batch.study.scenario import BRANCHES, Scenario
-from gat_batch.summary.batch_summary import summarise
 
 LIMITS = Limits(90.0, (0.95, 1.05))
 NASTY = "</script><b>&"
-
-
-def state(snapshot=None, contingency=None, loading=(), vm=(), **system):
-    """Rows of a state with lines of these loadings and buses of these voltages.
-
-    Of a contingency there are rows of violations alone, judged by other limits than the batch's.
-    """
-    keys = {"snapshot": snapshot, "contingency": contingency}
-    known = {"status": "ok", "unserved_mw": 0.0, "load_mw": 100.0}
-    if np.isfinite([*loading]).any():
-        known |= {"max_loading_percent": max(loading)}
-        known |= {"max_loading_element": f"line:{int(np.argmax(loading))}"}
-    if np.isfinite([*vm]).any():
-        known |= {"min_vm_pu": min(vm), "min_vm_bus": int(np.argmin(vm))}
-        known |= {"max_vm_pu": max(vm), "max_vm_bus": int(np.argmax(vm))}
-    rows = [{**keys, "element": "system", **known, **system}]
-    for number, value in enumerate(loading):
-        row = {**keys, "element": "line", "id": number, "loading_percent": value}
-        row["name"] = f"L{number}"
-        if contingency is None or value > 80:
-            rows.append(row | ({"limit": 80.0} if contingency else {}))
-    for number, value in enumerate(vm):
-        low = value < 0.9
-        row = {**keys, "element": "bus", "id": number, "vm_pu": value}
-        if contingency is None or low or value > 1.1:
-            rows.append(row | ({"limit": 0.9 if low else 1.1} if contingency else {}))
-    return rows
 
 
 @pytest.fixture
@@ -57,20 +28,7 @@ def summed(tmp_path):
     """Make the summary of scenarios with rows; None is a scenario that failed."""
 
     def make(*results):
-        made = []
-        for scenario, rows in results:
-            path = tmp_path / f"job_{scenario.id}" / "result.parquet"
-            if rows is None:
-                path.parent.mkdir()
-                write_placeholder(path, {"error": "took too long", "attempts": 3})
-            else:
-                own = [{"scenario": scenario.id, **row} for row in rows]
-                write_result(path, own, keep=scenario.keep or "all")
-            made.append((scenario, path))
-        files = files_in(tmp_path)
-        summarise(results_of(made), files, LIMITS)
-        files.aggregated.rename(files.aggregated.with_name("aggregated_results.parquet"))
-        return read_summary(files.aggregated.parent, LIMITS)
+        return summary_of(tmp_path, results, LIMITS)
 
     return make
 

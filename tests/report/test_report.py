@@ -9,13 +9,14 @@ import numpy as np
 import pandapower.networks
 import pandas as pd
 import pytest
-from summary_files import files_in, results_of, write_result
+from summary_files import files_in, results_of, state, summary_of, write_result
 
 from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits
 from gat_batch.report.drawing_library import drawing_library
 from gat_batch.report.maps.bus_layout import bus_positions
 from gat_batch.report.maps.one_line_diagram import one_line_diagram
+from gat_batch.report.optimum_sections import costs
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
 from gat_batch.report.summary_tables import read_summary
@@ -136,7 +137,13 @@ def values(spec):
 def test_every_figure_is_checked_here(figures):
     checked = {"map_1", "loadings", "voltages", "load_and_loading", "worst_branches", "congestion"}
     checked |= {"duration_max_loading_percent", "duration_load_mw", "duration_min_vm_pu"}
-    assert set(figures) == checked | {"contingencies", "costs", "prices", "durations"}
+    assert set(figures) == checked | {
+        "contingencies",
+        "costs",
+        "load_and_cost",
+        "prices",
+        "durations",
+    }
 
 
 @pytest.mark.parametrize(
@@ -230,6 +237,37 @@ def test_costs_and_times(figures, base):
         assert bar.count == ((cost >= bar[1]) & (cost < bar.to)).sum()
     assert told["count"].sum() == len(cost) == 12
     assert values(figures["durations"])["count"].sum() == 12
+
+
+def test_load_and_cost(figures, base):
+    system = base[base["element"] == "system"].groupby("scenario", sort=False)
+    told = values(figures["load_and_cost"]).set_index("scenario")
+    assert told["objective"].to_dict() == pytest.approx(system["objective"].sum().to_dict())
+    assert told["load_mw"].to_dict() == pytest.approx(system["load_mw"].mean().to_dict())
+    assert told["href"]["s3"] == "#scenario=s3"
+
+
+def test_units_that_vary_most_are_drawn_if_all_is_optimised(tmp_path):
+    rng = np.random.default_rng(6)
+    power = rng.uniform(0, 100, (4, 20)) * np.linspace(0, 1, 20)
+
+    def summary(folder, *solvers):
+        results = []
+        for n, (own, solver) in enumerate(zip(power, solvers, strict=True)):
+            rows = state(loading=[50], objective=100.0 + n)
+            unit = {"snapshot": None, "contingency": None, "element": "gen"}
+            rows += [unit | {"id": index, "p_mw": value} for index, value in enumerate(own)]
+            results.append((Scenario(f"s{n}", "case9", solver), rows))
+        return summary_of(tmp_path / folder, results, LIMITS)
+
+    section = costs(summary("optimal", *["dc_opf"] * 4))
+    told = values(next(one for one in section.figures if one.name == "dispatch").spec)
+    most = np.argsort(-np.ptp(power, axis=0))[:15]
+    assert told["unit"].tolist() == [f"gen {index}" for index in most]
+    for name, expected in (("min", power.min(0)), ("mean", power.mean(0)), ("max", power.max(0))):
+        assert told[name].to_numpy() == pytest.approx(expected[most], rel=1e-6)
+    section = costs(summary("mixed", "ac", *["dc_opf"] * 3))
+    assert "dispatch" not in [one.name for one in section.figures]
 
 
 def test_prices(figures, base):

@@ -182,7 +182,12 @@ def test_fewer_states_are_shown_where_the_page_is_full(summary):
         (grid,) = packing.packed(summary, room)
         assert len(json.dumps([grid], separators=(",", ":"))) < room
         assert 1 < len(grid["states"]["scenario"]) < 147
-    (grid,) = packing.packed(summary, 0)
+    found = [grid]
+    while found:
+        (grid,) = found
+        room = len(json.dumps(found, separators=(",", ":"))) - 1
+        found = packing.packed(summary, room)
+    # Where not even these few find room, the page does without the grid.
     assert len(grid["states"]["scenario"]) <= 4
     loadings = grid["states"]["max_loading_percent"]
     worst = summary.scenarios["max_loading_percent"].max()

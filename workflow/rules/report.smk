@@ -1,13 +1,15 @@
 """Writes what people look at.
 
-In: the summary. Out: summary/report.html, one file for a browser, and its figures under
-summary/plots, which `snakemake --report` takes into Snakemake's own report.
+In: the summary, and that of another batch to compare with. Out: summary/report.html, one file for a
+browser, and its figures under summary/plots, which `snakemake --report` takes into Snakemake's own
+report; summary/against.parquet, what differs from another batch.
 """
 
 
 rule report:
     input:
         rules.summarise.output,
+        against=PLAN.other_summary(),
     output:
         page=report(
             PLAN.summary("report.html"),
@@ -33,7 +35,7 @@ rule report:
         runtime=60,
     params:
         script=lambda wildcards, threads: SCRIPTS / "report.py",
-        asked=[PLAN.batch.question, PLAN.batch.compare],
+        asked=[PLAN.batch.question, PLAN.batch.compare, str(PLAN.config.against)],
         settings=lambda wildcards, threads: SETTINGS,
         python=lambda wildcards, threads: PYTHON,
     shell:

@@ -23,6 +23,7 @@ WINDINGS = {
     "line": (("from_bus", "to_bus"),),
     "trafo": (("hv_bus", "lv_bus"),),
     "trafo3w": (("hv_bus", "mv_bus"), ("hv_bus", "lv_bus")),
+    **dict.fromkeys(("impedance", "dcline", "tcsc"), (("from_bus", "to_bus"),)),
 }
 """Columns with the buses that a branch joins; a three-winding transformer is drawn twice."""
 

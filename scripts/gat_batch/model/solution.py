@@ -15,6 +15,9 @@ Status = Literal["ok", "not_converged", "infeasible", "islanded"]
 SEVERITY: tuple[Status, ...] = ("ok", "islanded", "infeasible", "not_converged")
 """Statuses from best to worst: a scenario has the worst of its snapshots."""
 
+SOLVED: tuple[Status, ...] = ("ok", "islanded")
+"""Statuses of what has a solution."""
+
 
 @dataclass(frozen=True)
 class BlockSolution:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import GatBatchError, InputErrors, ManifestError, TableError
+from ..errors import ConfigError, GatBatchError, InputErrors, ManifestError, TableError
 from ..study.batch.scenarios import Members
 from .analysis_check import analysis_faults
 from .folder_check import folder_faults
@@ -37,6 +37,7 @@ def check_input(plan: Plan) -> Members:
         InputErrors: if there are faults; it holds all of them.
     """
     faults = [*_file_faults(plan), *folder_faults(plan), *analysis_faults(plan)]
+    faults += _comparison_faults(plan)
     unsolved = _others(plan, faults) if faults else plan.unsolved()
     faults += (_in_manifest(fault, plan) for fault in _study_faults(plan, unsolved))
     if faults:
@@ -50,6 +51,23 @@ def _others(plan: Plan, faults: Sequence[GatBatchError]) -> Members:
     ids = plan.batch.outlines.ids
     numbers = [number for number, name in enumerate(ids) if name not in named]
     return Members(plan.batch.scenarios, numbers)
+
+
+def _comparison_faults(plan: Plan) -> Iterator[GatBatchError]:
+    """Yield a fault if there is no summary in the folder of the batch to compare with."""
+    other = plan.config.against
+    if other is None:
+        return
+    if other.resolve() == plan.folder.resolve():
+        what = f"{other}: is this batch itself"
+    elif not all(file.is_file() for file in plan.other_summary()):
+        what = f"{other}: {'holds no summary' if other.is_dir() else 'no such folder'}"
+    elif not {"{", "}"}.isdisjoint(str(other)):
+        what = f"{other}: has braces in it, which Snakemake takes for a wildcard"
+    else:
+        return
+    hint = "name the folder of a batch that has run, relative to the working directory"
+    yield ConfigError(what, file="config", field="against", hint=hint)
 
 
 def _in_manifest(fault: GatBatchError, plan: Plan) -> GatBatchError:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import compress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
@@ -21,13 +20,14 @@ from ..files.parquet_footer import read_fingerprint, read_fingerprints
 from ..grids import GridRef, grid_ref
 from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
-from ..study.batch.scenarios import MOST_MADE, Members, Scenarios
+from ..study.batch.scenarios import MOST_MADE, Members
 from .batch_files import BatchFiles
 from .fingerprints import digest, grid_hash, keep_of, long_digest, scenario_facts
 from .shards import Shard, job_minutes, shards_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from ..scenarios.product import Product
     from ..study.analyses import Analysis
@@ -110,16 +110,12 @@ class Plan(BatchFiles):
             if not (grid.startswith(tuple(NAMED)) or os.path.isabs(grid))  # noqa: PTH117 - it is a text
         }
 
-    @cached_property
-    def named_scenarios(self) -> Sequence[Scenario]:
-        """The scenarios, with the names that their grids have in tables."""
-        if not self._grid_names:
-            return self.batch.scenarios
-        scenarios = self.batch.scenarios
-        return Scenarios(
-            range(len(scenarios)),
-            lambda n: replace(scenarios[n], grid=self.grid_name(scenarios[n])),
-        )
+    def other_summary(self) -> list[Path]:
+        """Return the files of the summary that the report compares this one with, if any."""
+        if self.config.against is None:
+            return []
+        names = ("scenarios", "elements", "aggregated_results")
+        return [self.config.against / "summary" / f"{name}.parquet" for name in names]
 
     def connections(self, scenario: Scenario) -> Path:
         """Return the file that the map of a scenario's grid is drawn from; jobs on it write it."""
@@ -167,18 +163,6 @@ class Plan(BatchFiles):
             return [self.result(one.ids[0]) for one in shards]
         names = self.batch.outlines.ids if shard is None else shard.ids
         return [self.result(name) for name in names]
-
-    @property
-    def result_paths(self) -> list[Path]:
-        """The file that the result of each scenario is in, in the manifest's order."""
-        if not self.in_blocks:
-            return self.results()
-        paths = [Path()] * len(self.batch.outlines)
-        for shard in self.shards:
-            result = self.result(shard.ids[0])
-            for number in shard.numbers:
-                paths[number] = result
-        return paths
 
     @property
     def workers(self) -> int:

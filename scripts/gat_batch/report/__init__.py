@@ -1,7 +1,8 @@
 """The report of a batch.
 
 In: the files of its summary, its status, and how its grids are connected. Out:
-``summary/report.html``, one file for people, and its figures under ``summary/plots``.
+``summary/report.html``, one file for people, its figures under ``summary/plots``, and what differs
+from another batch, if it is compared with one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
 
 from ..errors import ResultError
 from .drawing_library import drawing_library
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
+    from .against.comparison import Comparison
 
 
 def write_report(plan: Plan) -> None:
@@ -49,12 +53,26 @@ def write_report(plan: Plan) -> None:
                 _replace(plots / f"{name}.svg", image.result())
             text = page(material.summary, material.status, sections, library.result())
             _replace(folder / "report.html", text)
+            _write_changes(folder / "against.parquet", material.compared)
     except OSError as error:
         raise ResultError(
             f"the report can't be made: {error.strerror or error}",
             file=error.filename or folder,
             hint="the results are untouched; free the space or permit reading, then run again",
         ) from error
+
+
+def _write_changes(path: Path, compared: Comparison | None) -> None:
+    """Write all that differs from another batch; without one, leave nothing of an earlier one."""
+    if compared is None:
+        path.unlink(missing_ok=True)
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(compared.table(), temporary, compression="zstd")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _replace(path: Path, text: str) -> None:

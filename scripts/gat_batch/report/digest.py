@@ -6,25 +6,22 @@ number of scenarios, but for the states of the few scenarios whose duration curv
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..study.scenario import BRANCHES
 from ..summary.congestion import AT_LIMIT, congestion_shares, congestion_sums
 from .histogram import histogram_of
+from .states.extremes import Extremes
 from .states.gathering import StateGathering
+from .states.reading import BATCH_ROWS, base_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 SYSTEM = ("load_mw", "max_loading_percent", "min_vm_pu")
 """Columns of the ``system`` rows that have duration curves."""
 
-BATCH_ROWS = 200_000
 MOST_CURVES = 6
 """Most scenarios whose duration curves are drawn."""
 
@@ -56,6 +52,8 @@ class Digest:
             ``id``, ``states`` and ``probability``, the weight of those states over that of all
             states in which it was computed.
         states: grid -> its states that the page shows.
+        extremes: group of scenarios -> the lowest and highest values of each element in its
+            states, as from ``Extremes``.
     """
 
     loading: Histogram | None
@@ -64,6 +62,7 @@ class Digest:
     prices: pd.DataFrame
     congestion: pd.DataFrame
     states: dict[str, ShownStates]
+    extremes: dict[str, pd.DataFrame]
 
 
 def digest(
@@ -72,6 +71,8 @@ def digest(
     elements: pd.DataFrame,
     contingencies: pd.DataFrame,
     limits: Limits,
+    *,
+    groups: Mapping[str, Collection[str]],
 ) -> Digest:
     """Read the rows of all results once, and sum them up for the figures.
 
@@ -81,6 +82,7 @@ def digest(
         elements: the table of elements.
         contingencies: the contingencies that are shown.
         limits: what counts as a violation.
+        groups: name -> ids of the scenarios whose extremes are wanted.
 
     Returns:
         The digest.
@@ -93,10 +95,13 @@ def digest(
     curves, prices = [], pd.DataFrame()
     loads = _Congestion(scenarios, limits)
     gathering = StateGathering(scenarios, elements, contingencies)
+    extremes = {name: Extremes(ids) for name, ids in groups.items()}
     priced = scenarios["objective"].notna().any()
-    for table, after in _rows(aggregated, ["contingency", *gathering.columns]):
+    for table, after in base_rows(aggregated, ["contingency", *gathering.columns]):
         gathering.add(table)
         gathering.add_after(after)
+        for group in extremes.values():
+            group.add(table)
         kinds = table["element"].combine_chunks()
         at = {
             kind: np.flatnonzero(kinds.indices.to_numpy() == code)
@@ -127,6 +132,7 @@ def digest(
         _mean_prices(prices),
         loads.shares(),
         gathering.shown(),
+        {name: group.table() for name, group in extremes.items()},
     )
 
 
@@ -137,52 +143,9 @@ def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
 
 
-def _rows(aggregated: Path, columns: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield rows without contingencies, and those of contingencies that break a limit.
-
-    They are read ahead; scenarios and elements are categories.
-    """
-    with (
-        pq.ParquetFile(aggregated, read_dictionary=["scenario", "element"]) as file,
-        ThreadPoolExecutor(1) as reader,
-    ):
-
-        def read(groups: list[int]) -> tuple[pa.Table, pa.Table]:
-            table = file.read_row_groups(groups, columns=columns, use_threads=False)
-            after = table.slice(0, 0)
-            if table["contingency"].null_count < len(table):
-                if "limit" in columns:
-                    after = table.filter(
-                        pc.and_(pc.is_valid(table["contingency"]), pc.is_valid(table["limit"]))
-                    )
-                table = table.filter(pc.is_null(table["contingency"]))
-            return table.unify_dictionaries(), after
-
-        ahead: deque[Future[tuple[pa.Table, pa.Table]]] = deque()
-        for groups in _runs(file.metadata):
-            ahead.append(reader.submit(read, groups))
-            if len(ahead) > 1:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
 def _frame(table: pa.Table, rows: NDArray[np.int64]) -> pd.DataFrame:
     frame: pd.DataFrame = table.take(pa.array(rows)).to_pandas()
     return frame
-
-
-def _runs(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """Yield the numbers of row groups that are read together."""
-    run, rows = [], 0
-    for group in range(metadata.num_row_groups):
-        run.append(group)
-        rows += metadata.row_group(group).num_rows
-        if rows >= BATCH_ROWS:
-            yield run
-            run, rows = [], 0
-    if run:
-        yield run
 
 
 def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

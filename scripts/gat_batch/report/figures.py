@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from .states.choice import thinned
+from .states.choice import fitting, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,8 @@ SERIES = (BLUE, ORANGE, "#2a9d8f", RED, VIOLET, GREY)
 HEIGHT = 240
 MOST_BARS = 15
 MOST_POINTS = 5000
-"""Most bars, and most points, of a figure."""
+POINT_BYTES = 700_000
+"""Most bars, most points, and most bytes of the points of a figure."""
 
 
 def figure(values: list[dict[str, Any]], height: int = HEIGHT, **spec: Any) -> Spec:
@@ -82,11 +83,16 @@ def histogram(found: Histogram, title: str, limits: Sequence[float]) -> Spec:
     return figure(values, layer=[bars, *_limit_lines("x", inside)])
 
 
+def most_points(scenarios: pd.DataFrame) -> int:
+    """Return of how many scenarios there is room for a point in a figure."""
+    return fitting(scenarios["scenario"], MOST_POINTS, POINT_BYTES)
+
+
 def load_and_loading(scenarios: pd.DataFrame, limits: Limits) -> Spec:
     """Draw every scenario as a point, by its load and its worst loading."""
     known = scenarios.dropna(subset=["load_mw", "max_loading_percent"])
     columns = ["scenario", "load_mw", "max_loading_percent", "max_loading_element", "status"]
-    drawn = thinned(known, MOST_POINTS, "max_loading_percent")
+    drawn = thinned(known, most_points(known), "max_loading_percent")
     values = records(drawn[[*columns, "max_loading_snapshot"]])
     for row in values:
         row["href"] = anchor(row["scenario"], row.pop("max_loading_snapshot"))
@@ -212,36 +218,6 @@ def spread(found: Histogram, title: str) -> Spec:
     layer["encoding"]["color"] = {"value": BLUE}
     layer["encoding"]["tooltip"].pop(2)
     return spec
-
-
-def prices(buses: pd.DataFrame) -> Spec:
-    """Draw the price at each bus, the dearest first: its mean and its range over all states."""
-    ordered = buses.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    values = records(ordered[["id", "low", "mean", "high", "high_scenario"]])
-    for place, row in enumerate(values, 1):
-        row |= {"place": place, "href": anchor(row["high_scenario"])}
-    tips = [
-        axis("id", "bus"),
-        *(axis(name, f"{name} (cost/MWh)", format=".4~g") for name in ("low", "mean", "high")),
-        {"field": "high_scenario", "title": "highest in"},
-    ]
-    x = axis("place", "buses, the dearest first")
-    y = "price at the bus, lam_p (cost/MWh)"
-    band = {
-        "mark": {"type": "rule", "opacity": 0.4, "color": BLUE, "strokeWidth": 3},
-        "encoding": {
-            "x": x,
-            "y": axis("low", y, scale={"zero": False}),
-            "y2": {"field": "high"},
-            "tooltip": tips,
-            "href": {"field": "href"},
-        },
-    }
-    mean = {
-        "mark": {"type": "point", "filled": True, "size": 16, "color": ORANGE},
-        "encoding": {"x": x, "y": axis("mean", y), "tooltip": tips},
-    }
-    return figure(values, layer=[band, mean])
 
 
 def labels(elements: pd.DataFrame) -> list[str]:

@@ -65,3 +65,11 @@ def histogram_of(elements: pd.DataFrame, *, from_zero: bool) -> Histogram | None
         return None
     low = 0.0 if from_zero else float(seen["min"].min())
     return Histogram(round_edges(low, float(seen["max"].max())))
+
+
+def spread_of(values: pd.Series) -> Histogram:
+    """Return how often the values of scenarios occur, those that are missing left out."""
+    known = values.dropna().to_numpy(float)
+    found = Histogram(round_edges(float(known.min()), float(known.max())))
+    found.add("scenario", known)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError
@@ -11,6 +12,7 @@ from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
 from ..study.scenario import BRANCHES
+from .against.comparison import compare
 from .groups.comparison import Asked
 from .maps.one_line_diagram import one_line_diagram
 from .sections import sections_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
+    from .against.comparison import Comparison
     from .maps.one_line_diagram import OneLineDiagram
     from .section import Section
     from .summary_tables import Summary
@@ -55,7 +58,14 @@ class Material:
             one.id for one in batch.scenarios if not tells_limits(self.plan.keep(one))
         )
         asked = Asked(batch.question, batch.groups, unkept)
-        return sections_of(self.summary, self.status, self.maps(), hashes, asked)
+        maps, compared = self.maps(), self.compared
+        return sections_of(self.summary, self.status, maps, hashes, asked, compared=compared)
+
+    @cached_property
+    def compared(self) -> Comparison | None:
+        """How the batch differs from the one that it is compared with, None without one."""
+        other = self.summary.other
+        return compare(self.summary, other) if other else None
 
     def maps(self) -> dict[str, OneLineDiagram]:
         """Return the maps of the grids that aren't too large to look at."""
@@ -100,5 +110,12 @@ def read_material(plan: Plan) -> Material:
         OSError: if the summary or the status can't be read.
     """
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
-    summary = read_summary(plan.summary("report.html").parent, limits)
+    folder = plan.summary("report.html").parent
+    summary = read_summary(
+        folder,
+        limits,
+        groups=plan.batch.groups,
+        other=plan.config.against,
+        outages={one.id: one.outages for one in plan.batch.scenarios if one.outages},
+    )
     return Material(plan, summary, json.loads(plan.status.read_text(encoding="utf-8")))

@@ -162,6 +162,7 @@ const report = (() => {
       switch (column.kind) {
         case "scenario":
           if (this.name === "scenarios") return { scenario: value };
+          if (this.name === "against_scenarios") return { state: value, difference: "this batch" };
           return { state: value, snapshot: this.value(row, from + "snapshot"),
                    contingency: from === "" ? this.value(row, "contingency") : null };
         case "snapshot": return scenario && { state: scenario, snapshot: value };

@@ -11,6 +11,7 @@ import markupsafe
 import vl_convert
 
 from .. import __version__
+from ..study.scenario import OPTIMAL
 from .figures import SERIES, anchor
 from .maps.packed import packed
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 SCRIPTS = (
-    *("page.js", "page_states.js", "page_map.js"),
+    *("page.js", "page_states.js", "page_difference.js", "page_map.js"),
     *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
 )
 """Parts of the page's script, in the order in which they build on each other."""
@@ -118,7 +119,8 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         made.append(told | {"scenario": scenario, "snapshot": snapshot})
 
     solved = len(table) - failed
-    tile("scenarios solved", f"{solved:,}", f"of {len(table):,}", mood="" if failed else "good")
+    label = f"of {len(table):,} scenario{'s' * (len(table) != 1)} solved"
+    tile(label, f"{solved:,}", mood="" if failed else "good")
     tile("without a solution", f"{lost:,}", mood="warn" if lost else "")
     tile("failed", f"{failed:,}", mood="bad" if failed else "")
     for label, column, least, unit, digits in (
@@ -126,9 +128,12 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         ("lowest voltage", "min_vm_pu", True, "p.u.", 4),
         ("highest voltage", "max_vm_pu", False, "p.u.", 4),
         ("most load unserved", "max_unserved_mw", False, "MW", 1),
+        ("highest cost", "objective", False, "", 0),
     ):
         known = table[column].dropna()
         if known.empty or (column == "max_unserved_mw" and known.max() == 0):
+            continue
+        if column == "objective" and not table["solver"].isin(OPTIMAL).all():
             continue
         at = str(known.idxmin() if least else known.idxmax())
         limit = summary.limits.most_percent

@@ -9,6 +9,11 @@ report.elementPage = (grid, element) => {
     q_mvar: ["reactive power", "MVAr", 2], p_from_mw: ["power at its first end", "MW", 2] }[known.quantity];
   const title = `${what} (${unit})`;
   const tell = (value) => value === null || value === undefined ? null : `${value.toLocaleString("en", { maximumFractionDigits: digits })} ${unit}`;
+  const changed = (own) => {
+    if (!own || own.before[n] === null || own.after[n] === null) return null;
+    const change = (end) => `${tell(own["before" + end][n])} → ${tell(own["after" + end][n])}`;
+    return kind === "bus" ? `lowest ${change("_low")}; highest ${change("")}` : `highest ${change("")}`;
+  };
   const text = (list, at) => at === undefined || at < 0 ? null : list[at];
   const worst = { state: text(grid.scenarios, known.scenario[n]), snapshot: text(grid.snapshots, known.snapshot[n]) };
   const named = (keys) => [keys.state, keys.snapshot].filter(Boolean).join(" · ");
@@ -21,6 +26,7 @@ report.elementPage = (grid, element) => {
     ["at its worst", worst.state ? [tell(known.worst[n]), " in ", link(worst, named(worst), "on the map")] : null],
     ["probability of a violation", known.probability && known.probability[n] !== null ? String(known.probability[n]) : null],
     ["states with a value", known.count[n].toLocaleString("en")],
+    ...grid.differences.map((one) => [`${one.name} against ${one.reference}`, changed(one.elements[kind])]),
     ["after contingencies", after < 0 ? null : [`above its limit ${mine.reduce((sum, k) => sum + overloads.overloads[k], 0).toLocaleString("en")} times, at worst ${tell(overloads.max_loading_percent[after])} after `,
       link({ state: overloads.scenario[after], snapshot: overloads.snapshot[after], contingency: overloads.contingency[after] }, overloads.contingency[after]), ` in ${overloads.scenario[after]}`]],
     ["where it is", onMap ? link({ show: element, grid: report.grids.length > 1 ? grid.name : null }, "show it on the map") : null],

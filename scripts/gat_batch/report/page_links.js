@@ -25,7 +25,7 @@
       const map = mapOf(gridNamed(asked.grid));
       map.point(asked.show);
       map.figure.scrollIntoView({ block: "start" });
-    } else if ("state" in asked) {
+    } else if ("state" in asked || "map" in asked || "difference" in asked) {
       const map = asked.map ? maps.find((one) => one.content.grid === asked.map) : mapOf(report.gridOf(asked.state));
       if (!map) return report.tables.scenarios.reveal(asked.state);
       map.show({ ...asked, state: asked.state || null });

@@ -3,6 +3,8 @@ report.GridMap = class {
   constructor(place, name) {
     this.content = report.text("map-" + name);
     this.grid = report.grids.find((grid) => grid.name === this.content.grid);
+    this.differences = (this.grid ? this.grid.differences : []).map((one) => new report.Difference(this, one));
+    this.difference = null;
     this.place = place;
     this.figure = place.closest("figure");
     this.caption = this.figure.querySelector("figcaption");
@@ -39,12 +41,19 @@ report.GridMap = class {
     return { ...spec, layer: many ? spec.layer : [branches, wide, ...others] };
   }
   /* What is told of a row under the pointer. */
-  tip({ branch, bus, name, loading, voltage, min, mean, max, low, high, note }) {
+  tip(row) {
+    const { branch, bus, kind, name, loading, power, voltage, min, mean, max, low, high, note } = row;
     const told = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : null);
-    const all = bus
+    const all = this.difference ? this.difference.tip(row) : bus
       ? { bus, name, "voltage (p.u.)": told(voltage, 4), "lowest of all states": told(low, 4), "highest of all states": told(high, 4), note }
+      : this.unrated(kind) ? { branch, name, "power at its first end (MW)": told(power, 1), "lowest of all states": told(min, 1), "mean of all states": told(mean, 1), "highest of all states": told(max, 1), note }
       : { branch, name, "loading (%)": told(loading, 1), "lowest of all states": told(min, 1), "mean of all states": told(mean, 1), "highest of all states": told(max, 1), note };
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+  }
+
+  /* Whether a kind of branch has no loading: an impedance, or a DC line. */
+  unrated(kind) {
+    return !!kind && this.content.unrated.includes(kind);
   }
 
   /* Rows that the map draws; a state changes them. */
@@ -67,6 +76,7 @@ report.GridMap = class {
       const [x, y, x2, y2] = content.switches.slice(4 * k, 4 * k + 4);
       return { x, y, x2, y2 };
     });
+    this.power = Math.max(1e-6, ...this.branches.filter((row) => this.unrated(row.kind)).flatMap((row) => [Math.abs(row.min || 0), Math.abs(row.max || 0)]));
     const feeding = new Set(content.feeding);
     this.buses = content.buses.map((id, k) => {
       const { min, max, ...known } = fact("bus", id);
@@ -89,7 +99,7 @@ report.GridMap = class {
   controls() {
     const { make } = report;
     const select = (onchange) => make("select", { onchange });
-    this.scenario = select(() => this.go({ state: this.scenario.value }));
+    this.scenario = select(() => this.go({ state: this.scenario.value, difference: this.difference && this.difference.name }));
     this.contingency = select(() => {
       const [state, snapshot, contingency] = JSON.parse(this.contingency.value);
       this.go({ state, snapshot, contingency });
@@ -109,14 +119,18 @@ report.GridMap = class {
       const [, kind, id] = /^\s*([a-z]\w*)[\s:]+(\d+)\s*$/i.exec(this.find.value) || [];
       if (kind) this.go({ element: `${kind.toLowerCase()}:${id}`, grid: report.grids.length > 1 ? this.content.grid : null });
     } });
+    this.pairs = select(() => this.go({ ...this.shown, contingency: null, state: this.shown.at < 0 ? "" : this.shown.state, difference: this.pairs.value }));
+    this.pairs.append(make("option", { value: "" }, "none"), ...this.differences.map((one) => make("option", { value: one.name }, one.title)));
+    const between = make("label", { hidden: !this.differences.length }, "difference ", this.pairs);
     this.outages = make("label", {}, "contingency ", this.contingency);
     this.place.before(make("div", { className: "chooser" }, make("label", {}, "state of ", this.scenario),
-      this.time, this.outages, make("label", {}, "element ", this.find), zoom));
+      this.time, between, this.outages, make("label", {}, "element ", this.find), zoom));
     this.place.before(this.told);
     this.outage({});
   }
   go(keys) {
-    const target = report.hash(keys.state === "" ? { state: "" , map: this.content.grid } : keys);
+    const { state, snapshot, contingency, difference } = keys;
+    const target = report.hash(state ? { state, snapshot, contingency, difference } : { map: this.content.grid, difference });
     if (location.hash === target) report.follow(); else location.hash = target;
   }
 
@@ -133,14 +147,18 @@ report.GridMap = class {
     };
     this.contingency.replaceChildren(report.make("option", { value: JSON.stringify([state || "", snapshot, null]) },
       state ? "none" : "choose"), ...places.map(option));
-    this.outages.hidden = !places.length;
+    this.outages.hidden = !places.length || !!this.difference;
   }
 
-  /* Show a state: its scenario, snapshot and contingency; without one the worst of all. */
-  show({ state = null, snapshot = null, contingency = null }) {
+  /* Show a state: its scenario, snapshot and contingency; without one the worst of all. Or by how much it differs. */
+  show({ state = null, snapshot = null, contingency = null, difference = null }) {
     const { grid } = this;
     this.stop();
     const at = state && grid ? grid.find(state, snapshot) : -1;
+    const pair = (!contingency && this.differences.find((one) => one.name === difference)) || null;
+    this.difference = pair && pair.takes(at) ? pair : null;
+    this.pairs.value = this.difference ? difference : "";
+    this.figure.querySelectorAll(".legend").forEach((legend, n) => { legend.hidden = (n === 1) !== !!this.difference; });
     if (at >= 0) ({ snapshot } = grid.keysOf(at));
     this.shown = { state, snapshot, contingency, at };
     const ranked = contingency && grid ? grid.ranked(state, snapshot)
@@ -153,7 +171,8 @@ report.GridMap = class {
     this.slider.value = places.indexOf(at);
     this.hour.textContent = snapshot || "";
     this.slider.setAttribute("aria-valuetext", snapshot || "");
-    if (contingency) this.fillAfter(at, contingency, ranked);
+    if (this.difference) this.difference.fill(at);
+    else if (contingency) this.fillAfter(at, contingency, ranked);
     else this.fill(at);
     this.tell(at, ranked);
     return this.draw();
@@ -170,8 +189,13 @@ report.GridMap = class {
     const rank = loading === null || loading === undefined ? 0 : shares.filter((part) => loading > part * limit).length;
     Object.assign(row, { loading, color: colours[rank], width: widths[rank], out: 0, note: undefined });
   }
+  /* A branch without a rating is the wider the more it carries. */
+  carry(row, power) {
+    const [width] = this.content.widths, share = typeof power === "number" ? Math.abs(power) / this.power : 0;
+    Object.assign(row, { loading: null, power, color: this.content.colours[0], width: width * (1 + 1.5 * share), out: 2, note: undefined });
+  }
   isOut(row) {
-    Object.assign(row, { loading: null, color: this.content.out, width: 2, out: 1, note: "out of service" });
+    Object.assign(row, { loading: null, power: null, color: this.content.out, width: 2, out: 1, note: "out of service" });
   }
   bus(row, voltage, how) {
     const [shape, color] = this.content.dots[how], bad = shape !== "circle";
@@ -188,12 +212,15 @@ report.GridMap = class {
     return lowest - low <= high - highest ? "lower" : "upper";
   }
   fill(at) {
-    const { grid } = this, worst = at < 0, out = new Set();
+    const { grid } = this, worst = at < 0, out = new Set(), given = grid ? grid.outagesOf(at) : out;
     const solved = !worst && !["infeasible", "not_converged"].includes(grid.states.status[at]);
     for (const row of this.branches) {
-      const loading = worst ? row.max : grid.value(row.kind, "loading_percent", at, row.n);
-      if (solved && loading === null && row.max !== null && row.max !== undefined) { this.isOut(row); out.add(`${row.kind}:${row.id}`); }
-      else this.style(row, loading);
+      const unrated = this.unrated(row.kind);
+      const value = !worst ? grid.value(row.kind, unrated ? "p_from_mw" : "loading_percent", at, row.n)
+        : unrated && Math.abs(row.min) > Math.abs(row.max) ? row.min : row.max;
+      if (given.has(`${row.kind}:${row.id}`) || (solved && value === null && row.max !== null && row.max !== undefined)) { this.isOut(row); out.add(`${row.kind}:${row.id}`); }
+      else if (unrated) this.carry(row, value);
+      else this.style(row, value);
     }
     this.cross(out);
     const voltages = !worst && grid.hasVoltages(grid.keysOf(at).state);
@@ -215,7 +242,11 @@ report.GridMap = class {
     for (const row of this.branches) {
       const key = `${row.kind}:${row.id}`;
       if (out.has(key)) this.isOut(row);
-      else if (row.out) continue;
+      else if (row.out === 1) continue;
+      else if (this.unrated(row.kind)) {
+        this.carry(row, null);
+        row.note = "its row isn't kept";
+      }
       else if (known.has(key)) {
         this.style(row, known.get(key));
         Object.assign(row, { color: this.content.colours[3], width: this.content.widths[3], note: "above its limit" });
@@ -245,6 +276,7 @@ report.GridMap = class {
   tell(at, ranked) {
     const { grid, shown: { state, snapshot, contingency } } = this;
     const say = (...parts) => this.told.replaceChildren(...parts);
+    if (this.difference && at < 0) return say(this.difference.words(at));
     if (!state) return say("Worst of all states.");
     const page = report.link({ scenario: state }, state, "its page");
     if (at < 0 && !(grid && grid.total)) return say("The results keep no rows of the elements of ", page, ", so the map can't show it.");
@@ -253,6 +285,7 @@ report.GridMap = class {
         + `${grid ? grid.states.scenario.length.toLocaleString("en") : 0} of ${grid ? grid.total.toLocaleString("en") : 0} that this page holds; `
         + "the map shows the worst of all.");
     }
+    if (this.difference) return say(page, snapshot ? ` · ${snapshot}` : "", ": ", this.difference.words(at));
     const value = (name, digits) => grid.states[name] && grid.states[name][at] !== null
       ? grid.states[name][at].toLocaleString("en", { maximumFractionDigits: digits }) : null;
     const parts = [page, snapshot ? ` · ${snapshot}` : "", contingency ? ` · after ${contingency}` : "", ": "];
@@ -280,7 +313,7 @@ report.GridMap = class {
   /* Through the snapshots of a scenario. */
   turn(n) {
     const places = this.grid.statesOf(this.shown.state);
-    const keys = this.grid.keysOf(places[n]);
+    const keys = { ...this.grid.keysOf(places[n]), difference: this.difference && this.difference.name };
     const running = this.running;
     this.running = null;
     history.replaceState(null, "", report.hash(keys));
@@ -367,9 +400,13 @@ report.GridMap = class {
   data() {
     const { state, snapshot, contingency } = this.shown;
     const rows = new Map();
-    for (const row of this.branches) rows.set(`${row.kind}:${row.id}`, [row.kind, row.id, row.loading, null, row.note]);
-    for (const row of this.buses) rows.set(`bus:${row.id}`, ["bus", row.id, null, row.voltage, row.note]);
-    return report.csv(["scenario", "snapshot", "contingency", "element", "id", "loading_percent", "vm_pu", "note"],
+    if (this.difference) {
+      const found = new Map([...this.branches, ...this.buses].map((row) => [`${row.kind}:${row.id}`, row]));
+      return this.difference.data([...found.values()]);
+    }
+    for (const row of this.branches) rows.set(`${row.kind}:${row.id}`, [row.kind, row.id, row.loading, row.power, null, row.note]);
+    for (const row of this.buses) rows.set(`bus:${row.id}`, ["bus", row.id, null, null, row.voltage, row.note]);
+    return report.csv(["scenario", "snapshot", "contingency", "element", "id", "loading_percent", "p_from_mw", "vm_pu", "note"],
       [...rows.values()].map((row) => [state, snapshot, contingency, ...row]));
   }
 };

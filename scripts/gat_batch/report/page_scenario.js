@@ -14,6 +14,8 @@ report.scenarioPage = (scenario) => {
     ...(row ? table.columns.map(cell).slice(1) : report.figuresOf(grid, places)),
     ["metadata", about("metadata")],
     ["on the map", places.length ? link({ state: scenario }, places.length > 1 ? "its worst snapshot shown" : "show it") : null],
+    ...(places.length ? grid.differences.filter((one) => one.batch).map((one) =>
+      [`against ${one.reference}`, link({ state: scenario, difference: one.name }, "difference on the map")]) : []),
     ["all rows", row && row[table.columns.length] !== null ? make("a", { href: `../job_${encodeURIComponent(scenario)}/result.parquet` }, "its result file") : null],
   ]);
   if (!places.length) return own.say("None of its states is among those that this page holds; its result file has all of them.");

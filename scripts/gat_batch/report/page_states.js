@@ -15,11 +15,11 @@ report.Grid = class {
     this.complete = this.states.scenario.length === this.total;
     this.direct = new Set(this.dc);
   }
-  /* Numbers of a quantity of all elements of a kind, state by state; they are read once. */
-  block(kind, quantity) {
-    const key = kind + " " + quantity;
+  /* Numbers of a quantity of all elements of a kind, state by state, of this batch or (before) of another; they are read once. */
+  block(kind, quantity, from = "values") {
+    const key = [from, kind, quantity].join(" ");
     if (!(key in this.blocks)) {
-      const found = this.values.find((one) => one.element === kind && one.quantity === quantity);
+      const found = this[from].find((one) => one.element === kind && one.quantity === quantity);
       if (!found) return (this.blocks[key] = null);
       const bytes = Uint8Array.from(atob(found.data), (letter) => letter.charCodeAt(0));
       this.blocks[key] = { ...found, numbers: new Uint16Array(bytes.buffer),
@@ -27,8 +27,8 @@ report.Grid = class {
     }
     return this.blocks[key];
   }
-  value(kind, quantity, at, n) {
-    const block = this.block(kind, quantity);
+  value(kind, quantity, at, n, from = "values") {
+    const block = this.block(kind, quantity, from);
     if (!block || n === undefined) return null;
     const number = block.numbers[at * block.width + n];
     return number === 65535 ? null : +(block.low + number * block.step).toPrecision(6);
@@ -36,6 +36,10 @@ report.Grid = class {
   /* Whether voltages of a scenario were computed. */
   hasVoltages(scenario) {
     return !this.direct.has(scenario) && this.solvers.some((solver) => solver.startsWith("ac"));
+  }
+  /* What is out of service in a scenario, by its manifest. */
+  outagesOf(at) {
+    return new Set(at < 0 ? [] : this.outages[this.states.scenario[at]] || []);
   }
   series(kind, quantity, n, places) {
     return places.map((at) => this.value(kind, quantity, at, n));

@@ -36,6 +36,7 @@ class Figure:
         caption: what it shows.
         title: its heading, or empty.
         legend: sign and meaning of each entry.
+        second_legend: that of what a map shows if it is asked for differences.
         datasets: what its named sources of data hold in an SVG file; on the page a script fills
             them.
         content: what that script draws from; None if the figure draws itself.
@@ -46,6 +47,7 @@ class Figure:
     caption: str
     title: str = ""
     legend: tuple[Sign, ...] = ()
+    second_legend: tuple[Sign, ...] = ()
     datasets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     content: dict[str, Any] | None = None
 

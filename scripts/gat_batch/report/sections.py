@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..study.scenario import OPTIMAL
 from . import figures
+from .against.comparison import against
 from .contingency_sections import categories, contingencies
 from .groups.comparison import comparison
-from .histogram import Histogram, round_edges
+from .histogram import spread_of
+from .maps.differences import difference_legend
 from .maps.grid_map import grid_map, legend
+from .optimum_sections import costs
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
-    FAILURES,
     MOST_ELEMENTS,
-    PRICES,
     all_scenarios,
     elements,
     listing,
     powers,
+    troubles,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .against.comparison import Comparison
     from .groups.comparison import Asked
     from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
@@ -37,6 +42,8 @@ def sections_of(
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
     asked: Asked | None = None,
+    *,
+    compared: Comparison | None = None,
 ) -> Iterator[Section]:
     """Yield the sections that have something to say, each made when it is asked for.
 
@@ -46,8 +53,11 @@ def sections_of(
         maps: grid -> its map.
         grids: grid -> hash of its content.
         asked: what the manifest asks of the report, if anything.
+        compared: how the batch differs from another one, if it is compared with one.
     """
-    for section in _made(summary, status, maps, grids, asked):
+    first = comparison(summary, asked) if asked else None
+    other = against(summary, summary.other, compared) if summary.other and compared else None
+    for section in chain((first, other), _made(summary, status, maps, grids)):
         if section is not None and (
             section.figures or section.tables or section.facts or section.verdicts
         ):
@@ -59,12 +69,12 @@ def _made(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
-    asked: Asked | None,
 ) -> Iterator[Section | None]:
-    yield comparison(summary, asked) if asked else None
     yield categories(summary)
     # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
+    optimal = summary.scenarios["solver"].isin(OPTIMAL).all()
+    yield costs(summary) if optimal else None  # what they are solved for
     yield _course(summary)
     yield _loadings(summary)
     yield _voltages(summary)
@@ -72,7 +82,7 @@ def _made(
     yield _congestion(summary)
     yield _time(summary)
     yield contingencies(summary)
-    yield _costs(summary)
+    yield None if optimal else costs(summary)
     yield Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),))
     yield _origin(status, grids)
 
@@ -91,6 +101,7 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
                 + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
                 grid if several else "",
                 legend(one, summary.limits),
+                difference_legend() if summary.other or summary.groups else (),
                 made.datasets,
                 made.content | {"grid": grid},
             )
@@ -110,10 +121,10 @@ def _course(summary: Summary) -> Section:
         for row in bad[bad["status"] == "not_converged"].itertuples()
     ]
     bad.loc[bad["status"] == "islanded", "error"] = "an outage cuts buses off; the rest was solved"
-    made = (listing("troubles", bad, FAILURES, "What went otherwise"),) if len(bad) else ()
+    made = (troubles(bad),) if len(bad) else ()
     drawn = []
     if table["duration_secs"].notna().any():
-        found = _spread(table["duration_secs"])
+        found = spread_of(table["duration_secs"])
         drawn.append(
             Figure(
                 "durations",
@@ -125,15 +136,9 @@ def _course(summary: Summary) -> Section:
     return Section("course", "How it went", f"{counts}.", tuple(drawn), made)
 
 
-def _spread(values: pd.Series) -> Histogram:
-    known = values.dropna().to_numpy(float)
-    found = Histogram(round_edges(float(known.min()), float(known.max())))
-    found.add("scenario", known)
-    return found
-
-
 def _loadings(summary: Summary) -> Section | None:
     found, limits = summary.found.loading, summary.limits
+    most = figures.most_points(summary.scenarios)
     if found is None:
         return None
     drawn = (
@@ -155,9 +160,9 @@ def _loadings(summary: Summary) -> Section | None:
             figures.load_and_loading(summary.scenarios, limits),
             "Each point is a scenario and leads to its worst state on the map."
             + (
-                f" Of {len(summary.scenarios):,} the {figures.MOST_POINTS // 2:,} with the highest "
+                f" Of {len(summary.scenarios):,} the {most // 2:,} with the highest "
                 "loading and an even choice of the others."
-                if len(summary.scenarios) > figures.MOST_POINTS
+                if len(summary.scenarios) > most
                 else ""
             ),
             "Load and worst loading",
@@ -240,31 +245,6 @@ def _time(summary: Summary) -> Section | None:
     shown = curves["scenario"].nunique()
     text = "" if shown == varying else f"The {shown} of {varying:,} with the highest loading."
     return Section("time", "Duration curves", text, tuple(drawn))
-
-
-def _costs(summary: Summary) -> Section | None:
-    cost, buses = summary.scenarios["objective"].dropna(), summary.found.prices
-    drawn = []
-    if len(cost):
-        drawn.append(
-            Figure(
-                "costs",
-                figures.spread(_spread(cost), "cost of a scenario, sum over snapshots"),
-                "Objective of the optimal power flow, in the currency of the cost curves.",
-                "Costs",
-            )
-        )
-    if len(buses):
-        drawn.append(
-            Figure(
-                "prices",
-                figures.prices(buses),
-                "Dot: mean price of a bus; bar: its range over all states.",
-                "Prices at the buses",
-            )
-        )
-    tables = (listing("prices", buses.head(MOST_ELEMENTS), PRICES),) if len(buses) else ()
-    return Section("costs", "Costs and prices", "", tuple(drawn), tables)
 
 
 def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,20 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..model.solution import SOLVED
 from .digest import Digest, digest
+from .states.again import StatesAgain
+from .states.extremes import QUANTITIES, Extremes
+from .states.reading import base_rows
 from .tables import FINGERPRINT_SHOWN, MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..model.violations import Limits
+    from ..study.scenario import Outage
+    from .states.gathering import Reals
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class Summary:
         remedies: the table of remedial actions.
         aggregated: the file of all rows.
         limits: what counts as a violation.
+        groups: name -> ids of scenarios that are compared with each other, the reference first.
+        name: name of the batch.
+        other: the summary of another batch that this one is compared with, if any.
+        outages: scenario -> what is out of service in it.
     """
 
     scenarios: pd.DataFrame
@@ -42,21 +53,75 @@ class Summary:
     remedies: pd.DataFrame
     aggregated: Path
     limits: Limits
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    name: str = ""
+    other: Summary | None = None
+    outages: Mapping[str, Sequence[Outage]] = field(default_factory=dict)
 
     @cached_property
     def found(self) -> Digest:
         """What the rows of all results come to; they are read when it is first asked for."""
+        groups = {**self.groups, "": self.common} if self.other else self.groups
         return digest(
-            self.aggregated, self.scenarios, self.elements, self.contingencies, self.limits
+            self.aggregated,
+            self.scenarios,
+            self.elements,
+            self.contingencies,
+            self.limits,
+            groups=groups,
         )
 
+    @cached_property
+    def common(self) -> list[str]:
+        """Ids of the scenarios that are solved whole in both batches, in the order of this one."""
+        if self.other is None:
+            return []
+        mine, theirs = (
+            one.scenarios.index[one.scenarios["status"].isin(SOLVED)] for one in (self, self.other)
+        )
+        return [str(name) for name in mine[mine.isin(theirs)]]
 
-def read_summary(folder: Path, limits: Limits) -> Summary:
+    @cached_property
+    def before(self) -> Before:
+        """What the other batch has in the states that are shown; its rows are read for it."""
+        again, extremes = StatesAgain(self.found.states, self.elements), Extremes(self.common)
+        if self.other is not None:
+            columns = ["scenario", "snapshot", "contingency", "element", "id", *QUANTITIES]
+            for table, _ in base_rows(self.other.aggregated, columns):
+                again.add(table)
+                extremes.add(table)
+        return Before({grid: again.values(grid) for grid in self.found.states}, extremes.table())
+
+
+@dataclass(frozen=True)
+class Before:
+    """What another batch has where this one is shown.
+
+    Attributes:
+        values: grid -> kind and quantity -> values in the states shown, as in ``ShownStates``.
+        extremes: of each element in the scenarios that both have solved, as from ``Extremes``.
+    """
+
+    values: dict[str, dict[tuple[str, str], Reals]]
+    extremes: pd.DataFrame
+
+
+def read_summary(
+    folder: Path,
+    limits: Limits,
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    other: Path | None = None,
+    outages: Mapping[str, Sequence[Outage]] | None = None,
+) -> Summary:
     """Read the tables of a summary.
 
     Args:
-        folder: the folder of the summary.
+        folder: the folder of the summary, in that of its batch.
         limits: what counts as a violation.
+        groups: name -> ids of scenarios that are compared with each other.
+        other: the folder of another batch that this one is compared with.
+        outages: scenario -> what is out of service in it.
     """
     scenarios = _scenarios(folder / "scenarios.parquet").set_index("scenario", drop=False)
     scenarios.index.name = None
@@ -69,7 +134,20 @@ def read_summary(folder: Path, limits: Limits) -> Summary:
         pd.read_parquet(folder / f"{name}.parquet") for name in names
     )
     rows = folder / "aggregated_results.parquet"
-    return Summary(scenarios, elements, ranked, categories, overloads, remedies, rows, limits)
+    return Summary(
+        scenarios,
+        elements,
+        ranked,
+        categories,
+        overloads,
+        remedies,
+        rows,
+        limits,
+        groups or {},
+        folder.absolute().parent.name,
+        read_summary(other / "summary", limits) if other else None,
+        outages or {},
+    )
 
 
 def _scenarios(file: Path) -> pd.DataFrame:

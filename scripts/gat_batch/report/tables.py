@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..summary.categories import CATEGORY_COLUMNS
 from ..summary.contingency_ranking import CONTINGENCY_COLUMNS
@@ -16,7 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 10_000
-"""Most scenarios that the page lists, for the sake of its size."""
+MOST_BYTES = 1_250_000
+"""Most scenarios that the page lists, and most bytes of their table."""
+
+MOST_TROUBLES = 1000
+"""Most scenarios that are listed as they went otherwise than well."""
 
 MOST_ELEMENTS = 1000
 FINGERPRINT_SHOWN = 12
@@ -147,6 +154,9 @@ DIGITS = {
 }
 """Name of a column, or its last word -> decimals; other numbers are shown as whole ones."""
 
+LONGEST_REASON = 500
+"""Most characters of the reason why a scenario failed."""
+
 ALWAYS = ("scenario", "status", "contingency", "element", "id")
 
 
@@ -202,14 +212,30 @@ def listing(
     return Listing(name, content, title, text)
 
 
+def troubles(scenarios: pd.DataFrame) -> Listing:
+    """Return scenarios that went otherwise than well, and why, the failed ones first."""
+    order = np.argsort(scenarios["status"].to_numpy() != "failed", kind="stable")
+    text = ""
+    if len(scenarios) > MOST_TROUBLES:
+        text = f"{MOST_TROUBLES:,} of {len(scenarios):,}; scenarios.csv has all."
+    table = scenarios.iloc[order[:MOST_TROUBLES]]
+    table = table.assign(error=table["error"].str.slice(0, LONGEST_REASON))
+    return listing("troubles", table, FAILURES, "What went otherwise", text)
+
+
 def all_scenarios(scenarios: pd.DataFrame) -> Listing:
     """Make the table of scenarios, to which everything else links."""
-    table = scenarios
-    text = "Click a heading to sort; filter by text or as > 90."
-    if len(table) > MOST_ROWS:
-        table = table.nlargest(MOST_ROWS, "max_loading_percent", keep="first")
-        text += f" These are the {MOST_ROWS:,} of {len(scenarios):,} with the highest loading."
-    made = listing("scenarios", table.assign(solved=table["result"].notna()), SCENARIOS, text=text)
+    most = MOST_ROWS
+    while True:
+        table, text = scenarios, "Click a heading to sort; filter by text or as > 90."
+        if len(table) > most:
+            table = table.nlargest(most, "max_loading_percent", keep="first")
+            text += f" These are the {most:,} of {len(scenarios):,} with the highest loading."
+        made = listing("scenarios", table, SCENARIOS, text=text)
+        over = len(json.dumps(made.content["rows"])) / MOST_BYTES
+        if over <= 1:
+            break
+        most = int(len(table) / over * 0.95)
     where = [column["key"] for column in made.content["columns"]].index("status")
     # Without a result there is no fingerprint to link to; a failed scenario says so.
     for row in made.content["rows"]:

@@ -38,6 +38,7 @@ class Config:
         max_failures: failed scenarios that the run puts up with.
         loading_limit_percent: loading above which a branch counts as violated, in percent.
         voltage_band_pu: voltages outside which a bus counts as violated, in p.u.
+        against: the folder of another batch that the report compares this one with, or None.
         mem_mb: memory of a job's first attempt, in MB.
         analytics: analyses across scenarios, as the schema describes them.
     """
@@ -59,6 +60,7 @@ class Config:
     max_failures: int
     loading_limit_percent: float
     voltage_band_pu: tuple[float, float]
+    against: Path | None
     mem_mb: int
     analytics: tuple[dict[str, Any], ...]
 
@@ -115,6 +117,7 @@ def read_config(values: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
             "manifest": manifest,
             "name": filled["name"] or manifest.stem,
             "output_dir": Path(filled["output_dir"]),
+            "against": Path(filled["against"]) if filled["against"] else None,
             "ac_ladder": tuple(filled["ac_ladder"]),
             "voltage_band_pu": (float(low), float(high)),
             "analytics": tuple(filled["analytics"]),

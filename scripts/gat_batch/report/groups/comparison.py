@@ -50,7 +50,7 @@ def comparison(summary: Summary, asked: Asked) -> Section | None:
         return None
     told = groups or {"all scenarios": list(summary.scenarios["scenario"])}
     found = standings(summary, told, asked.bare)
-    names = _names(summary.elements)
+    names = names_of(summary.elements)
     reference = next(iter(found.items()))
     verdicts = {
         name: verdict(one, names, None if name == reference[0] else reference)
@@ -69,7 +69,7 @@ def _text(total: int, groups: Mapping[str, Sequence[str]]) -> str:
     return f"{left:,} of {total:,} scenarios are in none of these groups." if left else ""
 
 
-def _names(elements: pd.DataFrame) -> dict[str, str]:
+def names_of(elements: pd.DataFrame) -> dict[str, str]:
     """Return the name of each element that has one, where all grids agree."""
     named = elements[elements["name"].notna() & (elements["name"] != "")]
     known = named.groupby(["element", "id"])["name"].agg(["first", "nunique"])

@@ -46,7 +46,7 @@ def judged_rows(aggregated: Path, chosen: Sequence[str], limits: Limits) -> Iter
         none, ``contingency`` before any. A contingency that an action follows isn't among them, as
         what the action leaves is what counts.
     """
-    wanted = pa.array(chosen)
+    wanted = pa.array(chosen, pa.string())
     held = pd.DataFrame(columns=COLUMNS)
     with pq.ParquetFile(aggregated, read_dictionary=["element"]) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=list(COLUMNS), use_threads=False):

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ...model.violations import HAIR_PERCENT, HAIR_PU
+from ...model.solution import SOLVED
 from ...study.scenario import OPTIMAL
 from .judged_rows import STATE, judged_rows
+from .violations import extreme_rows, summed, violations_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ..summary_tables import Summary
-
-ITEM = ["element", "id", "side", "contingency"]
-"""What makes a violation the same one in another state or group: ``side`` is ``low`` or ``high`` of
-a bus, and empty of a branch."""
-
-SOLVED = ("ok", "islanded")
 
 MOST_PARTS = 16
 """Most tables of violations that are kept before they are summed up."""
@@ -151,7 +146,7 @@ class _Tally:
         found.optima += optima
         found.contingencies |= set(after["contingency"])
         found.lost += int((~after["status"].isin(SOLVED)).sum())
-        most, low, high = _extreme_rows(system)
+        most, low, high = extreme_rows(system)
         if self._flows:  # Where there are power flows, optima lie at their limits as they should.
             most = most[~most["scenario"].isin(self._optimal)]
         found.loading = _worse(found.loading, most, 1)
@@ -160,41 +155,19 @@ class _Tally:
         cut = system.assign(value=system["unserved_mw"], at="")
         found.unserved = _worse(found.unserved, cut[cut["value"] > 0], 1)
         self._course = _worst(pd.concat([self._course, most]), ["snapshot"], "value")
-        violations = _told(own[own["element"] != "system"])
-        bare = system[system["scenario"].isin(self._bare)]
-        if len(bare):
-            every = pd.concat([violations, self._by_extremes(bare)])
-            violations = every.drop_duplicates([*STATE, *ITEM])
+        violations = violations_in(own, self._limits, self._bare)
         if len(violations):
             states = violations[STATE].assign(before=violations["contingency"] == "")
             self._broken.append(states.groupby(STATE, sort=False).max().reset_index())
-            self._violations.append(_summed(violations.assign(states=1)))
+            self._violations.append(summed(violations.assign(states=1)))
         if len(self._violations) > MOST_PARTS:
-            self._violations = [_summed(pd.concat(self._violations))]
-
-    def _by_extremes(self, bare: pd.DataFrame) -> pd.DataFrame:
-        """Return violations of states that kept no other rows, as far as their extremes tell."""
-        low, high = self._limits.voltage_band_pu
-        made = []
-        for rows, side, limit in zip(
-            _extreme_rows(bare),
-            ("", "low", "high"),
-            (self._limits.loading_percent, low, high),
-            strict=True,
-        ):
-            kind, number = zip(*(at.split(":") for at in rows["at"]), strict=True)
-            told = rows.assign(element=kind, id=np.array(number, float), side=side, limit=limit)
-            told["excess"] = (told["value"] - limit) * (-1 if side == "low" else 1)
-            made.append(told)
-        every: pd.DataFrame = pd.concat(made)[[*STATE, *ITEM, "value", "limit", "excess"]]
-        hair = np.where(every["side"] == "", HAIR_PERCENT, HAIR_PU)
-        return every.loc[every["excess"] > hair]
+            self._violations = [summed(pd.concat(self._violations))]
 
     def standing(self) -> Standing:
         """Return what all rows come to."""
         found = self._found
         if self._violations:
-            found.violations = _summed(pd.concat(self._violations))
+            found.violations = summed(pd.concat(self._violations))
             broken = pd.concat(self._broken).groupby(STATE, sort=False)["before"].max()
             optimal = broken.index.get_level_values("scenario").isin(self._optimal)
             found.broken_states, found.broken_optima = int((~optimal).sum()), int(optimal.sum())
@@ -219,20 +192,6 @@ def _of_table(scenarios: pd.DataFrame) -> Standing:
     return found
 
 
-def _extreme_rows(system: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
-    """Return highest loading, lowest and highest voltage of each state, and the element ``at``."""
-    keys = system[[*STATE, "contingency"]]
-    most = keys.assign(value=system["max_loading_percent"], at=system["max_loading_element"])
-    low, high = (
-        keys.assign(
-            value=system[f"{end}_vm_pu"],
-            at=system[f"{end}_vm_bus"].map("bus:{:.0f}".format, na_action="ignore").astype(object),
-        )
-        for end in ("min", "max")
-    )
-    return tuple(rows.dropna(subset=["value", "at"]) for rows in (most, low, high))
-
-
 def _worse(known: Extreme | None, rows: pd.DataFrame, sign: int) -> Extreme | None:
     """Return the extreme of what is known and of more rows: the highest, or with -1 the lowest."""
     if rows.empty:
@@ -250,22 +209,3 @@ def _worst(rows: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
         return rows
     rows = rows.reset_index(drop=True)
     return rows.loc[rows.groupby(by, sort=False)[column].idxmax()]
-
-
-def _told(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of violations with what is violated by how much."""
-    bus = rows["element"] == "bus"
-    value = rows["loading_percent"].where(~bus, rows["vm_pu"])
-    low = bus & (value < rows["limit"])
-    side = np.where(low, "low", np.where(bus, "high", ""))
-    excess = (value - rows["limit"]).where(~low, rows["limit"] - value)
-    told = rows.assign(side=side, value=value, excess=excess)
-    return told[[*STATE, *ITEM, "value", "limit", "excess"]]
-
-
-def _summed(violations: pd.DataFrame) -> pd.DataFrame:
-    """Return each violation once: in how many states it occurs, and where it is worst."""
-    rows = violations.reset_index(drop=not set(ITEM) <= set(violations.index.names))
-    groups = rows.groupby(ITEM, sort=False)
-    worst = rows.loc[groups["excess"].idxmax()].set_index(ITEM)
-    return worst.assign(states=groups["states"].sum())

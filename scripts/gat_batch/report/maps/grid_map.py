@@ -13,6 +13,8 @@ import numpy as np
 
 from ..figures import BLUE, GREY, ORANGE, RED, VIOLET, anchor, rounded
 from ..section import Sign
+from ..states.gathering import UNRATED
+from .differences import FALLING, RISING, STEPS_PERCENT, STEPS_PU
 from .geometry import geometry_of
 from .map_spec import map_spec
 
@@ -117,6 +119,11 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
         Sign(f"bus above {high:g} p.u.", RED, shape="high"),
         Sign("out of service", OUT, 2.5, "dash"),
         Sign("bus that is cut off", OUT, shape="dead"),
+        *(
+            [Sign("branch without a rating, the wider the more it carries", GREY, 2.5, "dots")]
+            if any(kind in UNRATED for kind, _ in drawn.branches)
+            else []
+        ),
         *([Sign("closed switch", GREY, 1, "dash")] if len(drawn.joined) else []),
         *(
             [Sign("transformer of three windings", GREY, shape="diamond")]
@@ -127,12 +134,15 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
 
 
 def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
-    facts = _facts(known, "max", "mean")
+    facts = _facts(known, "min", "max", "mean")
     missing: dict[str, Any] = {"max": np.nan, "mean": np.nan}
     widths = _widths(geometry)
     found = []
     for branch, (x, y, x2, y2) in zip(geometry.branches, geometry.lines.tolist(), strict=True):
         fact = facts.get(branch, missing)
+        if branch[0] in UNRATED:
+            found.append(_unrated(branch, (x, y, x2, y2), fact, widths[0]))
+            continue
         rank = sum(fact["max"] > part * limits.most_percent for part in SHARE_OF_LIMIT)
         found.append(
             {
@@ -152,6 +162,26 @@ def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> lis
             }
         )
     return sorted(found, key=lambda row: float(row["width"]))
+
+
+def _unrated(
+    branch: tuple[str, int], line: tuple[float, ...], fact: dict[str, Any], width: float
+) -> dict[str, Any]:
+    """Return the row of a branch that has no loading."""
+    out = bool(fact.get("out"))
+    x, y, x2, y2 = line
+    return {
+        "branch": f"{branch[0]} {branch[1]}",
+        "x": x,
+        "y": y,
+        "x2": x2,
+        "y2": y2,
+        "power": rounded(max(fact.get("min", np.nan), fact["max"], key=abs)),
+        "href": anchor(fact.get("worst_scenario"), fact.get("worst_snapshot")),
+        "color": OUT if out else GREY,
+        "width": width,
+        "out": 1 if out else 2,
+    }
 
 
 def _facts(known: pd.DataFrame, *columns: str) -> dict[Any, dict[str, Any]]:
@@ -244,5 +274,12 @@ def _content(geometry: MapGeometry) -> dict[str, Any]:
         "colours": list(COLOURS),
         "widths": _widths(geometry),
         "out": OUT,
+        "unrated": list(UNRATED),
         "dots": DOTS,
+        "difference": {
+            "percent": list(STEPS_PERCENT),
+            "pu": list(STEPS_PU),
+            "falling": list(FALLING),
+            "rising": list(RISING),
+        },
     }

@@ -36,13 +36,14 @@ def map_spec(geometry: MapGeometry) -> Spec:
             "strokeDash": {
                 "field": "out",
                 "type": "nominal",
-                "scale": {"domain": [0, 1], "range": [[1, 0], [4, 3]]},
+                "scale": {"domain": [0, 1, 2], "range": [[1, 0], [4, 3], [9, 2, 2, 2]]},
                 "legend": None,
             },
             "tooltip": [
                 {"field": "branch"},
                 axis("max", "highest loading (%)", format=".1f"),
                 axis("mean", "mean loading (%)", format=".1f"),
+                axis("power", "power (MW)", format=".1f"),
             ],
         },
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..figures import records, rounded
-from ..states.gathering import SYSTEM, ShownStates
+from ..states.gathering import SYSTEM
+from .differences import content, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ..states.gathering import ShownStates
     from ..summary_tables import Summary
 
 MISSING = 65_535
@@ -27,7 +30,7 @@ STEPS = {"loading_percent": (0.01, 0.02, 0.05, 0.1), "vm_pu": (0.0001,)}
 the last is drawn at its end. Of other quantities their range is divided."""
 
 FEWEST = 4
-"""States of a grid that are always held."""
+"""States of a grid that are held if the grid is."""
 
 MOST_VIOLATIONS = 20_000
 MOST_OVERLOADED = 2000
@@ -39,20 +42,36 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
 
     Args:
         summary: the summary.
-        room: characters that it may take; if necessary fewer states are shown.
+        room: characters that it may take. If necessary fewer states are shown, then fewer
+            differences, then fewer grids.
     """
-    states = summary.found.states
+    states = dict(summary.found.states)
+    if summary.other is not None:
+        values = summary.before.values
+        states = {grid: replace(own, before=values[grid]) for grid, own in states.items()}
+    found = list(differences(summary))
+    elements = {
+        str(grid): own
+        for grid, own in summary.elements.groupby("grid", sort=False)
+        if str(grid) in states
+    }
+    compared = {grid: content(found, own) for grid, own in elements.items()}
     while True:
         grids = [
-            _grid(str(grid), elements, summary, states[str(grid)])
-            for grid, elements in summary.elements.groupby("grid", sort=False)
-            if str(grid) in states
+            _grid(grid, own, summary, states[grid]) | {"differences": compared[grid][: len(found)]}
+            for grid, own in elements.items()
+            if grid in states
         ]
         over = len(json.dumps(grids, separators=(",", ":"))) / max(room, 1)
-        if over <= 1 or all(len(own.table) <= FEWEST for own in states.values()):
+        if over <= 1 or not states:
             return grids
-        share = min(0.95, 1 / over)
-        states = {grid: thinned(own, share) for grid, own in states.items()}
+        if any(len(own.table) > FEWEST for own in states.values()):
+            share = min(0.95, 1 / over)
+            states = {grid: thinned(own, share) for grid, own in states.items()}
+        elif found:
+            found.pop()
+        else:
+            states.popitem()
 
 
 def _grid(
@@ -67,7 +86,22 @@ def _grid(
         for key, column in (("descriptions", "description"), ("metadata", "metadata"))
         if about[column].notna().any() and (about[column].fillna("") != "").any()
     }
-    return found | lists | texts
+    return found | lists | texts | {"outages": _outages(lists["scenarios"], elements, summary)}
+
+
+def _outages(
+    scenarios: list[str], elements: pd.DataFrame, summary: Summary
+) -> dict[int, list[str]]:
+    """Return what is out of service: number of a scenario -> elements, as ``line:12``."""
+    named = elements.drop_duplicates(["element", "name"], keep=False)
+    number = named.set_index(["element", "name"])["id"].to_dict()
+    found: dict[int, list[str]] = {}
+    for n, scenario in enumerate(scenarios):
+        for one in summary.outages.get(scenario, ()):
+            index = one.id if isinstance(one.id, int) else number.get((one.type, one.id))
+            if index is not None:
+                found.setdefault(n, []).append(f"{one.type}:{index}")
+    return found
 
 
 def thinned(states: ShownStates, share: float) -> ShownStates:
@@ -79,7 +113,8 @@ def thinned(states: ShownStates, share: float) -> ShownStates:
     table = states.table
     even = table["even"].to_numpy(bool)
     worst, others = np.flatnonzero(~even), np.flatnonzero(even)
-    room = max(1, int(len(table) * share))
+    # The three extremes come on top, and it is to become fewer each time.
+    room = max(1, min(int(len(table) * share), len(table) - 4))
     if len(worst) >= room:
         worst, others = np.arange(0), np.arange(len(table))
     chosen = np.linspace(0, len(others) - 1, room - len(worst)).astype(np.int64)
@@ -90,9 +125,11 @@ def thinned(states: ShownStates, share: float) -> ShownStates:
         if values.notna().any()
     ]
     kept = np.unique(np.concatenate([worst, others[chosen], np.array(extremes, np.int64)]))
-    values = {key: value[kept] for key, value in states.values.items()}
+    values, before = (
+        {key: value[kept] for key, value in own.items()} for own in (states.values, states.before)
+    )
     table = table.iloc[kept].reset_index(drop=True)
-    return ShownStates(states.total, table, values, states.after)
+    return replace(states, table=table, values=values, before=before)
 
 
 class _Names:
@@ -203,7 +240,8 @@ def _states(names: _Names, states: ShownStates) -> dict[str, Any]:
         **_columns(table[[name for name in SYSTEM if table[name].notna().any()]]),
     }
     values = [_values(kind, quantity, own) for (kind, quantity), own in states.values.items()]
-    return {"total": states.total, "states": shown, "values": values}
+    before = [_values(kind, quantity, own) for (kind, quantity), own in states.before.items()]
+    return {"total": states.total, "states": shown, "values": values, "before": before}
 
 
 def _values(kind: str, quantity: str, own: NDArray[np.float32]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SHARE_OF_WORST = 1 / 3
 """Share of the states shown that are chosen as the worst ones."""
 
+BESIDE_NAMES = 150
+"""Characters that a row of a figure takes beside names."""
+
 SCENARIOS_SHOWN_WHOLE = 20
 """If so many scenarios can be shown with all their snapshots, scenarios are chosen, not states."""
 
@@ -81,6 +84,18 @@ def choose(scenarios: pd.DataFrame, elements: pd.DataFrame, most: int) -> Choice
     else:
         even = _spread(total, left)
     return Choice(first, total, even, np.array(sorted(worst), np.int64), frozenset(named))
+
+
+def fitting(names: pd.Series, most: int, room: int) -> int:
+    """Return how many rows fit into a room that hold each a name twice and some numbers.
+
+    Args:
+        names: the names.
+        most: most rows.
+        room: characters for all of them.
+    """
+    longest = int(names.str.len().quantile(0.9)) if len(names) else 0
+    return max(2, min(most, room // (2 * longest + BESIDE_NAMES)))
 
 
 def thinned(table: pd.DataFrame, most: int, column: str) -> pd.DataFrame:

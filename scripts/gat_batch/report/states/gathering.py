@@ -44,7 +44,15 @@ SYSTEM = (
 UNITS = ("gen", "ext_grid", "sgen", "storage")
 """Elements whose power is shown where it was optimised."""
 
-SHOWN = {"bus": "vm_pu", **dict.fromkeys(BRANCHES, "loading_percent")}
+UNRATED = ("impedance", "dcline", "tcsc")
+"""Branches that have no loading; of them the power at their first end is shown, in MW."""
+
+SHOWN = {
+    "bus": "vm_pu",
+    **dict.fromkeys(BRANCHES, "loading_percent"),
+    **dict.fromkeys(UNRATED, "p_from_mw"),
+}
+"""Kind of element -> the quantity that is shown of it."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,15 @@ class ShownStates:
             aren't computed a bus that is supplied has 1.
         after: a row for each limit that a contingency breaks: ``scenario``, ``snapshot``,
             ``contingency``, ``element``, ``id`` and ``value``, percent or p.u.
+        before: values as another batch has them in the same states, as ``values``; empty without
+            one.
     """
 
     total: int
     table: pd.DataFrame
     values: dict[tuple[str, str], Reals]
     after: pd.DataFrame
+    before: dict[tuple[str, str], Reals] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,6 +105,7 @@ class StateGathering:
         self._grid_of = scenarios["grid"]
         self._optimised = bool(scenarios["objective"].notna().any())
         self._angles = bool(scenarios["solver"].isin(["dc", "dc_opf"]).any())
+        self._unrated = bool(elements["element"].isin(UNRATED).any())
         names = elements["grid"].unique()[:MOST_GRIDS]
         for name in names:
             own = elements[elements["grid"] == name]
@@ -130,6 +142,7 @@ class StateGathering:
         more = ["lam_p", "p_mw"] if self._optimised else []
         more += ["va_degree"] if self._angles else []
         more += ["limit"] if len(self._ranked) else []
+        more += ["p_from_mw"] if self._unrated else []
         return ["scenario", "snapshot", "element", "id", "vm_pu", "loading_percent", *SYSTEM, *more]
 
     def add(self, table: pa.Table) -> None:
@@ -157,7 +170,7 @@ class StateGathering:
                 chosen = heads.loc[own, ["scenario", "snapshot", *SYSTEM]]
                 grid.states.append(chosen.assign(even=even[own]))
                 at = place[state]
-                self._take(grid, whole, kinds, at, int(own.sum()))
+                self._take(grid, whole, at, int(own.sum()))
 
     def _chosen(
         self, code: NDArray[Any], heads: pd.DataFrame
@@ -181,23 +194,12 @@ class StateGathering:
                 keep[own] |= [(name, snapshot) in choice.named for snapshot in snapshots]
         return keep, even
 
-    def _take(
-        self, grid: _Grid, table: pa.Table, kinds: Any, at: NDArray[np.int64], count: int
-    ) -> None:
+    def _take(self, grid: _Grid, table: pa.Table, at: NDArray[np.int64], count: int) -> None:
         """Take the values of the rows that belong to a state shown, at its position."""
-        codes = {name: n for n, name in enumerate(kinds.dictionary.to_pylist())}
-        index = table["id"].to_numpy()
-        for (kind, quantity), ids in grid.ids.items():
-            values = np.full((count, len(ids)), np.nan, np.float32)
-            rows = np.flatnonzero((kinds.indices.to_numpy() == codes.get(kind, -1)) & (at >= 0))
-            column = table[quantity].to_numpy()[rows]
-            if quantity == "vm_pu" and self._angles:
-                angle = table["va_degree"].to_numpy()[rows]
-                column = np.where(np.isnan(column) & np.isfinite(angle), 1.0, column)
-            place = ids.get_indexer(index[rows].astype(np.int64))
-            known = place >= 0
-            values[at[rows][known], place[known]] = column[known]
-            grid.values.setdefault((kind, quantity), []).append(values)
+        for key, ids in grid.ids.items():
+            into = {key: np.full((count, len(ids)), np.nan, np.float32)}
+            values_at(table, at, key, ids, into, supplied=self._angles)
+            grid.values.setdefault(key, []).append(into[key])
 
     def add_after(self, table: pa.Table) -> None:
         """Add rows of contingencies, of which those that break a limit count."""
@@ -234,3 +236,35 @@ def _within(numbers: NDArray[np.int64], first: int, count: int) -> NDArray[np.bo
     low, high = np.searchsorted(numbers, [first, first + count])
     found[numbers[low:high] - first] = True
     return found
+
+
+def values_at(
+    table: pa.Table,
+    at: NDArray[np.int64],
+    key: tuple[str, str],
+    ids: pd.Index,
+    into: dict[tuple[str, str], Reals],
+    *,
+    supplied: bool = False,
+) -> None:
+    """Write the values that elements of a kind have into those of states.
+
+    Args:
+        table: rows of results; kinds of elements are categories.
+        at: position of the state that each row belongs to, -1 for none, shape (rows,).
+        key: the kind of element, and the quantity.
+        ids: the elements whose values are wanted.
+        into: key -> values, shape (states, elements).
+        supplied: whether a bus without a voltage whose angle is known has 1 p.u.
+    """
+    kind, quantity = key
+    kinds = table["element"].combine_chunks()
+    codes = {name: n for n, name in enumerate(kinds.dictionary.to_pylist())}
+    rows = np.flatnonzero((kinds.indices.to_numpy() == codes.get(kind, -1)) & (at >= 0))
+    column = table[quantity].to_numpy()[rows]
+    if quantity == "vm_pu" and supplied:
+        angle = table["va_degree"].to_numpy()[rows]
+        column = np.where(np.isnan(column) & np.isfinite(angle), 1.0, column)
+    place = ids.get_indexer(table["id"].to_numpy()[rows].astype(np.int64))
+    known = place >= 0
+    into[key][at[rows][known], place[known]] = column[known]
