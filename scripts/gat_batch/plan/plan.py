@@ -195,17 +195,19 @@ class Plan(BatchFiles):
         return list(dict.fromkeys([*self.grid(shard.scenarios[0]).files, *newest]))
 
     def made(self, shard: Shard | None = None) -> list[Path]:
-        """Return the files made of a specification that a shard reads, the manifest first.
+        """Return the files made of a specification: the tables that a shard reads.
+
+        The manifest isn't among them, as jobs read what the run began with.
 
         Args:
-            shard: the shard; all files if None.
+            shard: the shard; all files, the manifest first, if None.
         """
         if self.product is None:
             return []
         if shard is None:
             return [*self.product.outputs]
         read = set(shard.needs.tables)
-        return [self.product.manifest, *(path for path in self.product.outputs if path in read)]
+        return [path for path in self.product.outputs if path in read]
 
     def fingerprint(self, scenario: Scenario) -> str:
         """Return a hash of all that a scenario's result depends on.

@@ -108,9 +108,8 @@ def _plan_again(config: Config) -> Plan:
     """Plan the batch of a run that has begun, whose input has passed all checks."""
     kept, folder = config.scenarios_as_begun, _product_folder(config)
     if kept.is_file():
-        batch = kept_batch(kept)
-        made = batch.folder == folder
-        return Plan(batch, config, read_product(config.manifest, folder) if made else None)
+        batch, product = kept_batch(kept)
+        return Plan(batch, config, product)
     document = read_document(config.manifest)
     if not is_specification(document):
         return Plan(batch_of(document, config.manifest), config)
@@ -183,7 +182,7 @@ def begin(plan: Plan) -> None:
     looked = time.time()
     unsolved = plan.unsolved()
     try:
-        keep_batch(plan.batch, plan.config.scenarios_as_begun)
+        keep_batch(plan.batch, plan.product, plan.config.scenarios_as_begun)
         set_aside(plan, unsolved)
         if not plan.in_blocks:
             _discard_outdated(plan, unsolved)

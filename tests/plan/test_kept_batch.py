@@ -1,0 +1,48 @@
+"""What a run keeps for its jobs is the batch that it began with."""
+
+from __future__ import annotations
+
+import json
+
+from gat_batch.plan.kept_batch import keep_batch, kept_batch
+from gat_batch.plan.plan import Plan
+from gat_batch.run.start import open_batch
+from gat_batch.study.batch.scenarios import MOST_MADE
+
+
+def test_jobs_have_the_batch_and_its_shards_as_they_were(workspace):
+    scenarios = [{"id": f"s{n}", "solver": ("dc", "ac")[n % 2]} for n in range(9)]
+    scenarios[3] |= {"contingencies": "n-1", "load_scale": 0.9, "metadata": {"ä": [1, None]}}
+    scenarios[4]["grid"] = "pandapower:case14"
+    content = {"grid": "pandapower:case9", "question": "Which?", "scenarios": scenarios}
+    manifest = workspace.write("manifest.json", content)
+    values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
+    plan = open_batch(values, main=False)
+    file = plan.config.scenarios_as_begun
+    keep_batch(plan.batch, None, file)
+    # People edit their manifest while a run is at work.
+    workspace.write("manifest.json", {**content, "scenarios": scenarios[:1]})
+    batch, product = kept_batch(file)
+    assert product is None
+    assert [*batch.scenarios] == [*plan.batch.scenarios]
+    assert [*batch.outlines] == [*plan.batch.outlines]
+    assert batch.question == "Which?"
+    kept = Plan(batch, plan.config)
+    for ours, theirs in zip(kept.shards, plan.shards, strict=True):
+        assert (ours.name, ours.ids, ours.numbers) == (theirs.name, theirs.ids, theirs.numbers)
+        assert kept.shard_fingerprint(ours) == plan.shard_fingerprint(theirs)
+    assert kept.summary_fingerprint() == plan.summary_fingerprint()
+    assert [*open_batch(values, main=False).batch.scenarios] == [*plan.batch.scenarios]
+
+
+def test_scenarios_are_made_again_where_there_are_too_many_to_keep(workspace):
+    count = MOST_MADE + 10
+    scenarios = [{"id": f"s{n}", "load_scale": 1 + n / count} for n in range(count)]
+    manifest = workspace.path / "manifest.json"
+    manifest.write_text(json.dumps({"grid": "pandapower:case9", "scenarios": scenarios}))
+    batch = open_batch({"manifest": str(manifest)}, main=False).batch
+    first = batch.scenarios[0]
+    assert [one.id for one in batch.scenarios] == [one["id"] for one in scenarios]
+    assert batch.scenarios[0] == first
+    assert batch.scenarios[0] is not first
+    assert batch.scenarios[-1] is batch.scenarios[count - 1]
