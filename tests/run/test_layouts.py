@@ -372,3 +372,34 @@ def test_the_status_of_a_large_batch_lists_the_worst_and_a_sample():
     assert order == sorted(order)
     assert max(b - a for a, b in pairwise(order)) < 60
     assert listed(jobs[:MOST_LISTED]) == jobs[:MOST_LISTED]
+
+
+def test_scenarios_that_went_alike_are_counted_and_listed_as_each_by_itself():
+    def job(number, duration):
+        told = {"state": "completed", "status": "ok", "converged": True, "error": None}
+        own = {"id": f"s{number}", "duration_ms": duration, "iterations": number % 5}
+        return {**told, **own, "residual": None, "left_to_pandapower": None}
+
+    total, size = MOST_LISTED + 500, 100
+    single, together = Tally(total), Tally(total)
+    verified = {"states": 1, "mw": 0.25, "pu": 0.5}
+    for start in range(0, total, size):
+        duration = float(start // size * 37 % 101)
+        for number in range(start, start + size):
+            single.add(number, job(number, duration), verified)
+        first = job(start, duration)
+        together.add(start, first, verified, times=size)
+        for number in range(start + 1, start + size):
+            if together.lists(number, first):
+                together.keep(number, job(number, duration))
+    assert together.counted() == single.counted()
+    assert together.listed() == single.listed()
+    assert (
+        together.verified()
+        == single.verified()
+        == {
+            "states": total,
+            "largest_mw": 0.25,
+            "largest_pu": 0.5,
+        }
+    )

@@ -234,9 +234,20 @@ class Plan(BatchFiles):
         """Fingerprints asked for so far, by scenario: what they cover is read once, too."""
         return {}
 
+    @cached_property
+    def _shard_fingerprints(self) -> dict[str, str]:
+        return {}
+
     def shard_fingerprint(self, shard: Shard) -> str:
         """Return a hash over the members' fingerprints, by which Snakemake notices any change."""
-        return digest({member.id: self.fingerprint(member) for member in shard.scenarios})
+        if shard.name not in self._shard_fingerprints:
+            self._members_fingerprints(shard)
+        return self._shard_fingerprints[shard.name]
+
+    def _members_fingerprints(self, shard: Shard) -> dict[str, str]:
+        found = {member.id: self.fingerprint(member) for member in shard.scenarios}
+        self._shard_fingerprints[shard.name] = digest(found)
+        return found
 
     def summary_fingerprint(self) -> str:
         """Return a hash of what the summary depends on beside results: weights, tags, limits."""
@@ -254,7 +265,8 @@ class Plan(BatchFiles):
             if not self.in_blocks:
                 found = [not self.is_solved(member) for member in shard.scenarios]
             elif there := self.whole_result(shard):
-                found = [there.get(one.id) != self.fingerprint(one) for one in shard.scenarios]
+                right = self._members_fingerprints(shard)
+                found = [there.get(name) != right[name] for name in shard.ids]
             else:
                 found = [True] * len(shard.ids)
             numbers += compress(shard.numbers, found)

@@ -48,45 +48,61 @@ class Tally:
         self._sample: dict[int, Mapping[str, Any]] = {}
 
     def add(
-        self, number: int, job: Mapping[str, Any], verified: Mapping[str, float] | None = None
+        self,
+        number: int,
+        job: Mapping[str, Any],
+        verified: Mapping[str, float] | None = None,
+        *,
+        times: int = 1,
     ) -> None:
-        """Add a scenario.
+        """Add a scenario, or several that went alike.
 
         Args:
             number: its number in the manifest.
             job: its record, as from :func:`job_record`.
             verified: how many of its states were solved twice, and how far their solutions
                 differ at most.
+            times: how many there are of its kind.
         """
         state, duration = job["state"], job["duration_ms"]
-        self._states[state] += 1
+        self._states[state] += times
         if job["status"]:
-            self._statuses[job["status"]] += 1
+            self._statuses[job["status"]] += times
         if state == "completed" and duration is not None:
-            self._durations.append(duration)
+            self._durations.extend([duration] * times)
         if job["residual"] is not None:
-            self._residuals.append(job["residual"])
+            self._residuals.extend([job["residual"]] * times)
         if job["left_to_pandapower"]:
-            self._reasons[job["left_to_pandapower"]["reason"]] += 1
+            self._reasons[job["left_to_pandapower"]["reason"]] += times
         if verified:
-            self._verified["states"] += verified["states"]
+            self._verified["states"] += verified["states"] * times
             for name in ("mw", "pu"):
                 largest = self._verified[f"largest_{name}"]
                 self._verified[f"largest_{name}"] = max(largest, verified[name])
+        self.keep(number, job)
+
+    def lists(self, number: int, job: Mapping[str, Any]) -> bool:
+        """Return whether a scenario that went like another one would be listed.
+
+        Args:
+            number: its number in the manifest.
+            job: the record of the other one.
+        """
+        return number % self._every == 0 or self._is_urgent((_urgency(job), -number))
+
+    def _is_urgent(self, key: tuple[tuple[int, float], int]) -> bool:
+        room = len(self._urgent) < LISTED_OF_MORE // 2
+        return self._every > 1 and (room or key > self._urgent[0][:2])
+
+    def keep(self, number: int, job: Mapping[str, Any]) -> None:
+        """Keep the record of a scenario if it is listed, as far as can be told yet."""
         if number % self._every == 0:
             self._sample[number] = job
-        if self._every > 1:
-            self._keep_urgent(number, job)
-
-    def _keep_urgent(self, number: int, job: Mapping[str, Any]) -> None:
-        """Keep those that failed, are running or didn't end well, then the slowest."""
-        ended = 1 if job["converged"] else 2
-        rank = {"failed": 4, "running": 3, "completed": ended, "pending": 0}[job["state"]]
-        entry = (rank, job["duration_ms"] or 0.0), -number, job
-        if len(self._urgent) < LISTED_OF_MORE // 2:
+        entry = _urgency(job), -number, job
+        if self._is_urgent(entry[:2]):
             heapq.heappush(self._urgent, entry)
-        elif entry[:2] > self._urgent[0][:2]:
-            heapq.heapreplace(self._urgent, entry)
+            if len(self._urgent) > LISTED_OF_MORE // 2:
+                heapq.heappop(self._urgent)
 
     def listed(self) -> list[Mapping[str, Any]]:
         """Return the records that the status lists, in the order of the manifest.
@@ -127,6 +143,13 @@ class Tally:
         if len(counts) > MOST_REASONS:
             reasons["others"] = sum(count for _, count in counts[MOST_REASONS:])
         return {"scenarios": self._reasons.total(), "reasons": reasons}
+
+
+def _urgency(job: Mapping[str, Any]) -> tuple[int, float]:
+    """Order those first that failed, are running or didn't end well, then the slowest."""
+    ended = 1 if job["converged"] else 2
+    rank = {"failed": 4, "running": 3, "completed": ended, "pending": 0}[job["state"]]
+    return rank, job["duration_ms"] or 0.0
 
 
 def job_record(

@@ -113,6 +113,17 @@ class JournalReader:
         line, place = self._last.get(scenario, (None, 0))
         return {} if line is None else _event(line, place)
 
+    def told(self, scenario: str) -> object:
+        """Return what is equal for scenarios of one line of which it tells the same but iterations.
+
+        It is None if the line tells of this scenario alone.
+        """
+        line, place = self._last.get(scenario, ({}, 0))
+        if "ids" not in line:
+            return None
+        own = [values[place] for key, values in line["each"].items() if key != "iterations"]
+        return id(line), own
+
     def update(self) -> None:
         """Read what is new."""
         for line in self._news():
@@ -168,7 +179,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     known = (
         isinstance(record, dict)
         and "event" in record
-        and (isinstance(record.get("id"), str) or isinstance(record.get("ids"), list))
+        and (isinstance(record.get("id"), str) or {"ids", "each"} <= record.keys())
         and isinstance(record.get("time"), int | float)
     )
     return record if known else None

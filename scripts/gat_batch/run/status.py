@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
+    from ..plan.shards import Shard
     from ..study.scenario import Scenario
     from .journal import Journal
 
 SHORTEST_INTERVAL_SECS = 1.0
 """Least time between two replacements of the file."""
 
-LARGEST_SHARE = 0.02
+LARGEST_SHARE = 0.05
 """Largest share of the time that goes into replacing the file."""
 
 MOST_APPROXIMATIONS = 100
@@ -139,13 +141,7 @@ class StatusBoard:
         now = _timestamp(time.time())
         tally = Tally(len(self.plan.batch.outlines))
         for shard in self.plan.shards:
-            result = self.plan.result(shard.ids[0])
-            shared = self.plan.in_blocks
-            for number, name in zip(shard.numbers, shard.ids, strict=True):
-                event = self._reader.last(name)
-                path = result if shared else self.plan.result(name)
-                record = job_record(name, shard.solver, event, path, shared=shared)
-                tally.add(number, record, event.get("verified"))
+            self._count(shard, tally)
         shown = tally.listed()
         return {
             "name": self.plan.config.name,
@@ -167,6 +163,30 @@ class StatusBoard:
             "jobs_left_out": tally.total - len(shown),
             "jobs": shown,
         }
+
+    def _count(self, shard: Shard, tally: Tally) -> None:
+        """Add the members of a shard to a tally; many that went alike have one record."""
+        shared = self.plan.in_blocks
+        result = self.plan.result(shard.ids[0])
+
+        def record(name: str, event: dict[str, Any]) -> dict[str, Any]:
+            path = result if shared else self.plan.result(name)
+            return job_record(name, shard.solver, event, path, shared=shared)
+
+        members = zip(shard.numbers, shard.ids, strict=True)
+        for together, group in groupby(members, key=lambda one: self._reader.told(one[1])):
+            if not (together and shared):
+                for number, name in group:
+                    event = self._reader.last(name)
+                    tally.add(number, record(name, event), event.get("verified"))
+                continue
+            numbers, names = zip(*group, strict=True)
+            event = self._reader.last(names[0])
+            first = record(names[0], event)
+            tally.add(numbers[0], first, event.get("verified"), times=len(numbers))
+            for number, name in zip(numbers[1:], names[1:], strict=True):
+                if tally.lists(number, first):
+                    tally.keep(number, record(name, self._reader.last(name)))
 
     @cached_property
     def _alike(self) -> bool:
