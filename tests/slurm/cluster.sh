@@ -115,7 +115,8 @@ start() {
   if ! running slurmctld; then
     write_configuration
     slurmctld
-    until_true 30 slurmctld scontrol ping
+    # Three seconds, but a minute where it begins as a run before has ended hard.
+    until_true 120 slurmctld scontrol ping
   fi
   running slurmd || slurmd
   until_true 60 "an idle node (see $HOME_DIR/slurmd.log)" node_takes_jobs

@@ -168,7 +168,11 @@ class ScenarioTable:
         """Return the table; nothing can be added afterwards."""
         self._settle(keep=0)
         self._end([*self._rows])
-        return pa.concat_tables(self._ended).take(pa.array(np.argsort(self._order)))
+        table = pa.concat_tables(self._ended)
+        self._ended.clear()
+        if (np.diff(self._order) > 0).all():
+            return table  # a copy of a million rows is left out
+        return table.take(pa.array(np.argsort(self._order)))
 
     def _end(self, names: Sequence[str]) -> None:
         """Take rows that nothing will be added to for the table."""
