@@ -20,6 +20,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from compare import ROOT, Run, run
@@ -128,8 +129,8 @@ def loop(grid: str, solver: str, count: int, out: Path) -> None:
         samples["load"].append(load)
         for element, columns in names.items():
             samples[element].append(net[f"res_{element}"][columns].to_numpy())
-    found = {name: np.stack(values) for name, values in samples.items()}
-    np.savez(out, seconds=time.monotonic() - began, **found)
+    found: dict[str, Any] = {name: np.stack(values) for name, values in samples.items()}
+    np.savez(out, **found, seconds=time.monotonic() - began)
 
 
 if __name__ == "__main__":
