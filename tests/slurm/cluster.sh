@@ -115,10 +115,9 @@ start() {
   if ! running slurmctld; then
     write_configuration
     slurmctld
+    until_true 30 slurmctld scontrol ping
   fi
-  # At once: a slurmctld that knows its node from before may answer nobody until it has asked it.
   running slurmd || slurmd
-  until_true 120 slurmctld scontrol ping
   until_true 60 "an idle node (see $HOME_DIR/slurmd.log)" node_takes_jobs
   echo "$(sinfo -V) is up: $(sinfo -h -o '%n, %c CPUs, %m MB, partition %P, %T')"
 }
