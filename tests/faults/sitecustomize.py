@@ -188,7 +188,7 @@ def put_bug_into(owner, name, is_hit):
 
 
 def break_down_on_import(event, _):
-    """A grid is prepared before any worker is forked, but not without imports."""
+    """A grid is prepared before any worker is forked, and after imports if any are left."""
     if event == "import" and hasattr(sys.modules.get("gat_batch.run.worker"), "solve_member"):
         break_down()
 
@@ -197,3 +197,4 @@ if "BROKEN" in os.environ:
     os.register_at_fork(after_in_child=break_down)
     if os.environ["BROKEN"] == "grid":
         sys.addaudithook(break_down_on_import)
+        break_down()
