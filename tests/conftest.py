@@ -70,6 +70,8 @@ def ready_python() -> Path:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        # What the test that comes first has put there is for its own commands.
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )
 
     def end() -> None:
