@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT
 
 from gat_batch.results.reader import read_metadata
+from gat_batch.run.journal import events_in
 from gat_batch.run.monitor import read_status
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by Linux's means")
@@ -58,9 +59,10 @@ def ids_in_errors(workspace):
 
 def journal(workspace):
     return [
-        json.loads(line)
+        event
         for file in (workspace.batch / "logs" / "journal").glob("*.jsonl")
-        for line in file.read_text().splitlines()
+        for line in file.read_bytes().splitlines()
+        for event in events_in(line)
     ]
 
 

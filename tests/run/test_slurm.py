@@ -6,7 +6,6 @@ but in CI they fail.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ import pytest
 from conftest import ROOT, Workspace
 
 from gat_batch.results.reader import read_metadata, read_result
+from gat_batch.run.journal import events_in
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
@@ -219,7 +219,8 @@ def test_snakemake_killed_and_started_again_waits_for_its_old_jobs(workspace):
     solves = [
         event["id"]
         for file in (workspace.batch / "logs" / "journal").glob("*.jsonl")
-        for event in map(json.loads, file.read_text().splitlines())
+        for line in file.read_bytes().splitlines()
+        for event in events_in(line)
         if event["event"] == "started"
     ]
     assert len(solves) == len(set(solves)) == 60

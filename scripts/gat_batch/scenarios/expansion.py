@@ -54,9 +54,16 @@ CARRIED = (
 """Keys of a scenario that the manifest takes as they are."""
 
 PATHS = (
-    "grid", "loads", "gens", "costs", "limits", "impedances", "contingencies", "actions",
+    "grid",
+    "loads",
+    "gens",
+    "costs",
+    "limits",
+    "impedances",
+    "contingencies",
+    "actions",
     "categories",
-)  # fmt: skip
+)
 """Keys whose values may name files."""
 
 FILES = ("grid", "loads", "gens", "costs", "limits", "impedances", "actions", "sets", "table")
