@@ -86,7 +86,7 @@ def _file_faults(plan: Plan) -> Iterator[GatBatchError]:
 
 
 def _is_there(plan: Plan, shard: Shard, made: set[Path]) -> bool:
-    """Return whether all that a shard names may well be there; who lacks what isn't told."""
+    """Return whether the grid and all tables of a shard are there, under names without braces."""
     first, tables = shard.scenarios[0], set(shard.needs.tables) - made
     names = "".join(map(str, (first.grid, *shard.needs.tables)))
     try:

@@ -114,9 +114,12 @@ class JournalReader:
         return {} if line is None else _event(line, place)
 
     def told(self, scenario: str) -> object:
-        """Return what is equal for scenarios of one line of which it tells the same but iterations.
+        """Return what was told of a scenario, apart from its name and its iterations.
 
-        It is None if the line tells of this scenario alone.
+        Scenarios that are told of in one line compare equal if it says the same of them.
+
+        Returns:
+            Something to compare, or None if the line tells of this scenario alone.
         """
         line, place = self._last.get(scenario, ({}, 0))
         if "ids" not in line:

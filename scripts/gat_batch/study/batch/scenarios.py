@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_MADE = 30_000
-"""Scenarios that are kept for who asks again."""
+"""Scenarios that are kept, in case they are asked for again."""
 
 
 class Scenarios(Sequence[Scenario]):
@@ -25,8 +25,8 @@ class Scenarios(Sequence[Scenario]):
     A job needs its own of perhaps a million, and no process needs all at the same time.
 
     Args:
-        entries: what each is made of, the manifest's entries say.
-        make: makes a scenario of it.
+        entries: one for each scenario, such as its entry in the manifest.
+        make: makes a scenario of an entry.
     """
 
     def __init__(
