@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+
+import pandapower
+import pandapower.networks
+from conftest import ROOT
 
 from gat_batch.plan.kept_batch import keep_batch, kept_batch
 from gat_batch.plan.plan import Plan
-from gat_batch.run.start import open_batch
+from gat_batch.run.start import open_batch, plan_batch
 from gat_batch.study.batch.scenarios import MOST_MADE
 
 
@@ -19,13 +26,13 @@ def test_jobs_have_the_batch_and_its_shards_as_they_were(workspace):
     values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
     plan = open_batch(values, main=False)
     file = plan.config.scenarios_as_begun
-    keep_batch(plan.batch, None, file)
+    keep_batch(plan)
     # People edit their manifest while a run is at work.
     workspace.write("manifest.json", {**content, "scenarios": scenarios[:1]})
     batch, product = kept_batch(file)
     assert product is None
     assert [*batch.scenarios] == [*plan.batch.scenarios]
-    assert [*batch.outlines] == [*plan.batch.outlines]
+    assert batch.outlines.labels == plan.batch.outlines.labels
     assert batch.question == "Which?"
     kept = Plan(batch, plan.config)
     for ours, theirs in zip(kept.shards, plan.shards, strict=True):
@@ -33,6 +40,48 @@ def test_jobs_have_the_batch_and_its_shards_as_they_were(workspace):
         assert kept.shard_fingerprint(ours) == plan.shard_fingerprint(theirs)
     assert kept.summary_fingerprint() == plan.summary_fingerprint()
     assert [*open_batch(values, main=False).batch.scenarios] == [*plan.batch.scenarios]
+
+
+def test_fingerprints_of_the_run_before_hold_until_anything_changes(workspace):
+    net = pandapower.networks.case9()
+    pandapower.to_json(net, str(workspace.path / "grid.json"))
+    scenarios = [{"id": f"s{n}", "load_scale": 1 + n / 100} for n in range(6)]
+    scenarios += [{"id": "tabled", "solver": "ac", "loads": "loads.csv"}]
+    (workspace.path / "loads.csv").write_text("load,p_mw\n0,10\n")
+    content = {"grid": "grid.json", "layout": "block", "scenarios": scenarios}
+    manifest = workspace.write("manifest.json", content)
+    values = {"manifest": str(manifest), "output_dir": str(workspace.path / "runs")}
+    plan = plan_batch(values)
+    assert not plan.known
+    keep_batch(plan)
+    (_, light) = plan.shards
+    found = plan_batch(values)
+    assert found.known == {light.name: plan.shard_fingerprint(light)}
+    assert plan_batch({**values, "workers_per_job": 2}).known == {}
+    assert plan_batch({**values, "engine": "pandapower"}).known == {}
+    changed = [{**scenarios[0], "load_scale": 1.5}, *scenarios[1:]]
+    for other in ({"scenarios": changed}, {"keep": "system"}, {"options": {"trafo_model": "pi"}}):
+        workspace.write("manifest.json", {**content, **other})
+        assert plan_batch(values).known == {}
+    workspace.write("manifest.json", content)
+    assert plan_batch(values).known == found.known
+    net.line["length_km"] *= 1.1
+    pandapower.to_json(net, str(workspace.path / "grid.json"))
+    fresh = subprocess.run(
+        [sys.executable, "-c", KNOWN, json.dumps(values)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert fresh.stdout == "{}\n"
+
+
+KNOWN = """
+import json, sys
+from gat_batch.run.start import plan_batch
+print(plan_batch(json.loads(sys.argv[1])).known)
+"""
 
 
 def test_scenarios_are_made_again_where_there_are_too_many_to_keep(workspace):

@@ -6,6 +6,7 @@ readers share.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 from array import array
@@ -85,19 +86,33 @@ class JsonLines(Sequence[dict[str, Any]]):
     def __getitem__(self, number: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
-        found: dict[str, Any] = json.loads(self.line(range(len(self))[number]).decode())
-        return found
+        return _object(self.line(range(len(self))[number]))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return (json.loads(line.decode()) for line in self.lines())
+        return map(_object, self.lines())
 
     def line(self, number: int) -> bytes:
         """Return the text of an object."""
-        return self._text[self._starts[number] : self._starts[number + 1]].rstrip(b",\n")
+        return self._text[self._starts[number] : self._starts[number + 1]].strip(b" ,\n")
+
+    def digest(self) -> str:
+        """Return a hash of the text of all objects."""
+        found = hashlib.sha256()
+        for line in self.lines():
+            found.update(line + b"\n")
+        return found.hexdigest()
 
     def lines(self) -> Iterator[bytes]:
         """Yield the text of each object."""
         return map(self.line, range(len(self)))
+
+
+_decoded = json.JSONDecoder().raw_decode
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = _decoded(line.decode())[0]
+    return found
 
 
 END = b"\n ]\n}\n"

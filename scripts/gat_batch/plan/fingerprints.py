@@ -18,7 +18,7 @@ from ..study.con_files import subsystem_file
 from ..study.scenario import OPTIMAL, Solver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
 
@@ -41,15 +41,6 @@ def digest(facts: object) -> str:
 
 
 _as_text = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
-def long_digest(facts: Iterable[object], rest: object) -> str:
-    """Return the digest of a list of many facts and of a rest, never all in memory."""
-    found = hashlib.sha256(b"[[")
-    for number, fact in enumerate(facts):
-        found.update(("," * (number > 0) + _as_text(fact)).encode())
-    found.update(f"],{_as_text(rest)}]".encode())
-    return found.hexdigest()
 
 
 @cache

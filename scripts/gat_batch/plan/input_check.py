@@ -126,8 +126,8 @@ def _study_faults(plan: Plan, scenarios: Members) -> Iterator[GatBatchError]:
     outlines = plan.batch.outlines
     by_grid: dict[str, list[int]] = {}
     for place, number in enumerate(scenarios.numbers):
-        by_grid.setdefault(outlines[number].grid, []).append(place)
-    named = {outlines[shard.numbers[0]].grid for shard in plan.shards if shard.needs.elements}
+        by_grid.setdefault(outlines.kind(number).grid, []).append(place)
+    named = {outlines.kind(shard.numbers[0]).grid for shard in plan.shards if shard.needs.elements}
     for grid, places in sorted(by_grid.items()):
         members = Members(scenarios, places)
         asked = grid in named and any(map(names_elements, members))

@@ -12,33 +12,41 @@ from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..files.json_lines import JsonLines
+from ..grids import grid_ref
 from ..scenarios.product import Product
-from ..study.batch.outlines import Outlines
+from ..study.batch.outlines import Kind, Outlines
 from ..study.manifest import outlined_batch
+from ..study.solver_options import OPTIONS
+from .fingerprints import PROGRAM, RESULT_FORMAT, digest, grid_hash, solver_versions
 
 if TYPE_CHECKING:
     from ..study.batch.scenarios import Batch
+    from ..study.configuration import Config
+    from .plan import Plan
 
 
-def keep_batch(batch: Batch, product: Product | None, path: Path) -> None:
-    """Write a batch for jobs.
+def keep_batch(plan: Plan) -> None:
+    """Write a plan's batch for jobs, and the fingerprints of shards for the next run.
 
-    Args:
-        batch: the batch.
-        product: the files made of a specification, if the batch comes from one.
-        path: the file, which appears when it is complete.
+    The file appears when it is complete.
 
     Raises:
         OSError: if it can't be written.
     """
+    batch, product, path = plan.batch, plan.product, plan.config.scenarios_as_begun
     outlines = batch.outlines
+    # What tables hold is read by each run.
+    known = {one.name: plan.shard_fingerprint(one) for one in plan.shards if not one.needs.tables}
     head = {
         "file": str(batch.file),
         "made": None if product is None else _about(product),
         "document": {key: one for key, one in batch.document.items() if key != "scenarios"},
         "ids": " ".join(outlines.ids),
         "kinds": outlines.kinds,
+        "labels": outlines.labels,
+        "known": {"basis": _basis(batch, plan.config), "fingerprints": known},
         "codes": [[code, len([*same])] for code, same in groupby(outlines.codes)],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +64,33 @@ def _about(product: Product) -> dict[str, object]:
     }
 
 
+def _basis(batch: Batch, config: Config) -> str:
+    """Return a hash of all that fingerprints depend on, but for what tables hold."""
+    common = {key: one for key, one in batch.document.items() if key != "scenarios"}
+    grids = {kind.grid for kind in batch.outlines.kinds}
+    hashes = [[grid, grid_hash(grid_ref(grid, batch.folder))] for grid in sorted(grids)]
+    versions = [__version__, RESULT_FORMAT, PROGRAM, *map(solver_versions, OPTIONS)]
+    return digest([batch.document["scenarios"].digest(), common, repr(config), hashes, versions])
+
+
+def kept_fingerprints(batch: Batch, config: Config) -> dict[str, str]:
+    """Return fingerprints of shards that an earlier run of the same batch kept.
+
+    Returns:
+        Shard -> its fingerprint, for those that read no tables; nothing if anything has changed
+        that fingerprints depend on.
+
+    Raises:
+        GatBatchError: if a grid can't be read.
+    """
+    try:
+        kept = JsonLines.of_file(config.scenarios_as_begun)[0]["known"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    found: dict[str, str] = kept["fingerprints"]
+    return found if kept["basis"] == _basis(batch, config) else {}
+
+
 def kept_batch(path: Path) -> tuple[Batch, Product | None]:
     """Read a batch as a run began with it, but only those of its scenarios that are asked for.
 
@@ -68,8 +103,8 @@ def kept_batch(path: Path) -> tuple[Batch, Product | None]:
     """
     head, entries = JsonLines.of_file(path)
     codes = chain.from_iterable(repeat(code, count) for code, count in head["codes"])
-    kinds = tuple((solver, grid, contingent) for solver, grid, contingent in head["kinds"])
-    outlines = Outlines(head["ids"].split(" "), kinds, array("L", codes))
+    kinds = [Kind(*kind) for kind in head["kinds"]]
+    outlines = Outlines(head["ids"].split(" "), kinds, array("L", codes), head["labels"])
     document = {**head["document"], "scenarios": entries}
     batch = outlined_batch(document, Path(head["file"]), outlines)
     if (made := head["made"]) is None:

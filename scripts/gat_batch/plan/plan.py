@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from ..grids.reference import NAMED
 from ..study.analyses import analyses_of
 from ..study.batch.scenarios import MOST_MADE, Members
 from .batch_files import BatchFiles
-from .fingerprints import digest, grid_hash, keep_of, long_digest, scenario_facts
+from .fingerprints import digest, grid_hash, keep_of, scenario_facts
 from .shards import Shard, job_minutes, shards_of
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ class Plan(BatchFiles):
         batch: the scenarios.
         config: how the batch is run.
         product: the files made of a specification, if the batch comes from one.
+        known: fingerprints of shards that are known from an earlier run.
     """
 
     batch: Batch
     config: Config
     product: Product | None = None
+    known: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def folder(self) -> Path:
@@ -102,7 +104,7 @@ class Plan(BatchFiles):
         if self.product is None:
             return {}
         folder = os.path.realpath(self.config.manifest.parent)
-        grids = {grid for _, grid, _ in self.batch.outlines.kinds}
+        grids = {kind.grid for kind in self.batch.outlines.kinds}
         paths = {grid: named_file(self.batch.folder, grid) for grid in grids}
         return {
             grid: os.path.relpath(path, folder)
@@ -236,7 +238,7 @@ class Plan(BatchFiles):
 
     @cached_property
     def _shard_fingerprints(self) -> dict[str, str]:
-        return {}
+        return dict(self.known)
 
     def shard_fingerprint(self, shard: Shard) -> str:
         """Return a hash over the members' fingerprints, by which Snakemake notices any change."""
@@ -251,12 +253,10 @@ class Plan(BatchFiles):
 
     def summary_fingerprint(self) -> str:
         """Return a hash of what the summary depends on beside results: weights, tags, limits."""
-        facts = (
-            [s.id, s.weight, s.tags, s.description, s.metadata, self.grid_name(s)]
-            for s in self.batch.scenarios
-        )
+        outlines = self.batch.outlines
+        grids = sorted({kind.grid for kind in outlines.kinds})
         limits = [self.config.loading_limit_percent, self.config.voltage_band_pu]
-        return long_digest(facts, limits)
+        return digest([outlines.labels, grids, self._grid_names, limits])
 
     def unsolved(self) -> Members:
         """Return the scenarios that have no right result yet, in the manifest's order."""
@@ -264,11 +264,13 @@ class Plan(BatchFiles):
         for shard in self.shards:
             if not self.in_blocks:
                 found = [not self.is_solved(member) for member in shard.scenarios]
-            elif there := self.whole_result(shard):
+            elif not (there := self.whole_result(shard)):
+                found = [True] * len(shard.ids)
+            elif len(there) == len(shard.ids) and digest(there) == self.shard_fingerprint(shard):
+                continue
+            else:
                 right = self._members_fingerprints(shard)
                 found = [there.get(name) != right[name] for name in shard.ids]
-            else:
-                found = [True] * len(shard.ids)
             numbers += compress(shard.numbers, found)
         return Members(self.batch.scenarios, sorted(numbers))
 

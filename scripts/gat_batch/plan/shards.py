@@ -6,6 +6,7 @@ Both follow from the manifest and the configuration alone, never from the number
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -74,15 +75,18 @@ class Shard:
 
     @cached_property
     def needs(self) -> Needs:
-        """What the members need, found by going through them once."""
-        tables: dict[Path, None] = {}
-        longest = total = 0.0
-        elements = False
-        for member in self.scenarios:
-            tables |= dict.fromkeys(member.tables)
-            longest, total = max(longest, member.timeout_secs), total + member.timeout_secs
-            elements = elements or names_elements(member)
-        return Needs(tuple(tables), longest, total, elements)
+        """What the members need; only those that may name something are gone through."""
+        outlines = self.batch.outlines
+        kinds = {
+            outlines.kinds[code]: count
+            for code, count in Counter(outlines.codes[number] for number in self.numbers).items()
+        }
+        longest = max(kind.timeout_secs for kind in kinds)
+        total = sum(kind.timeout_secs * count for kind, count in kinds.items())
+        if all(kind.plain for kind in kinds):
+            return Needs((), longest, total, elements=self.solver in OPTIMAL)
+        tables = dict.fromkeys(path for member in self.scenarios for path in member.tables)
+        return Needs(tuple(tables), longest, total, any(map(names_elements, self.scenarios)))
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,10 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
         in_blocks: whether the scenarios of a shard share a result.
     """
     outlines = batch.outlines
-    by_kind: list[list[int]] = [[] for _ in outlines.kinds]
+    groups = [(kind.solver, kind.grid, kind.contingent) for kind in outlines.kinds]
+    by_group: dict[tuple[Solver, str, bool], list[int]] = {group: [] for group in groups}
     for number, code in enumerate(outlines.codes):
-        by_kind[code].append(number)
+        by_group[groups[code]].append(number)
 
     def size(solver: Solver, *, contingent: bool) -> int:
         wanted = config.scenarios_per_job
@@ -133,7 +138,7 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
 
     pieces = [
         (solver, piece)
-        for (solver, _, contingent), numbers in sorted(zip(outlines.kinds, by_kind, strict=True))
+        for (solver, _, contingent), numbers in sorted(by_group.items())
         for piece in _cut(tuple(numbers), size(solver, contingent=contingent))
     ]
     return tuple(

@@ -74,7 +74,7 @@ def solved_network(
 
 
 def _scenario(plan: Plan, scenario_id: str) -> Scenario:
-    names = [one.id for one in plan.batch.outlines]
+    names = [*plan.batch.outlines.ids]
     if scenario_id not in names:
         raise _no_such("scenario", scenario_id, names, plan.batch.file)
     return plan.batch.scenarios[names.index(scenario_id)]

@@ -129,7 +129,7 @@ def _left_line(plan: Plan) -> list[str]:
 
 
 def _has_contingencies(plan: Plan) -> bool:
-    return any(contingent for _, _, contingent in plan.batch.outlines.kinds)
+    return any(kind.contingent for kind in plan.batch.outlines.kinds)
 
 
 def _contingency_counts(plan: Plan) -> str:

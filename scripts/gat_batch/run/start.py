@@ -13,7 +13,7 @@ from ..files.documents import read_document
 from ..files.run_lock import hold
 from ..files.words import numbered
 from ..files.workflow_files import read_schema
-from ..plan.kept_batch import keep_batch, kept_batch
+from ..plan.kept_batch import keep_batch, kept_batch, kept_fingerprints
 from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ..scenarios.product import Product
+    from ..study.batch.scenarios import Batch
     from ..study.scenario import Scenario
 
 MOST_NAMED = 5
@@ -49,13 +51,22 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
     document = read_document(config.manifest)
     if not is_specification(document):
         try:
-            return Plan(batch_of(document, config.manifest, read_schema("manifest")), config)
+            return _planned(batch_of(document, config.manifest, read_schema("manifest")), config)
         except InputErrors as found:
             more = _faults_of_others(document, found.faults, config)
             faults = without_version(found.faults, config.manifest)
             raise InputErrors([*faults, *more]) from None
     manifest, product = plan_product(document, config.manifest, _product_folder(config))
-    return Plan(batch_of(manifest, product.manifest), config, product)
+    return _planned(batch_of(manifest, product.manifest), config, product)
+
+
+def _planned(batch: Batch, config: Config, product: Product | None = None) -> Plan:
+    """Plan a batch with what is known of it from an earlier run."""
+    try:
+        known = kept_fingerprints(batch, config)
+    except GatBatchError:  # of a grid, which the check of the input tells
+        known = {}
+    return Plan(batch, config, product, known)
 
 
 def _faults_of_others(
@@ -182,7 +193,7 @@ def begin(plan: Plan) -> None:
     looked = time.time()
     unsolved = plan.unsolved()
     try:
-        keep_batch(plan.batch, plan.product, plan.config.scenarios_as_begun)
+        keep_batch(plan)
         set_aside(plan, unsolved)
         if not plan.in_blocks:
             _discard_outdated(plan, unsolved)

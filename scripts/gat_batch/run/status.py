@@ -191,7 +191,7 @@ class StatusBoard:
     @cached_property
     def _alike(self) -> bool:
         """Whether the time left follows from scenarios done: contingencies take most of it."""
-        if not any(contingent for _, _, contingent in self.plan.batch.outlines.kinds):
+        if not any(kind.contingent for kind in self.plan.batch.outlines.kinds):
             return True
         return len({scenario.contingencies for scenario in self.plan.batch.scenarios}) == 1
 

@@ -7,6 +7,8 @@ together. Whether files exist and hold what is named in them is checked by ``pla
 
 from __future__ import annotations
 
+import hashlib
+import json
 from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +17,8 @@ from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
 from ..files.json_lines import JsonLines
 from ..files.schema_check import scenario_name, schema_faults
-from .batch.entries import contingencies_of_entry, options_of, solver_of
-from .batch.outlines import Outlines
+from .batch.entries import contingencies_of_entry, options_of, solver_of, timeout_of
+from .batch.outlines import Kind, Outlines
 from .batch.scenarios import Batch, Scenarios
 from .manifest_faults import content_faults, id_faults, other_faults
 from .scenario import (
@@ -33,7 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from .scenario import Solver
+NAMING = frozenset(
+    ("loads", "gens", "costs", "limits", "impedances", "time_slices", "outages", "contingencies")
+)
+"""Keys of a scenario that may name tables, or elements of its grid."""
+
+LABELS = ("id", "grid", "weight", "tags", "description", "metadata")
+"""Keys of a scenario that its result is labelled with."""
 
 
 def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
@@ -89,13 +97,21 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
 def _outlines(entries: Iterable[Mapping[str, Any]], document: Mapping[str, Any]) -> Outlines:
     ids: list[str] = []
     codes = array("L")
-    numbers: dict[tuple[Solver, str, bool], int] = {}
+    numbers: dict[Kind, int] = {}
+    labels, text = hashlib.sha256(), json.JSONEncoder(sort_keys=True)
     for entry in entries:
-        solver, grid = solver_of(entry, document), entry.get("grid") or document["grid"]
-        kind = solver, grid, contingencies_of_entry(entry, document) is not None
+        contingent = contingencies_of_entry(entry, document) is not None
+        kind = Kind(
+            solver_of(entry, document),
+            entry.get("grid") or document["grid"],
+            contingent,
+            not contingent and NAMING.isdisjoint(entry),
+            timeout_of(entry, document),
+        )
         ids.append(entry["id"])
         codes.append(numbers.setdefault(kind, len(numbers)))
-    return Outlines(ids, tuple(numbers), codes)
+        labels.update(text.encode([entry.get(key) for key in LABELS]).encode())
+    return Outlines(ids, tuple(numbers), codes, labels.hexdigest())
 
 
 def outlined_batch(document: Mapping[str, Any], file: Path, outlines: Outlines) -> Batch:
@@ -218,7 +234,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         id=entry["id"],
         grid=entry.get("grid") or document["grid"],
         solver=solver_of(entry, document),
-        timeout_secs=float(entry.get("timeout_secs", document.get("timeout_secs", 60))),
+        timeout_secs=timeout_of(entry, document),
         options=options_of(entry, document),
         loads=table("loads"),
         gens=table("gens"),

@@ -18,6 +18,11 @@ def solver_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Solver:
     return solver
 
 
+def timeout_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> float:
+    """Return the time limit of a scenario in seconds: its own, or the manifest's."""
+    return float(entry.get("timeout_secs", document.get("timeout_secs", 60)))
+
+
 def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a scenario: its own, and of the manifest's those its solver knows."""
     known = OPTIONS.get(solver_of(entry, document), {})

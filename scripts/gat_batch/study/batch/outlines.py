@@ -1,54 +1,54 @@
-"""What of each scenario tells which job solves it, in columns."""
+"""What of each scenario tells which job solves it, and what else is known without making it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..scenario import Solver
 
 
-class Outline(NamedTuple):
-    """What of a scenario tells which job solves it.
+class Kind(NamedTuple):
+    """What many scenarios have in common.
 
     Attributes:
-        id: its name.
-        solver: its solver.
-        grid: its grid as written in the manifest.
-        contingent: whether it has contingencies.
+        solver: their solver.
+        grid: their grid as written in the manifest.
+        contingent: whether they have contingencies.
+        plain: whether they name neither tables nor elements of the grid.
+        timeout_secs: time limit of each in seconds.
     """
 
-    id: str
     solver: Solver
     grid: str
     contingent: bool
+    plain: bool
+    timeout_secs: float
 
 
-class Outlines(Sequence[Outline]):
+@dataclass(frozen=True)
+class Outlines:
     """Outlines of a batch's scenarios, in the manifest's order.
 
-    Args:
+    Attributes:
         ids: the scenarios.
-        kinds: solver, grid and whether there are contingencies, as scenarios have them.
+        kinds: the kinds that there are.
         codes: the number of each scenario's kind.
+        labels: a hash of what results are labelled with: ids, weights, tags, descriptions,
+            metadata and names of grids.
     """
 
-    def __init__(
-        self, ids: Sequence[str], kinds: Sequence[tuple[Solver, str, bool]], codes: Sequence[int]
-    ) -> None:
-        self.ids = ids
-        self.kinds = kinds
-        self.codes = codes
+    ids: Sequence[str] = ()
+    kinds: Sequence[Kind] = ()
+    codes: Sequence[int] = ()
+    labels: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, number: int) -> Outline: ...
-    @overload
-    def __getitem__(self, number: slice) -> tuple[Outline, ...]: ...
-    def __getitem__(self, number: int | slice) -> Outline | tuple[Outline, ...]:
-        if isinstance(number, slice):
-            return tuple(self[one] for one in range(*number.indices(len(self))))
-        return Outline(self.ids[number], *self.kinds[self.codes[number]])
+    def kind(self, number: int) -> Kind:
+        """Return the kind of a scenario."""
+        return self.kinds[self.codes[number]]

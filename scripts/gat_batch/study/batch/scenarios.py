@@ -103,7 +103,7 @@ class Batch:
 
     file: Path
     scenarios: Sequence[Scenario]
-    outlines: Outlines = field(default_factory=lambda: Outlines((), (), ()))
+    outlines: Outlines = field(default_factory=Outlines)
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     max_jobs: int | None = None
     layout: str | None = None
