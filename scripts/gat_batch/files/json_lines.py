@@ -10,18 +10,18 @@ import hashlib
 import json
 import mmap
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
+from ..on_demand import OnDemand
 from .documents import read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Self
 
 
-class JsonLines(Sequence[dict[str, Any]]):
+class JsonLines(OnDemand[dict[str, Any]]):
     """Objects in the order of their lines.
 
     Args:
@@ -79,14 +79,9 @@ class JsonLines(Sequence[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    @overload
-    def __getitem__(self, number: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[dict[str, Any]]: ...
-    def __getitem__(self, number: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        return _object(self.line(range(len(self))[number]))
+    def item(self, number: int) -> dict[str, Any]:
+        """Return an object by its number."""
+        return _object(self.line(number))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return map(_object, self.lines())

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
+from ...on_demand import OnDemand
 from ..scenario import Scenario
 from .outlines import Outlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 MOST_MADE = 30_000
 """Scenarios that are kept, in case they are asked for again."""
 
 
-class Scenarios(Sequence[Scenario]):
+class Scenarios(OnDemand[Scenario]):
     """All scenarios, in the manifest's order.
 
     A job needs its own of perhaps a million, and no process needs all at the same time.
@@ -42,25 +42,19 @@ class Scenarios(Sequence[Scenario]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    @overload
-    def __getitem__(self, number: int) -> Scenario: ...
-    @overload
-    def __getitem__(self, number: slice) -> tuple[Scenario, ...]: ...
-    def __getitem__(self, number: int | slice) -> Scenario | tuple[Scenario, ...]:
-        if isinstance(number, slice):
-            return tuple(self[one] for one in range(*number.indices(len(self))))
-        place = range(len(self))[number]
-        found = self._made.get(place)
+    def item(self, number: int) -> Scenario:
+        """Return a scenario by its number."""
+        found = self._made.get(number)
         if found is None:
-            found = self._made[place] = self._make(self._entries[place])
-            self._order.append(place)
+            found = self._made[number] = self._make(self._entries[number])
+            self._order.append(number)
             if len(self._order) > MOST_MADE:
                 # Threads that read results ask at the same time.
                 self._made.pop(self._order.popleft(), None)
         return found
 
 
-class Members(Sequence[Scenario]):
+class Members(OnDemand[Scenario]):
     """Some scenarios of a batch, each made when it is asked for.
 
     Args:
@@ -75,14 +69,9 @@ class Members(Sequence[Scenario]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @overload
-    def __getitem__(self, place: int) -> Scenario: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Scenario, ...]: ...
-    def __getitem__(self, place: int | slice) -> Scenario | tuple[Scenario, ...]:
-        if isinstance(place, slice):
-            return tuple(self._scenarios[number] for number in self.numbers[place])
-        return self._scenarios[self.numbers[place]]
+    def item(self, number: int) -> Scenario:
+        """Return a member by its number among them."""
+        return self._scenarios[self.numbers[number]]
 
 
 @dataclass(frozen=True)
