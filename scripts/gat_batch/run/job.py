@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -262,7 +262,7 @@ class ShardRun:
 
     def _conclude(self, solved: Mapping[str, Solved]) -> None:
         """Note scenarios that were solved in the journal and in the log."""
-        records = {name: asdict(one) for name, one in solved.items()}
+        records = {name: {**vars(one)} for name, one in solved.items()}
         for name, record in records.items():
             for line in record.pop("reports"):
                 self.log(f"{name}: {line}")

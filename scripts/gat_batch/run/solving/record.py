@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ...model.solution import SEVERITY
@@ -46,7 +46,7 @@ def found_of(summed: Summed, duration_secs: float) -> dict[str, Any]:
         duration_secs: time that they took, in seconds.
     """
     return {
-        "verified": asdict(summed.deviation),
+        "verified": {**vars(summed.deviation)},
         "status": SEVERITY[summed.worst],
         "iterations": summed.iterations,
         "residual": summed.residual,
