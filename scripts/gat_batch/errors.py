@@ -6,14 +6,18 @@ else that escapes is a bug. Messages fit on one line so that they can be collect
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 MOST_LISTED = 100
 """Most faults that one message lists; nobody reads more before mending some."""
+
+MOST_NAMED = 2
+"""Most scenarios that the message of a fault names, if it is the same in several."""
 
 
 class GatBatchError(Exception):
@@ -44,9 +48,16 @@ class GatBatchError(Exception):
         super().__init__(self.what)
 
     def __str__(self) -> str:
+        return self.of([] if self.scenario is None else [self.scenario])
+
+    def of(self, scenarios: Sequence[str]) -> str:
+        """Return the message of a fault that is the same in some scenarios."""
         place = [self.file or ""]
-        if self.scenario is not None:
-            place.append(f"scenario {_one_line(self.scenario)!r}")
+        if scenarios:
+            named = [repr(_one_line(name)) for name in scenarios[:MOST_NAMED]]
+            more = len(scenarios) - len(named)
+            told = f"{', '.join(named)} and {more} more" if more else " and ".join(named)
+            place.append(f"{'scenario' if len(scenarios) == 1 else 'scenarios'} {told}")
         if self.field is not None:
             place.append(_one_line(self.field))
         message = ": ".join([*filter(None, place), self.what])
@@ -119,9 +130,17 @@ class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
         super().__init__(f"{len(self.faults)} faults in the input")
 
     def __str__(self) -> str:
-        lines = [str(fault) for fault in self.faults[:MOST_LISTED]]
-        if len(self.faults) > MOST_LISTED:
-            lines.append(f"and {len(self.faults) - MOST_LISTED} more faults")
+        # A table that a thousand scenarios read is at fault once.
+        alike: dict[tuple[str | None, ...], list[GatBatchError]] = {}
+        for fault in self.faults:
+            place = (fault.file, fault.field, fault.what, fault.hint)
+            alike.setdefault(place, []).append(fault)
+        lines = []
+        for same in islice(alike.values(), MOST_LISTED):
+            named = dict.fromkeys(one.scenario for one in same if one.scenario is not None)
+            lines.append(same[0].of([*named]))
+        if len(alike) > MOST_LISTED:
+            lines.append(f"and {len(alike) - MOST_LISTED} more faults")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:

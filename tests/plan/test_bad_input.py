@@ -392,6 +392,20 @@ def test_all_faults_are_reported_together(workspace):
     assert len([line for line in output.splitlines() if "scenario '" in line]) == 9
 
 
+def test_a_fault_of_many_scenarios_is_told_once(workspace):
+    scenarios = [{"id": f"s{n}", "loads": "loads.csv"} for n in range(200)]
+    scenarios += [{"id": "other", "loads": "other.csv"}]
+    workspace.write("manifest.json", manifest(*scenarios))
+    workspace.configure()
+    workspace.write("loads.csv", "load,p_mw\n0,many\n")
+    workspace.write("other.csv", "load,p_mw\n99,1\n")
+    ended = workspace.run()
+    assert ended.returncode == 1
+    first, second = (line for line in ended.stderr.splitlines() if ".csv" in line)
+    assert "loads.csv: scenarios 's0', 's1' and 198 more: row 2: p_mw is 'many'" in first
+    assert "other.csv: scenario 'other': " in second
+
+
 def test_manifest_in_json_and_yaml_is_the_same(workspace):
     content = manifest(scenario(load_scale=1.1, outages=[{"type": "line", "id": 2}]), solver="ac")
     paths = [workspace.write("m.json", json.dumps(content)), workspace.write("m.yaml", content)]
