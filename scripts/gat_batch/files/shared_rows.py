@@ -37,7 +37,7 @@ def rows_of_scenario(path: Path, name: str) -> pa.Table:
     else:
         parts = _read(path, (state.st_mtime_ns, state.st_size))
     if name not in parts:
-        hint = nearest(name, list(parts)[:20])
+        hint = nearest(name, list(parts))
         raise TableError(f"no row has {name!r} there", file=path, field="scenario", hint=hint)
     return parts[name]
 

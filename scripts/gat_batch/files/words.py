@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ LONGEST_SHOWN = 60
 MOST_OFFERED = 3
 """Most words that a hint offers."""
 
+MOST_KNOWN = 40
+"""Most words that a hint lists where none is near."""
+
 ALIKE, SIMILAR, TIE = 0.85, 0.6, 0.1
 """Similarity of a word that is most likely meant, of one that may be, and a difference of ties."""
 
@@ -23,8 +27,12 @@ FEWEST_LETTERS = 2
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return a hint that names the known words nearest to an unknown one, or all known words."""
-    return meant(word, known) or f"known are {', '.join(known)}"
+    """Return a hint that names the known words nearest to an unknown one, or what is known."""
+    if hint := meant(word, known):
+        return hint
+    more = len(known) - MOST_KNOWN
+    listed = ", ".join(islice(known, MOST_KNOWN))
+    return f"known are {listed} and {more} more" if more > 0 else f"known are {listed}"
 
 
 def meant(word: str, known: Collection[str]) -> str:

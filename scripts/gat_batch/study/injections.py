@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..errors import TableError
-from ..files.columns import MOST_FAULTS
 from ..files.words import nearest
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class SharedTable:
             TableError: if it has none.
         """
         if name not in self._rows:
-            hint = nearest(name, list(self.scenarios[:MOST_FAULTS]))
+            hint = nearest(name, list(self.scenarios))
             what = f"no row has {name!r} there"
             raise TableError(what, file=self.table.file, field="scenario", hint=hint)
         return self.table.part(self._rows[name])
