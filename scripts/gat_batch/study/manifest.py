@@ -17,7 +17,7 @@ from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
 from ..files.json_lines import JsonLines
 from ..files.schema_check import scenario_name, schema_faults
-from .batch.entries import contingencies_of_entry, options_of, solver_of, timeout_of
+from .batch.entries import contingencies_of_entry, keep_of, options_of, solver_of, timeout_of
 from .batch.outlines import Kind, Outlines
 from .batch.scenarios import Batch, Scenarios
 from .manifest_faults import content_faults, id_faults, other_faults
@@ -107,6 +107,7 @@ def _outlines(entries: Iterable[Mapping[str, Any]], document: Mapping[str, Any])
             contingent,
             not contingent and NAMING.isdisjoint(entry),
             timeout_of(entry, document),
+            "" if (keep := keep_of(entry, document)) is None else text.encode(keep),
         )
         ids.append(entry["id"])
         codes.append(numbers.setdefault(kind, len(numbers)))
@@ -246,7 +247,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         impedances=table("impedances"),
         impedance_rows=_table(entry.get("impedances"))[1],
         time_slices=entry.get("time_slices"),
-        keep=entry.get("keep", document.get("keep")),
+        keep=keep_of(entry, document),
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(

@@ -204,6 +204,9 @@ def tells(keep: Any, quantity: str) -> bool:
     return any(quantity in chosen for chosen in keep.values())
 
 
+_as_text = json.JSONEncoder(sort_keys=True).encode
+
+
 def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
     """Return what a row says of a scenario and its result file before that is read."""
     return {
@@ -213,7 +216,7 @@ def _about(scenario: Scenario, path: Path) -> dict[str, Any]:
         "weight": scenario.weight,
         "tags": ";".join(scenario.tags),
         "description": scenario.description,
-        "metadata": json.dumps(scenario.metadata, sort_keys=True) if scenario.metadata else None,
+        "metadata": _as_text(scenario.metadata) if scenario.metadata else None,
         "result": str(path),
     }
 

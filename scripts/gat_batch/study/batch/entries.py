@@ -23,6 +23,11 @@ def timeout_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> float:
     return float(entry.get("timeout_secs", document.get("timeout_secs", 60)))
 
 
+def keep_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    """Return which rows of a scenario are kept: its own wish, or the manifest's; None for none."""
+    return entry.get("keep", document.get("keep"))
+
+
 def options_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a scenario: its own, and of the manifest's those its solver knows."""
     known = OPTIONS.get(solver_of(entry, document), {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..scenario import Solver
 
@@ -20,6 +20,7 @@ class Kind(NamedTuple):
         contingent: whether they have contingencies.
         plain: whether they name neither tables nor elements of the grid.
         timeout_secs: time limit of each in seconds.
+        keep: which rows are kept, as JSON; empty if that is left to the configuration.
     """
 
     solver: Solver
@@ -27,6 +28,7 @@ class Kind(NamedTuple):
     contingent: bool
     plain: bool
     timeout_secs: float
+    keep: str
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,8 @@ class Outlines:
     def kind(self, number: int) -> Kind:
         """Return the kind of a scenario."""
         return self.kinds[self.codes[number]]
+
+    def numbers(self, chosen: Callable[[Kind], bool]) -> list[int]:
+        """Return the numbers of the scenarios whose kind is chosen."""
+        codes = {code for code, kind in enumerate(self.kinds) if chosen(kind)}
+        return [number for number, code in enumerate(self.codes) if code in codes]
