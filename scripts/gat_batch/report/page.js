@@ -88,8 +88,8 @@ const report = (() => {
   };
 
   class Table {
-    constructor(place, { columns, rows }, name) {
-      Object.assign(this, { place, columns, rows, name, page: 0, sort: null, falling: false });
+    constructor(place, { columns, rows, difference }, name) {
+      Object.assign(this, { place, columns, rows, difference, name, page: 0, sort: null, falling: false });
       this.queries = columns.map(() => "");
       this.heads = columns.map((column, n) => {
         const button = make("button", { type: "button", title: column.meaning || "" }, column.title);
@@ -155,18 +155,17 @@ const report = (() => {
       return n < 0 ? null : row[n];
     }
     target(row, column, value) {
-      const grid = this.value(row, "grid");
+      const grid = this.value(row, "grid"), { difference } = this;
       const from = column.key.replace(/(scenario|snapshot|contingency)$/, "");
       const scenario = this.value(row, from + "scenario") ?? this.value(row, "scenario");
       const snapshot = this.value(row, from + "snapshot") ?? (from === "max_loading_" ? null : this.value(row, "snapshot"));
       switch (column.kind) {
         case "scenario":
           if (this.name === "scenarios") return { scenario: value };
-          if (this.name === "against_scenarios") return { state: value, difference: "this batch" };
           return { state: value, snapshot: this.value(row, from + "snapshot"),
-                   contingency: from === "" ? this.value(row, "contingency") : null };
-        case "snapshot": return scenario && { state: scenario, snapshot: value };
-        case "contingency": return scenario && { state: scenario, snapshot, contingency: value };
+                   contingency: from === "" ? this.value(row, "contingency") : null, difference };
+        case "snapshot": return scenario && { state: scenario, snapshot: value, difference };
+        case "contingency": return scenario && { state: scenario, snapshot, contingency: value, difference };
         case "element": return String(value).includes(":") ? { element: value, grid, of: scenario } : null;
         case "bus": return { element: "bus:" + value, grid, of: scenario };
         case "id": {

@@ -16,8 +16,9 @@ from .figures import SERIES, anchor
 from .maps.packed import packed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .maps.differences import Difference
     from .section import Section
     from .summary_tables import Summary
 
@@ -46,7 +47,13 @@ SIGNS = {
 """Shapes of a legend's points, as paths."""
 
 
-def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], library: str) -> str:
+def page(
+    summary: Summary,
+    status: Mapping[str, Any],
+    sections: list[Section],
+    library: str,
+    differences: Sequence[Difference] = (),
+) -> str:
     """Return the page as text.
 
     Args:
@@ -54,6 +61,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         status: the content of ``batch_manifest.json``.
         sections: what the page shows, in order.
         library: the program that draws the figures, as from ``drawing_library``.
+        differences: what the maps can show the difference of.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
@@ -73,7 +81,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         signs=SIGNS,
         states=markupsafe.Markup(STATES),  # noqa: S704 - ours
     )
-    grids = _json(packed(summary, MOST_BYTES - len(text.encode())))
+    grids = _json(packed(summary, MOST_BYTES - len(text.encode()), differences))
     return text.replace(STATES, grids)
 
 

@@ -9,9 +9,7 @@ import pandas as pd
 
 from ..study.scenario import OPTIMAL
 from . import figures
-from .against.comparison import against
 from .contingency_sections import categories, contingencies
-from .groups.comparison import comparison
 from .histogram import spread_of
 from .maps.differences import difference_legend
 from .maps.grid_map import grid_map, legend
@@ -28,10 +26,8 @@ from .tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from .against.comparison import Comparison
-    from .groups.comparison import Asked
     from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
 
@@ -41,9 +37,7 @@ def sections_of(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
-    asked: Asked | None = None,
-    *,
-    compared: Comparison | None = None,
+    first: Sequence[Section | None] = (),
 ) -> Iterator[Section]:
     """Yield the sections that have something to say, each made when it is asked for.
 
@@ -52,12 +46,10 @@ def sections_of(
         status: the content of ``batch_manifest.json``.
         maps: grid -> its map.
         grids: grid -> hash of its content.
-        asked: what the manifest asks of the report, if anything.
-        compared: how the batch differs from another one, if it is compared with one.
+        first: what comes first: what the manifest asks, answered, and how the batch differs from
+            another one, or None.
     """
-    first = comparison(summary, asked) if asked else None
-    other = against(summary, summary.other, compared) if summary.other and compared else None
-    for section in chain((first, other), _made(summary, status, maps, grids)):
+    for section in chain(first, _made(summary, status, maps, grids)):
         if section is not None and (
             section.figures or section.tables or section.facts or section.verdicts
         ):
