@@ -90,7 +90,7 @@ def _grid(
         for key, column in (("descriptions", "description"), ("metadata", "metadata"))
         if about[column].notna().any() and (about[column].fillna("") != "").any()
     }
-    return found | lists | texts | {"outages": _outages(lists["scenarios"], elements, summary)}
+    return found | lists | texts | {"outages": outages(lists["scenarios"], elements, summary)}
 
 
 def _with_counterparts(
@@ -110,9 +110,7 @@ def _with_counterparts(
     return grid | {"differences": told}
 
 
-def _outages(
-    scenarios: list[str], elements: pd.DataFrame, summary: Summary
-) -> dict[int, list[str]]:
+def outages(scenarios: list[str], elements: pd.DataFrame, summary: Summary) -> dict[int, list[str]]:
     """Return what is out of service: number of a scenario -> elements, as ``line:12``."""
     named = elements.drop_duplicates(["element", "name"], keep=False)
     number = named.set_index(["element", "name"])["id"].to_dict()
