@@ -215,7 +215,7 @@ def shows_after(page, before, now, out):
     }
     text = page.find(".told").text
     for words, count in counts.items():
-        found = re.search(rf"(\d+) {words}", text)
+        found = re.search(rf"(\d+) (?:limits? )?{words}", text)
         assert (int(found[1]) if found else 0) == count
 
 

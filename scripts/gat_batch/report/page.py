@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 SCRIPTS = (
-    *("page.js", "page_states.js", "page_difference.js", "page_map.js"),
+    *("page.js", "page_keys.js", "page_states.js", "page_difference.js", "page_map.js"),
     *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
 )
 """Parts of the page's script, in the order in which they build on each other."""
@@ -123,18 +123,27 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         label: str, value: str, unit: str = "", at: tuple[str, Any] | None = None, mood: str = ""
     ) -> None:
         scenario, snapshot = at or (None, None)
+        where = [scenario] if scenario and (len(table) > 1 or not isinstance(snapshot, str)) else []
+        where += [snapshot] if isinstance(snapshot, str) else []
         told = {"label": label, "value": value, "unit": unit, "mood": mood}
+        told["where"] = " · ".join(where)
         made.append(told | {"scenario": scenario, "snapshot": snapshot})
 
     solved = len(table) - failed
     label = f"of {len(table):,} scenario{'s' * (len(table) != 1)} solved"
     tile(label, f"{solved:,}", mood="" if failed else "good")
-    tile("without a solution", f"{lost:,}", mood="warn" if lost else "")
-    tile("failed", f"{failed:,}", mood="bad" if failed else "")
+    if lost:
+        tile("without a solution", f"{lost:,}", mood="warn")
+    if failed:
+        tile("failed", f"{failed:,}", mood="bad")
+    counted, first = summary.counted, " before contingencies" * bool(summary.counted.total)
+    if counted.new is not None:
+        label = f"of {counted.total:,} contingencies newly break a limit"
+        tile(label, f"{counted.new:,}", mood="bad" if counted.new else "good")
     for label, column, least, unit, digits in (
-        ("worst loading", "max_loading_percent", False, "%", 1),
-        ("lowest voltage", "min_vm_pu", True, "p.u.", 4),
-        ("highest voltage", "max_vm_pu", False, "p.u.", 4),
+        (f"worst loading{first}", "max_loading_percent", False, "%", 1),
+        (f"lowest voltage{first}", "min_vm_pu", True, "p.u.", 4),
+        (f"highest voltage{first}", "max_vm_pu", False, "p.u.", 4),
         ("most load unserved", "max_unserved_mw", False, "MW", 1),
         ("highest cost", "objective", False, "", 0),
     ):

@@ -159,7 +159,8 @@ report.Difference = class {
       const { branch, before, now } = counts.most;
       parts.push(`most at ${branch}, ${before.toFixed(1)} → ${now.toFixed(1)} %`);
     }
-    if (counts.up + counts.down) parts.push(`voltage higher by more than ${look.pu[0]} p.u. at ${many(counts.up, "bus")}, lower at ${counts.down.toLocaleString("en")}`);
+    const voltages = [[counts.up, "higher"], [counts.down, "lower"]].filter(([count]) => count);
+    if (voltages.length) parts.push(`voltage ${voltages.map(([count, what]) => `${what} at ${many(count, "bus")}`).join(", ")} by more than ${look.pu[0]} p.u.`);
     return `Difference, ${this.title}, ${of}: ${parts.join("; ")}.`;
   }
   wordsAfter(at) {
@@ -169,10 +170,10 @@ report.Difference = class {
     const lost = [this.reference, this.name].filter((_, n) => entry.lost[n]);
     if (lost.length) return `${lead}it has no solution in a state of ${lost.join(" and of ")}.`;
     const told = [[counts.fresh, "newly broken"], [counts.worse, "worse"], [counts.better, "better"], [counts.gone, "broken no more"], [counts.alike, "as bad"]]
-      .filter(([count]) => count).map(([count, what]) => `${count.toLocaleString("en")} ${what}`);
+      .filter(([count]) => count).map(([count, what], n) => `${count.toLocaleString("en")} ${n ? "" : `limit${count === 1 ? "" : "s"} `}${what}`);
     const { branch, bus, before, now } = counts.most || {}, [digits, unit] = bus ? [4, "p.u."] : [1, "%"];
     const value = (one) => (typeof one === "number" ? `${one.toFixed(digits)} ${unit}` : "within its limit");
-    return `${lead}limits ${told.join(", ")}${counts.most ? `; most at ${bus || branch}, ${value(before)} → ${value(now)}` : ""}. Rows of what keeps its limits aren't kept.`;
+    return `${lead}${told.join(", ")}${counts.most ? `; most at ${bus || branch}, ${value(before)} → ${value(now)}` : ""}. Rows of what keeps its limits aren't kept.`;
   }
   data(rows) {
     const { state, snapshot, contingency } = this.map.shown;
