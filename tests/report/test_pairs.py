@@ -13,6 +13,7 @@ from gat_batch.model.violations import Limits
 from gat_batch.report.groups import judging
 from gat_batch.report.groups.comparison import comparison
 from gat_batch.report.groups.judging import Asked, judge
+from gat_batch.report.maps import after_contingencies
 from gat_batch.report.maps.differences import differences
 from gat_batch.report.maps.packed import packed
 from gat_batch.study.batch.scenarios import Batch
@@ -203,3 +204,38 @@ def test_the_page_holds_what_contingencies_do_in_both(made):
         values = own[when].get("line", [])
         told_single = dict(zip(values[::2], values[1::2], strict=True))
         assert told_single == pytest.approx(single[single > 80].to_dict(), rel=1e-4)
+
+
+def change(key, *values):
+    """By how much an element is further outside its limits, relative to them."""
+    low, high = (0.9, 1.1) if key[0] == "bus" else (1e-9, 80)
+    outside = [0 if np.isnan(one) else max(one / high - 1, 1 - one / low) for one in values]
+    return abs(outside[1] - outside[0])
+
+
+def test_what_differs_most_is_held_and_the_rest_counted(made, monkeypatch):
+    summary, asked, _ = made
+    (told,) = differences(summary, judge(summary, asked))
+    worst, _ = told.contingencies
+    whole = {one["contingency"]: one for one in worst.entries()}
+    monkeypatch.setattr(after_contingencies, "MOST_OF_ONE", 2)
+    for entry in worst.entries():
+        name = entry["contingency"]
+        if any(entry["lost"]):
+            assert entry["more"] == 0
+            continue
+        every = worst.of(name)
+        held = {
+            (kind, index)
+            for when in ("before", "now")
+            for kind, pairs in entry[when].items()
+            for index in pairs[::2]
+        }
+        assert 1 <= len(held) <= 2
+        assert whole[name]["more"] == 0
+        assert entry["more"] == len(every) - 2
+        assert every.index.is_unique
+        changes = {row[0]: change(*row) for row in every.itertuples(name=None)}
+        assert held == set(sorted(changes, key=changes.get)[-2:])
+    monkeypatch.setattr(after_contingencies, "MOST_CONTINGENCIES", 1)
+    assert len([one for one in worst.entries() if not any(one["lost"])]) == 1

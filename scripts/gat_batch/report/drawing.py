@@ -11,7 +11,7 @@ import vl_convert
 
 from ..errors import ResultError
 from ..files.words import nearest
-from .maps.difference_map import difference_map, entry_values, extreme_values, state_values
+from .maps.difference_map import difference_map, extreme_values, state_values
 from .maps.grid_map import grid_map
 from .maps.packed import outages
 from .maps.state_map import failing, read_state, read_state_of_batch, state_elements
@@ -216,10 +216,8 @@ def _of_states(
 
 def _of_contingency(material: Material, one: Difference, contingency: str) -> pd.DataFrame:
     """Return the worst limits that a contingency breaks in either group."""
-    found = [entry for told in one.contingencies[:1] for entry in told.entries()]
-    names = [entry["contingency"] for entry in found]
-    if contingency not in names:
+    worst = one.contingencies[0].of(contingency)
+    if worst.empty:
         what = f"no limit is broken after {contingency!r} in {one.name} or {one.reference}"
-        hint = nearest(contingency, names)
-        raise ResultError(what, file=material.plan.folder, hint=hint)
-    return entry_values(found[names.index(contingency)])
+        raise ResultError(what, file=material.plan.folder)
+    return worst

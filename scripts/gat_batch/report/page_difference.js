@@ -29,11 +29,17 @@ report.Difference = class {
     return this.after.filter((entry) => (entry.scenario || undefined) === state && (!entry.snapshot || entry.snapshot === snapshot))
       .map((entry) => ({ state, snapshot: snapshot || null, contingency: entry.contingency, words: `${entry.contingency} (${this.brief(entry)})` }));
   }
-  brief({ before, now, lost }) {
+  brief({ before, now, lost, more }) {
     if (lost[0] || lost[1]) return "no solution";
-    const [old, own] = [before, now].map((kinds) => new Set(Object.entries(kinds).flatMap(([kind, pairs]) => pairs.filter((_, n) => n % 2 === 0).map((id) => `${kind}:${id}`))));
+    const [old, own] = [before, now].map(this.elementsOf);
     const fresh = [...own].filter((one) => !old.has(one)).length, gone = [...old].filter((one) => !own.has(one)).length;
-    return [fresh && `${fresh} new`, gone && `${gone} gone`, own.size - fresh && `${own.size - fresh} in both`].filter(Boolean).join(", ");
+    return [fresh && `${fresh} new`, gone && `${gone} gone`, own.size - fresh && `${own.size - fresh} in both`, more && `${more} more`].filter(Boolean).join(", ");
+  }
+  elementsOf(kinds) {
+    return new Set(Object.entries(kinds).flatMap(([kind, pairs]) => pairs.filter((_, n) => n % 2 === 0).map((id) => `${kind}:${id}`)));
+  }
+  count({ before, now }) {
+    return new Set([...this.elementsOf(before), ...this.elementsOf(now)]).size;
   }
   /* Values of the reference and of the group: the highest of all states, or those of a state. */
   pair(row, at, end = "") {
@@ -83,11 +89,11 @@ report.Difference = class {
     this.counts = { fresh: 0, gone: 0, worse: 0, better: 0, alike: 0, most: null };
     const known = ["before", "now"].map((when) => new Map(Object.entries(this.entry ? this.entry[when] : {}).flatMap(([kind, pairs]) =>
       pairs.flatMap((id, n) => (n % 2 ? [] : [[`${kind}:${id}`, pairs[n + 1]]])))));
-    const seen = new Set();
+    const seen = new Set(), rest = !this.entry ? "not held by this page" : this.entry.more ? "not among those that differ most" : "within its limits in both, its row isn't kept";
     for (const row of [...map.branches, ...map.buses]) {
       const key = `${row.kind}:${row.id}`, [before, now] = known.map((values) => values.get(key) ?? null);
       if (row.kind === "bus") map.bus(row, now, "fine");
-      Object.assign(row, { before, now, change: null, note: "within its limits in both, its row isn't kept" });
+      Object.assign(row, { before, now, change: null, note: rest });
       if (row.kind !== "bus") Object.assign(row, { loading: now, color: content.colours[0], width: content.widths[0], out: map.unrated(row.kind) ? 2 : 0 });
       if (out.has(key) || given.has(key)) {
         if (row.kind === "bus") map.bus(row, null, "dead"); else map.isOut(row);
@@ -166,14 +172,14 @@ report.Difference = class {
   wordsAfter(at) {
     const { counts, entry } = this, whole = at < 0 ? "worst of all states" : entry && !entry.snapshot && this.map.grid.keysOf(at).snapshot ? "worst of its snapshots" : "this state";
     const lead = `Difference, ${this.title}, after ${this.contingency}, ${whole}: `;
-    if (!entry) return lead + "this page holds no limit that is broken after it.";
+    if (!entry) return lead + "this page doesn't hold what follows it; the summary's rows do.";
     const lost = [this.reference, this.name].filter((_, n) => entry.lost[n]);
     if (lost.length) return `${lead}it has no solution in a state of ${lost.join(" and of ")}.`;
     const told = [[counts.fresh, "newly broken"], [counts.worse, "worse"], [counts.better, "better"], [counts.gone, "broken no more"], [counts.alike, "as bad"]]
       .filter(([count]) => count).map(([count, what], n) => `${count.toLocaleString("en")} ${n ? "" : `limit${count === 1 ? "" : "s"} `}${what}`);
     const { branch, bus, before, now } = counts.most || {}, [digits, unit] = bus ? [4, "p.u."] : [1, "%"];
     const value = (one) => (typeof one === "number" ? `${one.toFixed(digits)} ${unit}` : "within its limit");
-    return `${lead}${told.join(", ")}${counts.most ? `; most at ${bus || branch}, ${value(before)} → ${value(now)}` : ""}. Rows of what keeps its limits aren't kept.`;
+    return `${lead}${told.join(", ")}${counts.most ? `; most at ${bus || branch}, ${value(before)} → ${value(now)}` : ""}. ${entry.more ? `These are the ones that differ most, of ${(entry.more + this.count(entry)).toLocaleString("en")}.` : "Rows of what keeps its limits aren't kept."}`;
   }
   data(rows) {
     const { state, snapshot, contingency } = this.map.shown;

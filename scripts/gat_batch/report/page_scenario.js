@@ -25,7 +25,9 @@ report.scenarioPage = (scenario) => {
     for (const [name, title, heading] of [["max_loading_percent", "worst loading (%)", "Worst loading"], ["load_mw", "load supplied (MW)", "Load"],
       ["min_vm_pu", "lowest voltage (p.u.)", "Lowest voltage"], ["loss_mw", "losses (MW)", "Losses"], ["objective", "cost", "Cost"]]) {
       const values = grid.states[name] && places.map((at) => grid.states[name][at]);
-      if (values && values.some((value) => value !== null && (value !== 0 || name !== "loss_mw"))) own.figure(heading, "scenario_" + name, note, report.course(grid, places, values, title));
+      const told = (values || []).filter((value) => value !== null), most = Math.max(...told);
+      /* What never changes is told above. */
+      if (most - Math.min(...told) > 1e-6 * Math.abs(most)) own.figure(heading, "scenario_" + name, note, report.course(grid, places, values, title));
     }
   }
   report.dispatchOf(own, grid, places);

@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 
 from ...analytics.comparison import CHANGES
-from ...files.words import numbered
 from ..groups.changes import THIS_BATCH
 from ..groups.comparison import names_of
 from ..groups.violation_listing import violation_listing
@@ -124,7 +123,7 @@ def against(summary: Summary, other: Summary, found: Comparison) -> Section:
 def _headline(found: Comparison) -> str:
     told = found.violations.changes
     parts = [
-        f"{numbered(len(rows), 'violation')} {'is' if len(rows) == 1 else 'are'} {what}"
+        f"{len(rows):,} violation{' is' if len(rows) == 1 else 's are'} {what}"
         for rows, what in (
             (told.new, "new"),
             (told.worse, "worse"),
@@ -136,7 +135,7 @@ def _headline(found: Comparison) -> str:
     if len(found.statuses):
         one = len(found.statuses) == 1
         have = "has another status" if one else "have other statuses"
-        parts.append(f"{numbered(len(found.statuses), 'scenario')} {have}")
+        parts.append(f"{len(found.statuses):,} scenario{'s' * (not one)} {have}")
     changed = sum(bool(len(rows)) for rows in found.figures.values())
     if not parts:
         return "as before" + (", but for figures that break no limit" if changed else "")

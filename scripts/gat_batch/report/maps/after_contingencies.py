@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
 MOST_CONTINGENCIES = 300
-MOST_VIOLATIONS = 2500
-"""Most contingencies of a difference that the page holds, and most violations after them."""
+MOST_VIOLATIONS = 6000
+MOST_OF_ONE = 40
+"""Most contingencies of a difference that the page holds, most violations after all of them, and
+after one of them."""
 
 PLACE = ("scenario", "snapshot", "contingency")
 
@@ -36,31 +38,43 @@ class AfterContingencies:
         """Yield contingencies, those after which most is otherwise first.
 
         Each has ``contingency``, ``scenario`` and ``snapshot`` or None for the worst of all,
-        ``before`` and ``now``: kind of element -> ids and values in turns, in percent or p.u., and
-        ``lost``, whether it has no solution in either.
+        ``before`` and ``now``: kind of element -> ids and values in turns, in percent or p.u., of
+        those that differ most; ``more``, how many others there are; and ``lost``, whether it has no
+        solution in either.
         """
         both = _joined(self.before, self.now)
         keys = [name for name in PLACE if name in both]
         own = {tuple(map(str, key)): rows for key, rows in both.groupby(keys, sort=False)}
-        for name in sorted(self.lost | self.lost_before)[:MOST_CONTINGENCIES]:
+        unsolved = self.lost | self.lost_before
+        for name in sorted(unsolved)[:MOST_CONTINGENCIES]:
             yield self._entry({"contingency": name}, both.iloc[:0])
-        order = sorted(own, key=lambda key: -own[key]["change"].max())
+        known = [key for key in own if key[-1] not in unsolved]
         left = MOST_VIOLATIONS
-        for key in order[:MOST_CONTINGENCIES]:
-            left -= len(own[key])
+        for key in sorted(known, key=lambda key: -own[key]["change"].max())[:MOST_CONTINGENCIES]:
+            left -= min(len(own[key]), MOST_OF_ONE)
             if left < 0:
                 return
-            if key[-1] not in self.lost | self.lost_before:
-                yield self._entry(dict(zip(keys, key, strict=True)), own[key])
+            yield self._entry(dict(zip(keys, key, strict=True)), own[key])
 
-    def _entry(self, place: dict[str, str], own: pd.DataFrame) -> dict[str, Any]:
+    def of(self, contingency: str) -> pd.DataFrame:
+        """Return ``before`` and ``now`` of all that breaks a limit after a contingency.
+
+        They are indexed by kind and id of the element; empty if nothing does.
+        """
+        both = _joined(self.before, self.now)
+        own = both[both["contingency"] == contingency]
+        return own.set_index(["element", "id"])[["before", "now"]].astype(float)
+
+    def _entry(self, place: dict[str, str], every: pd.DataFrame) -> dict[str, Any]:
         name = place["contingency"]
+        own = every.head(MOST_OF_ONE)
         return {
             "contingency": name,
             "scenario": place.get("scenario"),
             "snapshot": place.get("snapshot") or None,
             "before": _values(own, "before"),
             "now": _values(own, "now"),
+            "more": len(every) - len(own),
             "lost": [int(name in self.lost_before), int(name in self.lost)],
         }
 
@@ -85,7 +99,10 @@ def _joined(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     both = left.join(right, how="outer", lsuffix="_before").reset_index()
     more = both["excess"].fillna(0) - both["excess_before"].fillna(0)
     both["change"] = more.abs() / both["limit"].fillna(both["limit_before"])
-    return both[both["contingency"] != ""]
+    # A bus may be below its band in one state and above it in another.
+    both = both[both["contingency"] != ""].sort_values("change", ascending=False, kind="stable")
+    places = [name for name in PLACE if name in both]
+    return both.drop_duplicates([*places, "element", "id"])
 
 
 def _values(own: pd.DataFrame, column: str) -> dict[str, list[Any]]:

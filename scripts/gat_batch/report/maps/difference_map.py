@@ -52,22 +52,6 @@ def state_values(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(told)
 
 
-def entry_values(entry: Mapping[str, Any]) -> pd.DataFrame:
-    """Return ``before`` and ``now`` of the limits that a contingency breaks in either group."""
-    told = {
-        name: pd.Series(
-            {
-                (kind, index): value
-                for kind, pairs in entry[name].items()
-                for index, value in zip(pairs[::2], pairs[1::2], strict=True)
-            },
-            dtype=float,
-        )
-        for name in ("before", "now")
-    }
-    return pd.DataFrame(told)
-
-
 def difference_map(
     drawn: OneLineDiagram, values: pd.DataFrame, out: Collection[str], *, kept: bool
 ) -> Spec:

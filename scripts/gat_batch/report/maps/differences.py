@@ -42,7 +42,7 @@ class Difference:
         reference: of the one that it is held against.
         before, after: lowest and highest values of the reference and of the group, as from
             ``Extremes``.
-        after: what contingencies do in both: the worst of each, and scenario by scenario.
+        contingencies: what they do in both: the worst of each first, then scenario by scenario.
         counterparts: scenario of the group -> the one of the reference that its states can be held
             against.
         other_batch: whether the reference is another batch, with the same scenarios.
@@ -77,17 +77,17 @@ def differences(
             (_worst(changed), AfterContingencies(changed.before, changed.now)),
             other_batch=True,
         )
-    groups = iter(judged.standings.items() if summary.groups else ())
-    reference, before = next(groups, ("", None))
-    for name, now in groups:
+    groups = list(judged.standings.items()) if summary.groups else []
+    for name, now in groups[1:]:
+        reference, before = groups[0]
         pairs = judged.pairs.get(name)
-        found = () if before is None else (_worst_of_each(before, now),)
+        worst = _worst_of_each(before, now)
         yield Difference(
             name,
             reference,
             extremes[reference],
             extremes[name],
-            (*found, AfterContingencies(pairs.before, pairs.now)) if pairs else found,
+            (worst, AfterContingencies(pairs.before, pairs.now)) if pairs else (worst,),
             pairs.counterparts if pairs else {},
         )
 
