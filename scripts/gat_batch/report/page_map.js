@@ -186,7 +186,10 @@ report.GridMap = class {
   }
   draw() {
     /* Vega marks the rows that it is given, so it gets copies. */
-    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row, tip: this.tip(row) }))
+    /* Dots would hide the branches of a large grid on a small screen. */
+    const dots = this.wide < 600 && this.buses.length > 300 ? 0.35 : 1;
+    const sized = (row) => (row.shape === "circle" ? { size: dots * row.size } : {});
+    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row, ...sized(row), tip: this.tip(row) }))
       .sort((a, b) => (a.width || 0) - (b.width || 0));
     for (const name of ["branches", "marks", "buses"]) this.view.data(name, drawn(this[name]));
     return this.view.runAsync();

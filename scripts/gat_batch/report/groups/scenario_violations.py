@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ...model.solution import SOLVED
+from .judged_rows import among
 from .violations import ITEM, summed, violations_in
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class ScenarioViolations:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows as ``judged_rows`` yields them."""
-        own = rows[rows["scenario"].isin(self._ids)]
+        if not self._ids:
+            return
+        own = rows[among(rows["scenario"], self._ids)]
         system = own[own["element"] == "system"]
         after = system["contingency"] != ""
         solved = system["status"].isin(SOLVED)

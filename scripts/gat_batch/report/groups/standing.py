@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...model.solution import SOLVED
 from ...study.scenario import OPTIMAL
-from .judged_rows import STATE
+from .judged_rows import STATE, among
 from .violations import extreme_rows, summed, violations_in
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ class Tally:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows as :func:`judged_rows` yields them."""
-        own = rows[rows["scenario"].isin(self._ids)]
+        own = rows[among(rows["scenario"], self._ids)]
         system = own[own["element"] == "system"]
         base, after = system[system["contingency"] == ""], system[system["contingency"] != ""]
         found = self._found
-        optima = int(base["scenario"].isin(self._optimal).sum())
+        optima = int(among(base["scenario"], self._optimal).sum())
         found.states += len(base) - optima
         found.optima += optima
         found.contingencies |= set(after["contingency"])
@@ -140,7 +140,7 @@ class Tally:
         found.lost_ones |= set(lost)
         most, low, high = extreme_rows(system)
         if self._flows:  # Where there are power flows, optima lie at their limits as they should.
-            most = most[~most["scenario"].isin(self._optimal)]
+            most = most[~among(most["scenario"], self._optimal)]
         found.loading = _worse(found.loading, most, 1)
         found.lowest = _worse(found.lowest, low, -1)
         found.highest = _worse(found.highest, high, 1)
