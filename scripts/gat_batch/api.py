@@ -229,24 +229,24 @@ class BatchJob:
         scenario: str | None = None,
         snapshot: str | None = None,
         contingency: str | None = None,
+        difference: str | None = None,
     ) -> Drawing:
-        """Draw a figure of the report, or any state on the map of its grid.
+        """Draw a figure of the report, or any state or difference on the map of its grid.
 
         Args:
             figure: its name, as of its file in ``summary/plots``; ``map`` is the first map.
             scenario: for a map, the scenario whose state is shown; None for the worst of all.
             snapshot: which snapshot, if the scenario has any.
             contingency: name of a contingency as in the results; None for the base case.
-
-        Returns:
-            The figure; a notebook shows it as the value of a cell.
+            difference: the group that is held against the first one; ``this batch`` that is held
+                against another one; None for no difference.
 
         Raises:
-            ResultError: if there is no summary yet, no such figure, or no such state.
+            ResultError: if there is no summary yet, or no such figure, state or difference.
         """
         from .report.drawing import draw
 
-        return draw(self._plan(), figure, scenario, snapshot, contingency)
+        return draw(self._plan(), figure, scenario, snapshot, contingency, difference=difference)
 
 
 def execute(settings: dict[str, Any], cores: int) -> bool:

@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 
 from gat_batch.grids.connections import GridConnections
 from gat_batch.model.violations import Limits
-from gat_batch.report.against.comparison import compare
-from gat_batch.report.groups.comparison import Asked
+from gat_batch.report.against.comparison import against, compare
+from gat_batch.report.groups.comparison import comparison
+from gat_batch.report.groups.judging import Asked, judge
+from gat_batch.report.maps.differences import differences
 from gat_batch.report.maps.one_line_diagram import one_line_diagram
 from gat_batch.report.material import MOST_BRANCHES_DRAWN
 from gat_batch.report.page import page
@@ -172,10 +174,12 @@ def _write_rows(path, ids, vm, loading, cost):
             writer.write_table(pa.Table.from_pandas(frame, RESULT_SCHEMA, preserve_index=False))
 
 
-def written_page(summary):
+def written_page(summary, counterparts=None):
     """The page of a batch, with a stand-in of its size for the program that draws the figures."""
-    groups = summary.groups
-    compared = compare(summary, summary.other) if summary.other else None
+    groups, other = summary.groups, summary.other
+    asked = Asked("Which?" if groups else "", groups, counterparts=counterparts or {})
+    judged = judge(summary, asked)
+    compared = compare(summary, other, judged) if other else None
     buses = summary.elements[summary.elements["element"] == "bus"]["id"].tolist()
     branches = [("line", n) for n in summary.elements[summary.elements["element"] == "line"]["id"]]
     ends = [[n % len(buses), (7 * n + 1) % len(buses)] for n in range(len(branches))]
@@ -183,6 +187,8 @@ def written_page(summary):
     wiring = GridConnections(buses, places, [], branches, ends, [])
     (grid,) = summary.scenarios["grid"].unique()
     maps = {grid: one_line_diagram(wiring)} if 1 < len(branches) < MOST_BRANCHES_DRAWN else {}
-    asked = Asked("Which?", groups) if groups else None
-    sections = list(sections_of(summary, STATUS, maps, {}, asked, compared=compared))
-    return page(summary, STATUS, sections, "/" * 950_000)
+    answer = comparison(summary, asked, judged)
+    changed = against(summary, other, compared) if other else None
+    sections = list(sections_of(summary, STATUS, maps, {}, (answer, changed)))
+    shown = list(differences(summary, judged, compared and compared.violations))
+    return page(summary, STATUS, sections, "/" * 950_000, shown)

@@ -12,10 +12,13 @@ from summary_files import state, summary_of
 
 from gat_batch.analytics.comparison import CHANGES
 from gat_batch.model.violations import Limits
-from gat_batch.report.against import listings
-from gat_batch.report.against.comparison import against, compare
-from gat_batch.report.maps.differences import differences
-from gat_batch.report.maps.packed import MISSING, packed
+from gat_batch.report.against import comparison, listings
+from gat_batch.report.against.comparison import against
+from gat_batch.report.groups import violation_listing
+from gat_batch.report.groups.judging import Asked, judge
+from gat_batch.report.maps import differences as on_maps
+from gat_batch.report.maps import packed as packing
+from gat_batch.report.maps.packed import MISSING
 from gat_batch.report.page import page
 from gat_batch.study.scenario import Scenario
 
@@ -37,6 +40,20 @@ def pair(tmp_path):
 
 def scenario(name, solver="ac", **more):
     return Scenario(name, "case9", solver, **more)
+
+
+def compare(summary, other):
+    return comparison.compare(summary, other, judge(summary, Asked()))
+
+
+def differences(summary):
+    judged = judge(summary, Asked("", summary.groups))
+    compared = comparison.compare(summary, summary.other, judged)
+    return list(on_maps.differences(summary, judged, compared.violations))
+
+
+def packed(summary, room):
+    return packing.packed(summary, room, differences(summary))
 
 
 def told(summary):
@@ -200,6 +217,7 @@ def test_scenarios_that_keep_system_rows_alone_are_compared_by_their_extremes(pa
 
 def test_tables_are_bounded_and_say_so(pair, monkeypatch):
     monkeypatch.setattr(listings, "MOST_OF_A_KIND", 4)
+    monkeypatch.setattr(violation_listing, "MOST_OF_A_KIND", 4)
     rng = np.random.default_rng(3)
     before, now = (
         [(scenario(f"s{n}"), state(loading=rng.uniform(0, 120, 5))) for n in range(40)]

@@ -41,7 +41,8 @@ def batches(tmp_path_factory):
             for n in range(3)
         ]
         scenarios[0]["outages"] = outages
-        scenarios[1]["contingencies"] = "n-1"
+        for number in (0, 1):
+            scenarios[number]["contingencies"] = "n-1"
         scenarios += [{"id": "day", "loads": "loads.csv", "load_scale": scale}]
         scenarios += [{"id": f"only-{name}"}]
         manifest = {"grid": "grid.json", "solver": "ac", "scenarios": scenarios}
@@ -174,6 +175,108 @@ def test_groups_on_the_map(batches, rows, opened, tmp_path):
     page.is_clean()
 
 
+def broken(batches, scenarios, contingency):
+    """Loadings above their limits after a contingency, and voltages outside, the worst of each."""
+    for folder in batches:
+        found = pd.read_parquet(folder / "aggregated_results.parquet")
+        found = found[found["scenario"].isin(scenarios) & (found["contingency"] == contingency)]
+        found = found[found["limit"].notna()]
+        value = found["loading_percent"].where(found["element"] != "bus", found["vm_pu"])
+        far = (value - 1).abs().where(found["element"] == "bus", value)
+        found = found.assign(value=value).loc[far.sort_values().index]
+        yield found.groupby(["element", "id"])["value"].last().to_dict()
+
+
+def shows_after(page, before, now, out):
+    """Hold that the map shows which limits are newly broken, broken no more, worse and better."""
+    falling, rising = page.ask("Object.values(report.maps[0].content.difference).slice(2)")
+    for row in page.drawn("branches") + page.drawn("buses"):
+        key = row["kind"], row["id"]
+        old, new = before.get(key), now.get(key)
+        told = [None if row[name] is None else float(row[name]) for name in ("before", "now")]
+        if key in out:
+            assert row["note"] == "out of service"
+            continue
+        assert told == [None if one is None else pytest.approx(one, rel=1e-4) for one in (old, new)]
+        if key[0] == "bus":
+            continue
+        if old is None and new is not None:
+            assert (row["note"], row["color"]) == ("breaks its limit now", rising[1])
+            assert "within its limit" in row["tip"]["loading, " + page.ask(REFERENCE)]
+        elif new is None and old is not None:
+            assert (row["note"], row["color"]) == ("within its limit now", falling[1])
+        elif new is not None:
+            rank = sum(abs(new - old) > step for step in (1, 10))
+            expected = (rising if new > old else falling)[rank - 1] if rank else None
+            assert expected is None or row["color"] == expected
+    counts = {
+        "newly broken": len(set(now) - set(before)),
+        "broken no more": len(set(before) - set(now)),
+    }
+    text = page.find(".told").text
+    for words, count in counts.items():
+        found = re.search(rf"(\d+) (?:limits? )?{words}", text)
+        assert (int(found[1]) if found else 0) == count
+
+
+REFERENCE = "report.maps[0].difference.reference"
+
+
+def contingencies(page):
+    """The chooser of contingencies, and names of those that can be chosen."""
+    chooser = next(one for one in page.all(".chooser label") if one.text.startswith("contingency"))
+    select = Select(chooser.find_element("tag name", "select"))
+    return select, [option.text.split(" (")[0] for option in select.options[1:]]
+
+
+@pytest.mark.parametrize("difference", ["this batch against before", "peak against night"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_contingency_of_both(batches, opened, difference, width):
+    page = opened(batches[1] / "report.html", width=width)
+    choose(page, difference)
+    select, names = contingencies(page)
+    assert len(names) > 5
+    own, reference = [["s0", "s1"]] * 2
+    folders = batches
+    if difference.startswith("peak"):
+        own, reference, folders = ["s1"], ["s0"], [batches[1]] * 2
+    for number in (0, len(names) - 1):
+        select.select_by_index(1 + number)
+        page.until(f"report.maps[0].shown.contingency === '{names[number]}'")
+        now = next(iter(broken(folders[1:], own, names[number])))
+        before = next(iter(broken(folders[:1], reference, names[number])))
+        kind, index = names[number].split(":")
+        shows_after(page, before, now, {(kind, int(index))})
+        assert f"contingency={kind}%3A{index}" in page.browser.current_url
+        select, _ = contingencies(page)
+    select.select_by_visible_text("none")
+    page.until("report.maps[0].shown.contingency === null")
+    assert page.ask("report.maps[0].difference.title") == difference
+    page.is_clean()
+
+
+def test_a_contingency_of_a_state_of_both(batches, opened, tmp_path):
+    page = opened(batches[1] / "report.html", link=f"#state=s0&difference={BATCH}")
+    select, names = contingencies(page)
+    select.select_by_index(1)
+    page.until(f"report.maps[0].shown.contingency === '{names[0]}'")
+    before, now = broken(batches, ["s0"], names[0])
+    kind, index = names[0].split(":")
+    shows_after(page, before, now, {(kind, int(index)), ("line", 5)})
+    assert "this state" in page.find(".told").text
+    page.click("#grid figcaption button.save")
+    file = tmp_path / "saved" / "map_1.csv"
+    WebDriverWait(page.browser, 30).until(lambda _: file.exists())
+    saved = pd.read_csv(file)
+    assert set(saved["contingency"]) == {names[0]}
+    told = saved.set_index(["element", "id"])["now"].dropna().to_dict()
+    assert told == {key: pytest.approx(value, rel=1e-4) for key, value in now.items()}
+    # Without the difference the same contingency is shown as it is here.
+    choose(page, "none")
+    assert page.ask("report.maps[0].shown.contingency") == names[0]
+    page.is_clean()
+
+
 def test_tables_lead_to_the_map(batches, opened):
     page = opened(batches[1] / "report.html")
     link = page.find("[data-table=against_scenarios] tbody a")
@@ -185,7 +288,8 @@ def test_tables_lead_to_the_map(batches, opened):
     link = page.find("[data-table=against_violations] tbody a[href*='contingency=']")
     page.click(link)
     page.until(f"report.maps[0].shown.contingency === '{link.text}'")
-    assert page.ask("report.maps[0].difference") is None
+    assert page.ask("report.maps[0].difference.name") == BATCH
+    assert f"after {link.text}" in page.find(".told").text
     assert not page.find("#own").is_displayed()
     page.open("#element=line:7")
     assert "this batch against before" in page.find("#own .facts").text

@@ -11,6 +11,8 @@ import pytest
 
 from gat_batch.api import BatchJob
 from gat_batch.errors import ResultError
+from gat_batch.report.figures import GREY
+from gat_batch.report.maps.differences import FALLING, RISING
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("drawing")]
 
@@ -43,6 +45,105 @@ def job(tmp_path_factory):
         yield job
     finally:
         os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A batch with and without a line at three loads, held against one with a tenth less load."""
+    from conftest import Workspace
+
+    space = Workspace(tmp_path_factory.mktemp("compared"))
+    for name, scale in (("before", 0.9), ("study", 1.0)):
+        scenarios = [
+            {"id": f"{group}{n}", "tags": [group], "load_scale": scale + n / 10, **more}
+            for group, more in (("whole", {}), ("cut", {"outages": [{"type": "line", "id": 5}]}))
+            for n in range(3)
+        ]
+        manifest = {"grid": "pandapower:case30", "solver": "ac", "scenarios": scenarios}
+        manifest |= {"contingencies": "n-1", "compare": ["whole", "cut"]}
+        space.write("manifest.json", manifest)
+        settings = {"name": name, "loading_limit_percent": 40}
+        settings |= {"against": "runs/batch/before"} if name == "study" else {}
+        space.configure(**settings)
+        assert space.run().returncode == 0
+    before = os.getcwd()  # noqa: PTH109 - what chdir goes back to
+    os.chdir(space.path)
+    try:
+        yield BatchJob({"manifest": "manifest.json", **settings}, 1)
+    finally:
+        os.chdir(before)
+
+
+def loadings(table, scenarios, contingency=None):
+    own = table[table["scenario"].isin(scenarios) & table["element"].isin(["line", "trafo"])]
+    after = own["contingency"]
+    own = own[
+        after.isna() if contingency is None else (after == contingency) & own["limit"].notna()
+    ]
+    return own.groupby(["element", "id"])["loading_percent"].max()
+
+
+def holds(drawing, before, now, out=()):
+    """Hold that a map shows these loadings, in the colours of their change."""
+    for row in drawing.spec["datasets"]["branches"]:
+        kind, index = row["branch"].split()
+        if (row["branch"]) in out:
+            assert row["out"] == 1
+            continue
+        old, new = (one.get((kind, int(index))) for one in (before, now))
+        for name, value in (("before", old), ("now", new)):
+            assert row[name] == (None if value is None else pytest.approx(value, rel=1e-4))
+        if old is None or new is None:
+            change = 0 if old is new else 1000 if old is None else -1000
+        else:
+            change = new - old
+        rank = sum(abs(change) > step for step in (1, 10))
+        assert row["color"] == ((RISING if change > 0 else FALLING)[rank - 1] if rank else GREY)
+
+
+def test_a_difference_of_groups_and_batches(compared, tmp_path):
+    here = compared.to_pandas()
+    there = pd.read_parquet("runs/batch/before/summary/aggregated_results.parquet")
+    groups = {group: [f"{group}{n}" for n in range(3)] for group in ("whole", "cut")}
+    both = [*groups["whole"], *groups["cut"]]
+    drawing = compared.plot(difference="this batch")
+    assert drawing.spec["title"] == "this batch against before"
+    holds(drawing, loadings(there, both), loadings(here, both))
+    holds(
+        compared.plot(difference="this batch", scenario="cut1"),
+        loadings(there, ["cut1"]),
+        loadings(here, ["cut1"]),
+        ["line 5"],
+    )
+    drawing = compared.plot(difference="cut")
+    assert drawing.spec["title"] == "cut against whole"
+    holds(drawing, *(loadings(here, groups[group]) for group in ("whole", "cut")))
+    # A scenario is held against the one with the same load.
+    drawing = compared.plot(difference="cut", scenario="cut2")
+    holds(drawing, loadings(here, ["whole2"]), loadings(here, ["cut2"]), ["line 5"])
+    drawing.save(tmp_path / "cut.svg")
+    assert "cut against whole, cut2" in (tmp_path / "cut.svg").read_text()
+    with pytest.raises(ResultError, match="'whole1' has no counterpart in whole"):
+        compared.plot(difference="cut", scenario="whole1")
+    with pytest.raises(ResultError, match="known are this batch, cut"):
+        compared.plot(difference="xyz")
+
+
+def test_a_difference_after_a_contingency(compared):
+    here = compared.to_pandas()
+    groups = {group: [f"{group}{n}" for n in range(3)] for group in ("whole", "cut")}
+    worst = compared.to_pandas("contingencies", filters=[("status", "==", "ok")])
+    name = worst[worst["loading_violations"] > 0]["contingency"].iloc[0]
+    drawing = compared.plot(difference="cut", contingency=name)
+    sides = [loadings(here, groups[group], name) for group in ("whole", "cut")]
+    out = [name.replace(":", " ")]
+    holds(drawing, *sides, out)
+    drawing = compared.plot(difference="cut", scenario="cut1", contingency=name)
+    sides = [loadings(here, [one], name) for one in ("whole1", "cut1")]
+    holds(drawing, *sides, [*out, "line 5"])
+    assert drawing.spec["title"] == f"cut against whole, cut1, after {name}"
+    with pytest.raises(ResultError, match="no limit is broken after 'line:999'"):
+        compared.plot(difference="cut", contingency="line:999")
 
 
 def data(drawing, name):
@@ -116,6 +217,7 @@ def test_a_notebook_gets_a_specification_and_a_picture(job):
         ({"scenario": "day", "snapshot": "h9"}, "no rows of a state with snapshot 'h9'"),
         ({"scenario": "day"}, "no snapshot"),
         ({"figure": "loadings", "scenario": "day"}, "shows no single state"),
+        ({"difference": "day"}, "compare groups or another batch first"),
     ],
 )
 def test_what_is_not_there_is_named(job, asked, said):

@@ -75,9 +75,13 @@ def broken(rows, scenarios):
     return own[over | outside]
 
 
-def worst(rows, group):
-    """Violations of a group by element and contingency, the worst loading of each."""
-    return broken(rows, GROUPS[group]).groupby(["at", "after"])["loading_percent"].max()
+def single(rows, group):
+    """Violations of a group by solver, snapshot, element and contingency."""
+    own = broken(rows, GROUPS[group])
+    secured = own["scenario"] == OPTIMA[group]
+    return own.assign(secured=secured).set_index(["secured", "snapshot", "at", "after"])[
+        "loading_percent"
+    ]
 
 
 def named(rows, element):
@@ -129,35 +133,77 @@ def test_the_highest_loading_is_where_the_words_say(claims, rows):
 
 
 def test_the_new_the_worse_and_the_gone_are_those_of_the_rows(claims, rows):
-    before = worst(rows, "today")
-    assert "against today:" not in claims["today"]
+    before = single(rows, "today")
+    known = set(rows.loc[rows["scenario"].isin(GROUPS["today"]), "after"])
+    assert not any(lead.startswith("against") for lead in claims["today"])
     for group in ("data centre", "new line"):
-        own = worst(rows, group)
+        own = single(rows, group)
+        own = own[own.index.get_level_values("after").isin(known)]
         both = own.index.intersection(before.index)
+        more = own[both] - before[both]
         lists = {
             "new": own.drop(both).sort_values(ascending=False),
-            "worse": own[both][own[both] > before[both] + 0.05].sort_values(ascending=False),
-            "better": own[both][own[both] < before[both] - 0.05],
+            "worse": own[both][more > 0.05].sort_values(ascending=False),
+            "better": own[both][more < -0.05],
             "gone": before.drop(both).sort_values(ascending=False),
         }
-        text = claims[group]["against today:"]
+        text = claims[group]["against today, state by state:"]
         for kind, found in lists.items():
             if found.empty:
                 assert (f"none {kind}" in text) == (kind in {"new", "gone"})
                 assert not re.search(rf"\d {kind}", text)
                 continue
-            (count, place, value) = re.search(rf"(\d+) {kind} \((.*?), ([\d.→ ]+) %", text).groups()
+            (count, states, place, value) = re.search(
+                rf"(\d+) {kind} in (\d+) states? \((.*?), ([\d.→ ]+) %", text
+            ).groups()
             assert int(count) == len(found)
+            assert int(states) == len(found.index.droplevel(["at", "after"]).unique())
             shown = [float(number) for number in value.split(" → ")]
             if kind == "worse":
                 assert shown[0] == pytest.approx(before[found.index[0]], abs=0.05)
             assert shown[-1] == pytest.approx(found.iloc[0], abs=0.05)
             # Which of two that are as bad is named doesn't matter.
             alike = found[found > found.iloc[0] - 0.05].index
-            assert place in {item(rows, *key) for key in alike}
+            places = {f"{item(rows, at, after)}, {hour}" for _, hour, at, after in alike}
+            assert place in places
             assert (f"; {len(found) - 1} more)" in text) or len(found) == 1
         same = len(both) - len(lists["worse"]) - len(lists["better"])
         assert ("as bad" in text) == (same > 0)
+
+
+@pytest.mark.browser
+def test_a_state_of_a_group_is_held_against_its_counterpart_on_the_map(folder, rows, opened):
+    link = "#state=data-centre&snapshot=09%3A00&difference=data%20centre"
+    page = opened(folder / "report.html", link=link)
+    assert page.ask("report.maps[0].difference.name") == "data centre"
+    before, now = (
+        rows[(rows["scenario"] == FLOWS[group]) & (rows["snapshot"] == "09:00")]
+        .query("after == ''")
+        .set_index("at")["loading_percent"]
+        for group in ("today", "data centre")
+    )
+    for row in page.drawn("branches"):
+        at = f"{row['kind']}:{row['id']}"
+        if row["out"] == 1:
+            assert named(rows, at) == "line:33 (14-15)"
+            continue
+        assert row["before"] == pytest.approx(before[at], abs=0.051)
+        assert row["now"] == pytest.approx(now[at], abs=0.051)
+    # After a contingency, too; its row in the table leads there.
+    page.open()
+    link = page.find("[data-table=pairs_1] tbody a[href*='contingency=']")
+    page.click(link)
+    page.until("report.maps[0].shown.contingency !== null")
+    state, snapshot, contingency = page.ask(
+        "['state', 'snapshot', 'contingency'].map((name) => report.maps[0].shown[name])"
+    )
+    told = single(rows, "data centre").xs((False, snapshot), level=("secured", "snapshot"))
+    told = told.xs(contingency, level="after")
+    assert state == "data-centre"
+    drawn = {f"{row['kind']}:{row['id']}": row["now"] for row in page.drawn("branches")}
+    for at, loading in told.items():
+        assert drawn[at] == pytest.approx(loading, rel=1e-4)
+    page.is_clean()
 
 
 def test_costs_are_sums_over_the_optima(claims, rows):
@@ -178,7 +224,7 @@ def test_costs_are_sums_over_the_optima(claims, rows):
 
 def test_words_are_of_known_kinds(claims):
     """So that no sentence is left unchecked."""
-    known = {"", "highest loading:", "against today:", "cost:"}
+    known = {"", "highest loading:", "against today, state by state:", "cost:"}
     assert all(set(told) <= known for told in claims.values())
 
 

@@ -229,6 +229,49 @@ def test_the_map_by_keyboard(batch, opened):
     page.is_clean()
 
 
+def test_points_of_figures_by_keyboard(batch, opened):
+    page = opened(batch / "report.html")
+    place = page.find("[data-figure=worst_branches]")
+    spec = json.loads(page.ask("document.getElementById('figure-worst_branches').textContent"))
+    place.send_keys(Keys.RIGHT)
+    assert page.ask("document.activeElement.dataset.figure") == "worst_branches"
+    first = page.find("[data-figure=worst_branches] + .key-told").text
+    place.send_keys(Keys.RIGHT)
+    assert page.find("[data-figure=worst_branches] + .key-told").text not in {"", first}
+    outline = "getComputedStyle(document.querySelector('.at-key')).outlineStyle"
+    assert page.ask(outline) == "solid"
+    place.send_keys(Keys.LEFT)
+    assert page.find("[data-figure=worst_branches] + .key-told").text == first
+    place.send_keys(Keys.END, Keys.HOME, Keys.ENTER)
+    page.until("report.maps[0].shown.state !== null")
+    links = {row["href"] for row in spec["data"]["values"] if row.get("href")}
+    assert page.browser.current_url.split("report.html")[1] in links
+    page.is_clean()
+
+
+def test_all_is_reached_by_tab_and_seen(batch, opened):
+    page = opened(batch / "report.html")
+    page.browser.execute_script("document.querySelector('.tile a').focus()")
+    told = """(() => {
+      const at = document.activeElement, style = getComputedStyle(at);
+      const { top, bottom } = at.getBoundingClientRect();
+      return [at.tagName, at.dataset.figure || "", style.outlineStyle === "solid",
+              bottom > 0 && top < innerHeight];
+    })()"""
+    found = []
+    while (not found or found[-1][0] != "BODY") and len(found) < 350:
+        ActionChains(page.browser).send_keys(Keys.TAB).perform()
+        found.append(page.ask(told))
+    inside = [one for one in found if one[0] != "BODY"]
+    assert all(outlined and in_sight for _, _, outlined, in_sight in inside)
+    figures = [name for _, name, _, _ in inside if name]
+    assert [name for name in figures if name in {"map_1", "worst_branches"}] == [
+        "map_1", "worst_branches"
+    ]  # fmt: skip
+    assert {tag for tag, *_ in inside} >= {"A", "SELECT", "INPUT", "BUTTON", "DIV"}
+    page.is_clean()
+
+
 def figure(page, name):
     """Rows of a figure that is drawn on a page of its own."""
     page.until(f"document.querySelector('#own [data-figure={name}] svg')")

@@ -8,11 +8,12 @@ import pytest
 from summary_files import state, summary_of
 
 from gat_batch.model.violations import Limits
+from gat_batch.report.groups import comparison as answering
 from gat_batch.report.groups import drawings, judged_rows, standing
 from gat_batch.report.groups.changes import changes
-from gat_batch.report.groups.comparison import Asked, comparison
+from gat_batch.report.groups.judging import Asked, judge
 from gat_batch.report.groups.sentences import verdict
-from gat_batch.report.groups.standing import Extreme, Standing, standings
+from gat_batch.report.groups.standing import Extreme, Standing
 from gat_batch.report.groups.violations import ITEM
 from gat_batch.report.material import tells_limits
 from gat_batch.report.page import page
@@ -35,6 +36,14 @@ def summed(tmp_path):
 
 def scenario(name, solver="ac", **more):
     return Scenario(name, "case9", solver, **more)
+
+
+def standings(summary, groups, bare=()):
+    return judge(summary, Asked("", groups, frozenset(bare))).standings
+
+
+def comparison(summary, asked):
+    return answering.comparison(summary, asked, judge(summary, asked))
 
 
 def said(section, group):
@@ -213,7 +222,9 @@ def test_words_say_what_is_broken_before_any_contingency_and_what_has_no_solutio
     assert reasons == {
         "highest loading:": "95.0 %, line:0 (L0), h0 in bad",
         "voltages:": "0.850 p.u., bus:0 after line:1 (L1), h0 in bad",
-        "against fine:": ("4 new (bus:0 after line:1 (L1), 0.850 p.u.; 3 more); none gone"),
+        "against fine, worst of each:": (
+            "4 new (bus:0 after line:1 (L1), 0.850 p.u.; 3 more); none gone"
+        ),
     }
     figures = {row[0]: row[1:] for row in section.tables[0].content["rows"]}
     # The states are not as many, so that their losses aren't compared.
@@ -363,7 +374,7 @@ def test_another_question_makes_another_report_and_solves_nothing(workspace):
     solved = workspace.solved()
     asked = answered(question="Does it hold?", compare=["now", "then"])
     assert "<h2>Does it hold?</h2>" in asked
-    assert "against now:" in asked
-    assert "against 2030:" in answered(question="Does it hold?", compare="year")
+    assert "against now, worst of each:" in asked
+    assert "against 2030, worst of each:" in answered(question="Does it hold?", compare="year")
     assert "<h2>And now?</h2>" in answered(question="And now?")
     assert workspace.solved() == solved

@@ -13,10 +13,13 @@ from summary_files import files_in, results_of, state, summary_of, write_result
 
 from gat_batch.grids.connections import connections_of, read_connections, write_connections
 from gat_batch.model.violations import Limits
+from gat_batch.report import summary_tables
+from gat_batch.report.contingency_sections import contingencies
 from gat_batch.report.drawing_library import drawing_library
 from gat_batch.report.maps.bus_layout import bus_positions
 from gat_batch.report.maps.one_line_diagram import one_line_diagram
 from gat_batch.report.optimum_sections import costs
+from gat_batch.report.over_time import curves
 from gat_batch.report.page import page, svg
 from gat_batch.report.sections import sections_of
 from gat_batch.report.summary_tables import read_summary
@@ -136,6 +139,7 @@ def values(spec):
 
 def test_every_figure_is_checked_here(figures):
     checked = {"map_1", "loadings", "voltages", "load_and_loading", "worst_branches", "congestion"}
+    checked |= {"course_max_loading_percent", "course_load_mw"}
     checked |= {"duration_max_loading_percent", "duration_load_mw", "duration_min_vm_pu"}
     assert set(figures) == checked | {
         "contingencies",
@@ -219,6 +223,57 @@ def test_duration_curves(figures, base, column):
         rows = system[system["scenario"] == name].set_index("snapshot")
         assert np.allclose(rows[column][curve["snapshot"]], curve["value"], rtol=1e-6)
         assert list(curve["href"]) == [f"#state={name}&snapshot={one}" for one in curve["snapshot"]]
+
+
+@pytest.mark.parametrize("column", ["max_loading_percent", "load_mw"])
+@pytest.mark.parametrize("spans", [None, 7])
+def test_courses(batch, base, monkeypatch, column, spans):
+    system = base[base["element"] == "system"]
+    if spans:
+        monkeypatch.setattr(curves, "MOST_POINTS", 10)
+        monkeypatch.setattr(curves, "MOST_SPANS", spans)
+    told = values(curves.courses(batch[3].found.curves, column, "value"))
+    assert spans or told.equals(values(embedded(batch[1], "figure")[f"course_{column}"]))
+    for name, own in told.groupby("scenario", sort=False):
+        rows = system[system["scenario"] == name]
+        step = 5 if spans else 1
+        parts = [rows.iloc[start : start + step] for start in range(0, 30, step)]
+        assert np.allclose(own["value"], [part[column].max() for part in parts], rtol=1e-6)
+        assert np.allclose(own["lowest"], [part[column].min() for part in parts], rtol=1e-6)
+        at = rows.set_index("snapshot")[column]
+        assert np.allclose(at[own["snapshot"]], own["value"], rtol=1e-6)
+        assert list(own["href"]) == [f"#state={name}&snapshot={one}" for one in own["snapshot"]]
+    assert set(told["scenario"]) == {"s0", "s5", "s10"}
+
+
+def broken(contingency, *pairs):
+    """Rows of a contingency after which lines have these loadings, and had those before it."""
+    rows = state(None, contingency, [now for _, now in pairs])
+    befores = dict(enumerate(before for before, _ in pairs))
+    return [row | {"before": befores.get(row.get("id"))} for row in rows]
+
+
+def test_contingencies_that_newly_break_limits_come_first(tmp_path, monkeypatch):
+    """Line 0 is above its limit throughout; most contingencies do no more."""
+    monkeypatch.setattr(summary_tables, "MOST_CONTINGENCIES", 4)
+    rows = state(None, None, [150, 70, 60])
+    for n in range(8):
+        more = 95.0 + n if n < 3 else 60.0
+        rows += broken(f"line:{n + 10}", (150.0, 160.0 + n), (70.0, more), (60.0, 60.0))
+    rows += [{**rows[0], "contingency": "line:99", "status": "not_converged"}]
+    summary = summary_of(tmp_path, [(Scenario("a", "case9", "ac"), rows)], LIMITS)
+    assert summary.counted == summary_tables.ContingencyCounts(9, 3, 1, 0)
+    # Half are those that are new, the worst of them first; the rest are the worst of all.
+    assert summary.contingencies["contingency"].tolist() == [
+        "line:99", "line:17", "line:12", "line:11"
+    ]  # fmt: skip
+    section = contingencies(summary)
+    assert section.text == (
+        "3 of 9 contingencies break a limit that holds before them; 1 has no solution."
+    )
+    (figure,) = section.figures
+    told = {row["outage"]: row["loading"] for row in figure.spec["data"]["values"]}
+    assert told == {"line:12 → line:1": 97, "line:11 → line:1": 96}
 
 
 def test_contingencies(figures, rows):

@@ -88,7 +88,7 @@ def test_the_first_screen_answers_the_question(workspace, opened, width):
     assert "Answer" in page.find("nav").text
     verdicts = answer.find_element(By.CLASS_NAME, "verdicts")
     assert verdicts.text.count("contingencies") == 2
-    assert "against as it is:" in verdicts.text
+    assert "against as it is, state by state:" in verdicts.text
     figure = answer.find_element(By.CSS_SELECTOR, "[data-figure=groups] svg")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.ask(overflow) <= 0

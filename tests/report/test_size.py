@@ -63,6 +63,23 @@ def test_of_long_ids_descriptions_and_metadata_compared_with_another_batch(tmp_p
     assert "an even choice of the others" in text
 
 
+def test_of_many_scenarios_with_counterparts(tmp_path):
+    folder = made_batch(tmp_path, 6000, words="w" * 100)
+    ids = pd.read_parquet(folder / "scenarios.parquet", columns=["scenario"])["scenario"].tolist()
+    groups = {f"group {n}": ids[n::6] for n in range(6)}
+    first, *others = groups
+    pairs = {name: dict(zip(groups[name], groups[first], strict=True)) for name in others}
+    text = written_page(read_summary(folder, LIMITS, groups=groups), pairs)
+    assert len(text.encode()) <= MOST_BYTES
+    assert text.count("state by state:") == 5
+    for number in range(1, 6):
+        table = embedded(text, f"table-pairs_{number}")
+        assert 50 <= len(table["rows"]) <= 100
+    (grid,) = embedded(text, "grids")
+    assert all(len(one["counterparts"]) > 50 for one in grid["differences"])
+    assert len(grid["states"]["scenario"]) > 1000
+
+
 def test_of_a_grid_that_leaves_no_room_for_all_differences(tmp_path):
     folder = made_batch(tmp_path, 12, buses=15_000, lines=22_000)
     ids = [f"s{n}" for n in range(12)]

@@ -51,7 +51,13 @@ def write_report(plan: Plan) -> None:
             plots.mkdir()
             for name, image in drawn.items():
                 _replace(plots / f"{name}.svg", image.result())
-            text = page(material.summary, material.status, sections, library.result())
+            text = page(
+                material.summary,
+                material.status,
+                sections,
+                library.result(),
+                material.differences(),
+            )
             _replace(folder / "report.html", text)
             _write_changes(folder / "against.parquet", material.compared)
     except OSError as error:

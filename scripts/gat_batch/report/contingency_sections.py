@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ..files.words import numbered
 from . import figures
 from .section import Figure, Section, Verdict
 from .tables import CATEGORIES, CONTINGENCIES, REMEDIES, listing
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from .summary_tables import Summary
+    from .summary_tables import ContingencyCounts, Summary
     from .tables import Listing
 
 
@@ -176,9 +176,52 @@ def contingencies(summary: Summary) -> Section | None:
     table = summary.contingencies
     if table.empty:
         return None
+    rows = _new_overloads(summary)
+    caption = "What fails → a branch that it overloads, and that is within its limit before."
+    if not rows:
+        rows = _highest(table)
+        caption = (
+            "What fails → which branch is then loaded highest, among the contingencies listed."
+        )
+    drawn = Figure(
+        "contingencies",
+        figures.bars(rows, "outage", "loading", "loading after the outage (%)", figures.RED),
+        caption,
+    )
+    total = int(summary.scenarios["contingencies"].sum())
+    text = f"{len(table):,} of {total:,}: the worst, and those that newly break a limit."
+    text *= len(table) < total
+    made = listing("contingencies", table, CONTINGENCIES, "Ranked", text)
+    tables = (*_by_scenario(summary), *_actions(summary), made)
+    told = _in_words(summary.counted)
+    return Section("contingencies", "Contingencies", told, (drawn,), tables)
+
+
+def _new_overloads(summary: Summary) -> list[dict[str, Any]]:
+    """Return the highest loadings of branches that contingencies newly overload, once each."""
+    rows = pd.concat([own.after for own in summary.found.states.values()])
+    if rows.empty:
+        return []
+    kept = rows["before"].isna() | (rows["before"] <= summary.limits.most_percent)
+    rows = rows[kept & (rows["element"] != "bus")].sort_values("value", ascending=False)
+    top = rows.drop_duplicates(["contingency", "element", "id"]).head(figures.MOST_BARS)
+    return [
+        {
+            "outage": f"{row.contingency} → {row.element}:{row.id}",
+            "loading": figures.rounded(row.value),
+            "scenario": row.scenario,
+            "snapshot": row.snapshot,
+            "contingency": row.contingency,
+        }
+        for row in top.itertuples()
+    ]
+
+
+def _highest(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the contingencies with the highest loadings."""
     loaded = table.dropna(subset=["max_loading_percent"])
     top = loaded.nlargest(figures.MOST_BARS, "max_loading_percent", keep="first")
-    rows = [
+    return [
         {
             "outage": f"{row.contingency} → {row.max_loading_element}",
             "loading": figures.rounded(row.max_loading_percent),
@@ -188,16 +231,25 @@ def contingencies(summary: Summary) -> Section | None:
         }
         for row in top.drop_duplicates(["contingency", "max_loading_element"]).itertuples()
     ]
-    drawn = Figure(
-        "contingencies",
-        figures.bars(rows, "outage", "loading", "worst loading after the outage (%)", figures.RED),
-        "What fails → which branch is then loaded highest, among the contingencies listed.",
-    )
-    total = int(summary.scenarios["contingencies"].sum())
-    text = f"The {len(table):,} worst of {total:,}." if len(table) < total else ""
-    made = listing("contingencies", table, CONTINGENCIES, "Ranked", text)
-    tables = (*_by_scenario(summary), *_actions(summary), made)
-    return Section("contingencies", "Contingencies", "", (drawn,), tables)
+
+
+def _in_words(counted: ContingencyCounts) -> str:
+    """Return how many contingencies break limits, cut buses off and have no solution."""
+    total = f"{counted.total:,} contingencies"
+    parts = []
+    if counted.new is not None:
+        many = f"{counted.new:,}" if counted.new else "none"
+        one = counted.new == 1
+        limit = (
+            "breaks a limit that holds before it" if one else "break a limit that holds before them"
+        )
+        parts.append(f"{many} of {total} {limit}")
+    if counted.cut:
+        parts.append(f"{counted.cut:,} {'cuts' if counted.cut == 1 else 'cut'} buses off")
+    if counted.lost:
+        parts.append(f"{counted.lost:,} {'has' if counted.lost == 1 else 'have'} no solution")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _actions(summary: Summary) -> tuple[Listing, ...]:

@@ -151,44 +151,6 @@ def worst_elements(elements: pd.DataFrame, limits: Limits) -> Spec:
     return figure(values, 22 * max(len(values), 1), layer=[*layers, *_limit_lines("x", inside)])
 
 
-def duration_curves(curves: pd.DataFrame, column: str, title: str, *, rising: bool) -> Spec:
-    """Draw the values of each scenario's states, sorted, over the share of its states."""
-    values: list[dict[str, Any]] = []
-    names = list(dict.fromkeys(curves["scenario"].astype(str)))
-    for name in names:
-        own = curves[curves["scenario"] == name].dropna(subset=[column])
-        own = own.sort_values(column, ascending=rising, kind="stable")
-        ordered, snapshots = own[column].to_numpy(), own["snapshot"].tolist()
-        places = np.unique(np.linspace(0, len(own) - 1, min(len(own), 200)).round().astype(int))
-        values += [
-            {
-                "share": rounded(100 * (place + 0.5) / len(ordered)),
-                "value": rounded(ordered[place]),
-                "scenario": name,
-                "snapshot": snapshots[place],
-                "href": anchor(name, snapshots[place]),
-            }
-            for place in places.tolist()
-        ]
-    encoding = {
-        "x": axis("share", "share of snapshots (%)", scale={"domain": [0, 100]}),
-        "y": axis("value", title, scale={"zero": False}),
-        "color": {
-            "field": "scenario",
-            "scale": {"domain": names, "range": list(SERIES[: len(names)])},
-            "legend": {"title": None, "columns": 3} if names[1:] else None,
-        },
-        "href": {"field": "href"},
-        "tooltip": [
-            *({"field": field} for field in ("scenario", "snapshot")),
-            axis("share", "share of snapshots (%)", format=".1f"),
-            axis("value", title, format=".4~g"),
-        ],
-    }
-    mark = {"type": "line", "strokeWidth": 2, "interpolate": "linear", "point": {"size": 12}}
-    return figure(values, mark=mark, encoding=encoding)
-
-
 def bars(
     rows: Iterable[Mapping[str, Any]], label: str, value: str, title: str, color: str = BLUE
 ) -> Spec:

@@ -12,8 +12,10 @@ from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
 from ..study.scenario import BRANCHES
-from .against.comparison import compare
-from .groups.comparison import Asked
+from .against.comparison import against, compare
+from .groups.comparison import comparison
+from .groups.judging import Asked, judge
+from .maps.differences import differences
 from .maps.one_line_diagram import one_line_diagram
 from .sections import sections_of
 from .summary_tables import read_summary
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
     from .against.comparison import Comparison
+    from .groups.judging import Judged
+    from .maps.differences import Difference
     from .maps.one_line_diagram import OneLineDiagram
     from .section import Section
     from .summary_tables import Summary
@@ -41,11 +45,13 @@ class Material:
         plan: the batch.
         summary: its summary.
         status: the content of ``batch_manifest.json``.
+        asked: what its manifest asks of the report.
     """
 
     plan: Plan
     summary: Summary
     status: Mapping[str, Any]
+    asked: Asked
 
     def sections(self) -> Iterator[Section]:
         """Yield the sections of the report, each made when it is asked for."""
@@ -53,19 +59,26 @@ class Material:
             grid: self.plan.grid(scenario).content_hash()
             for grid, scenario in self._first().items()
         }
-        batch = self.plan.batch
-        unkept = frozenset(
-            one.id for one in batch.scenarios if not tells_limits(self.plan.keep(one))
-        )
-        asked = Asked(batch.question, batch.groups, unkept)
-        maps, compared = self.maps(), self.compared
-        return sections_of(self.summary, self.status, maps, hashes, asked, compared=compared)
+        summary, other, compared = self.summary, self.summary.other, self.compared
+        answer = comparison(summary, self.asked, self.judged)
+        changed = against(summary, other, compared) if other and compared else None
+        return sections_of(summary, self.status, self.maps(), hashes, (answer, changed))
+
+    @cached_property
+    def judged(self) -> Judged:
+        """How its groups and scenarios stand; rows are read for it when it is first asked for."""
+        return judge(self.summary, self.asked)
 
     @cached_property
     def compared(self) -> Comparison | None:
         """How the batch differs from the one that it is compared with, None without one."""
         other = self.summary.other
-        return compare(self.summary, other) if other else None
+        return compare(self.summary, other, self.judged) if other else None
+
+    def differences(self) -> list[Difference]:
+        """Return what its maps can show the difference of."""
+        violations = self.compared.violations if self.compared else None
+        return list(differences(self.summary, self.judged, violations))
 
     def maps(self) -> dict[str, OneLineDiagram]:
         """Return the maps of the grids that aren't too large to look at."""
@@ -111,11 +124,16 @@ def read_material(plan: Plan) -> Material:
     """
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
     folder = plan.summary("report.html").parent
+    batch = plan.batch
+    groups = batch.groups
+    unkept = frozenset(one.id for one in batch.scenarios if not tells_limits(plan.keep(one)))
     summary = read_summary(
         folder,
         limits,
-        groups=plan.batch.groups,
+        groups=groups,
         other=plan.config.against,
-        outages={one.id: one.outages for one in plan.batch.scenarios if one.outages},
+        outages={one.id: one.outages for one in batch.scenarios if one.outages},
     )
-    return Material(plan, summary, json.loads(plan.status.read_text(encoding="utf-8")))
+    asked = Asked(batch.question, groups, unkept, batch.counterparts(groups))
+    status = json.loads(plan.status.read_text(encoding="utf-8"))
+    return Material(plan, summary, status, asked)

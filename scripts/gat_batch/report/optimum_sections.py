@@ -83,7 +83,7 @@ def costs(summary: Summary) -> Section | None:
             )
         )
     tables = (listing("prices", buses.head(MOST_ELEMENTS), PRICES),) if len(buses) else ()
-    return Section("costs", "Costs and prices", "", tuple(drawn), tables)
+    return Section("costs", "Costs and prices", "", tuple(drawn), tables, short="Costs")
 
 
 def _load_and_cost(scenarios: pd.DataFrame) -> Spec:

@@ -63,11 +63,11 @@ const report = (() => {
     const found = held(spec);
     const caption = place.parentElement.querySelector("figcaption");
     if (caption) caption.append(" ", saving(name, () => records(found)));
-    return embed(place, spec, found.length > 3000 ? "canvas" : "svg");
+    return embed(place, spec, found.length > 3000 ? "canvas" : "svg").then((drawn) => { report.keys(place); return drawn; });
   };
 
   /* Tables */
-  const PAGE = 25;
+  const PAGE = 25, FEW = 10;
   const shown = (value, column) => {
     if (value === null || value === undefined || value === "") return "–";
     if (column.digits === undefined) return String(value);
@@ -88,8 +88,10 @@ const report = (() => {
   };
 
   class Table {
-    constructor(place, { columns, rows }, name) {
-      Object.assign(this, { place, columns, rows, name, page: 0, sort: null, falling: false });
+    constructor(place, { columns, rows, difference }, name) {
+      Object.assign(this, { place, columns, rows, difference, name, page: 0, sort: null, falling: false });
+      /* What answers comes before the map, and is kept short. */
+      this.most = place.closest("#answer, #against") ? FEW : PAGE;
       this.queries = columns.map(() => "");
       this.heads = columns.map((column, n) => {
         const button = make("button", { type: "button", title: column.meaning || "" }, column.title);
@@ -140,7 +142,7 @@ const report = (() => {
       this.show();
     }
     show() {
-      const start = this.page * PAGE, end = Math.min(start + PAGE, this.found.length);
+      const start = this.page * this.most, end = Math.min(start + this.most, this.found.length);
       this.body.replaceChildren(...this.found.slice(start, end).map((row) => this.line(row)));
       const of = this.found.length === this.rows.length ? "" : ` (of ${this.rows.length.toLocaleString("en")})`;
       this.count.textContent = this.found.length
@@ -148,25 +150,24 @@ const report = (() => {
         : `no row matches${of}`;
       this.back.disabled = start === 0;
       this.next.disabled = end === this.found.length;
-      this.back.hidden = this.next.hidden = this.rows.length <= PAGE;
+      this.back.hidden = this.next.hidden = this.rows.length <= this.most;
     }
     value(row, key) {
       const n = this.columns.findIndex((column) => column.key === key);
       return n < 0 ? null : row[n];
     }
     target(row, column, value) {
-      const grid = this.value(row, "grid");
+      const grid = this.value(row, "grid"), { difference } = this;
       const from = column.key.replace(/(scenario|snapshot|contingency)$/, "");
       const scenario = this.value(row, from + "scenario") ?? this.value(row, "scenario");
       const snapshot = this.value(row, from + "snapshot") ?? (from === "max_loading_" ? null : this.value(row, "snapshot"));
       switch (column.kind) {
         case "scenario":
           if (this.name === "scenarios") return { scenario: value };
-          if (this.name === "against_scenarios") return { state: value, difference: "this batch" };
           return { state: value, snapshot: this.value(row, from + "snapshot"),
-                   contingency: from === "" ? this.value(row, "contingency") : null };
-        case "snapshot": return scenario && { state: scenario, snapshot: value };
-        case "contingency": return scenario && { state: scenario, snapshot, contingency: value };
+                   contingency: from === "" ? this.value(row, "contingency") : null, difference };
+        case "snapshot": return scenario && { state: scenario, snapshot: value, difference };
+        case "contingency": return scenario && { state: scenario, snapshot, contingency: value, difference };
         case "element": return String(value).includes(":") ? { element: value, grid, of: scenario } : null;
         case "bus": return { element: "bus:" + value, grid, of: scenario };
         case "id": {
@@ -198,7 +199,7 @@ const report = (() => {
         this.select();
       }
       if (there() < 0) return;
-      this.page = Math.floor(there() / PAGE);
+      this.page = Math.floor(there() / this.most);
       this.show();
       const row = document.getElementById("s-" + scenario).parentElement;
       row.classList.add("marked");

@@ -16,15 +16,16 @@ from .figures import SERIES, anchor
 from .maps.packed import packed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .maps.differences import Difference
     from .section import Section
     from .summary_tables import Summary
 
 HERE = Path(__file__).parent
 
 SCRIPTS = (
-    *("page.js", "page_states.js", "page_difference.js", "page_map.js"),
+    *("page.js", "page_keys.js", "page_states.js", "page_difference.js", "page_map.js"),
     *("page_own.js", "page_element.js", "page_scenario.js", "page_links.js"),
 )
 """Parts of the page's script, in the order in which they build on each other."""
@@ -46,7 +47,13 @@ SIGNS = {
 """Shapes of a legend's points, as paths."""
 
 
-def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], library: str) -> str:
+def page(
+    summary: Summary,
+    status: Mapping[str, Any],
+    sections: list[Section],
+    library: str,
+    differences: Sequence[Difference] = (),
+) -> str:
     """Return the page as text.
 
     Args:
@@ -54,6 +61,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         status: the content of ``batch_manifest.json``.
         sections: what the page shows, in order.
         library: the program that draws the figures, as from ``drawing_library``.
+        differences: what the maps can show the difference of.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
@@ -73,7 +81,7 @@ def page(summary: Summary, status: Mapping[str, Any], sections: list[Section], l
         signs=SIGNS,
         states=markupsafe.Markup(STATES),  # noqa: S704 - ours
     )
-    grids = _json(packed(summary, MOST_BYTES - len(text.encode())))
+    grids = _json(packed(summary, MOST_BYTES - len(text.encode()), differences))
     return text.replace(STATES, grids)
 
 
@@ -115,18 +123,27 @@ def _tiles(summary: Summary) -> list[dict[str, Any]]:
         label: str, value: str, unit: str = "", at: tuple[str, Any] | None = None, mood: str = ""
     ) -> None:
         scenario, snapshot = at or (None, None)
+        where = [scenario] if scenario and (len(table) > 1 or not isinstance(snapshot, str)) else []
+        where += [snapshot] if isinstance(snapshot, str) else []
         told = {"label": label, "value": value, "unit": unit, "mood": mood}
+        told["where"] = " · ".join(where)
         made.append(told | {"scenario": scenario, "snapshot": snapshot})
 
     solved = len(table) - failed
     label = f"of {len(table):,} scenario{'s' * (len(table) != 1)} solved"
     tile(label, f"{solved:,}", mood="" if failed else "good")
-    tile("without a solution", f"{lost:,}", mood="warn" if lost else "")
-    tile("failed", f"{failed:,}", mood="bad" if failed else "")
+    if lost:
+        tile("without a solution", f"{lost:,}", mood="warn")
+    if failed:
+        tile("failed", f"{failed:,}", mood="bad")
+    counted, first = summary.counted, " before contingencies" * bool(summary.counted.total)
+    if counted.new is not None:
+        label = f"of {counted.total:,} contingencies newly break a limit"
+        tile(label, f"{counted.new:,}", mood="bad" if counted.new else "good")
     for label, column, least, unit, digits in (
-        ("worst loading", "max_loading_percent", False, "%", 1),
-        ("lowest voltage", "min_vm_pu", True, "p.u.", 4),
-        ("highest voltage", "max_vm_pu", False, "p.u.", 4),
+        (f"worst loading{first}", "max_loading_percent", False, "%", 1),
+        (f"lowest voltage{first}", "min_vm_pu", True, "p.u.", 4),
+        (f"highest voltage{first}", "max_vm_pu", False, "p.u.", 4),
         ("most load unserved", "max_unserved_mw", False, "MW", 1),
         ("highest cost", "objective", False, "", 0),
     ):

@@ -102,7 +102,7 @@ report.GridMap = class {
     this.scenario = select(() => this.go({ state: this.scenario.value, difference: this.difference && this.difference.name }));
     this.contingency = select(() => {
       const [state, snapshot, contingency] = JSON.parse(this.contingency.value);
-      this.go({ state, snapshot, contingency });
+      this.go({ state, snapshot, contingency, difference: this.difference && this.difference.name });
     });
     this.slider = make("input", { type: "range", min: 0, value: 0, ariaLabel: "snapshot",
       oninput: () => this.turn(+this.slider.value) });
@@ -119,7 +119,10 @@ report.GridMap = class {
       const [, kind, id] = /^\s*([a-z]\w*)[\s:]+(\d+)\s*$/i.exec(this.find.value) || [];
       if (kind) this.go({ element: `${kind.toLowerCase()}:${id}`, grid: report.grids.length > 1 ? this.content.grid : null });
     } });
-    this.pairs = select(() => this.go({ ...this.shown, contingency: null, state: this.shown.at < 0 ? "" : this.shown.state, difference: this.pairs.value }));
+    this.pairs = select(() => {
+      const { at, state } = this.shown, chosen = this.differences.find((one) => one.name === this.pairs.value);
+      this.go({ ...this.shown, state: at < 0 || (chosen && !chosen.takes(at)) ? "" : state, difference: this.pairs.value });
+    });
     this.pairs.append(make("option", { value: "" }, "none"), ...this.differences.map((one) => make("option", { value: one.name }, one.title)));
     const between = make("label", { hidden: !this.differences.length }, "difference ", this.pairs);
     this.outages = make("label", {}, "contingency ", this.contingency);
@@ -130,24 +133,27 @@ report.GridMap = class {
   }
   go(keys) {
     const { state, snapshot, contingency, difference } = keys;
-    const target = report.hash(state ? { state, snapshot, contingency, difference } : { map: this.content.grid, difference });
+    const target = report.hash(state ? { state, snapshot, contingency, difference } : { map: this.content.grid, difference, contingency: difference && contingency });
     if (location.hash === target) report.follow(); else location.hash = target;
   }
 
   /* The contingencies to choose from: of the state shown, or the worst of all. */
-  outage({ state, snapshot = null, contingency }) {
+  outage({ state, snapshot = null, contingency, at = -1 }) {
+    const choices = this.difference ? this.difference.choices(at) : this.ranked(state, snapshot);
+    this.contingency.replaceChildren(report.make("option", { value: JSON.stringify([state || "", snapshot, null]) }, state || this.difference ? "none" : "choose"),
+      ...choices.map((one) => report.make("option", { value: JSON.stringify([one.state || "", one.snapshot, one.contingency]),
+        selected: one.contingency === contingency && (!!state || !!this.difference) }, one.words)));
+    this.outages.hidden = !choices.length;
+  }
+  ranked(state, snapshot) {
     const { grid } = this, ranking = grid && grid.contingencies;
     const places = !grid ? [] : state ? grid.ranked(state, snapshot) : ranking.contingency.map((_, n) => n);
-    const option = (n) => {
+    return places.map((n) => {
       const own = { state: grid.scenarios[ranking.scenario[n]], snapshot: ranking.snapshot[n] < 0 ? null : grid.snapshots[ranking.snapshot[n]] };
       const words = ranking.contingency[n] + (state ? "" : ` · ${own.state}${own.snapshot ? " · " + own.snapshot : ""}`)
         + (ranking.loading[n] === null ? "" : ` (${ranking.loading[n].toFixed(1)} %)`);
-      return report.make("option", { value: JSON.stringify([own.state, own.snapshot, ranking.contingency[n]]),
-        selected: ranking.contingency[n] === contingency && !!state }, words);
-    };
-    this.contingency.replaceChildren(report.make("option", { value: JSON.stringify([state || "", snapshot, null]) },
-      state ? "none" : "choose"), ...places.map(option));
-    this.outages.hidden = !places.length || !!this.difference;
+      return { ...own, contingency: ranking.contingency[n], words };
+    });
   }
 
   /* Show a state: its scenario, snapshot and contingency; without one the worst of all. Or by how much it differs. */
@@ -155,8 +161,9 @@ report.GridMap = class {
     const { grid } = this;
     this.stop();
     const at = state && grid ? grid.find(state, snapshot) : -1;
-    const pair = (!contingency && this.differences.find((one) => one.name === difference)) || null;
+    const pair = this.differences.find((one) => one.name === difference) || null;
     this.difference = pair && pair.takes(at) ? pair : null;
+    if (!state && !this.difference) contingency = null;
     this.pairs.value = this.difference ? difference : "";
     this.figure.querySelectorAll(".legend").forEach((legend, n) => { legend.hidden = (n === 1) !== !!this.difference; });
     if (at >= 0) ({ snapshot } = grid.keysOf(at));
@@ -164,14 +171,14 @@ report.GridMap = class {
     const ranked = contingency && grid ? grid.ranked(state, snapshot)
       .find((n) => grid.contingencies.contingency[n] === contingency) : undefined;
     this.scenario.value = at >= 0 ? state : "";
-    this.outage({ state: at >= 0 ? state : null, snapshot, contingency });
+    this.outage({ state: at >= 0 ? state : null, snapshot, contingency, at });
     const places = at >= 0 ? grid.statesOf(state) : [];
     this.time.hidden = places.length < 2;
     this.slider.max = places.length - 1;
     this.slider.value = places.indexOf(at);
     this.hour.textContent = snapshot || "";
     this.slider.setAttribute("aria-valuetext", snapshot || "");
-    if (this.difference) this.difference.fill(at);
+    if (this.difference) this.difference.fill(at, contingency);
     else if (contingency) this.fillAfter(at, contingency, ranked);
     else this.fill(at);
     this.tell(at, ranked);
@@ -179,7 +186,10 @@ report.GridMap = class {
   }
   draw() {
     /* Vega marks the rows that it is given, so it gets copies. */
-    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row, tip: this.tip(row) }))
+    /* Dots would hide the branches of a large grid on a small screen. */
+    const dots = this.wide < 600 && this.buses.length > 300 ? 0.35 : 1;
+    const sized = (row) => (row.shape === "circle" ? { size: dots * row.size } : {});
+    const drawn = (rows) => rows.filter((row) => row.size !== 0).map((row) => ({ ...row, ...sized(row), tip: this.tip(row) }))
       .sort((a, b) => (a.width || 0) - (b.width || 0));
     for (const name of ["branches", "marks", "buses"]) this.view.data(name, drawn(this[name]));
     return this.view.runAsync();
@@ -313,7 +323,8 @@ report.GridMap = class {
   /* Through the snapshots of a scenario. */
   turn(n) {
     const places = this.grid.statesOf(this.shown.state);
-    const keys = { ...this.grid.keysOf(places[n]), difference: this.difference && this.difference.name };
+    const { difference, shown } = this;
+    const keys = { ...this.grid.keysOf(places[n]), ...(difference && { difference: difference.name, contingency: shown.contingency }) };
     const running = this.running;
     this.running = null;
     history.replaceState(null, "", report.hash(keys));

@@ -81,12 +81,16 @@ report.bins = (values, title) => ({
     tooltip: [{ field: "value", bin: { maxbins: 30 }, title }, { aggregate: "count", title: "states" }],
   },
 });
+/* An axis of snapshots: their names, or their numbers if there are many. */
+report.snapshots = (places) => places.length > 400
+  ? { field: "place", type: "quantitative", title: "snapshots shown, in their order", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } }
+  : { field: "snapshot", type: "ordinal", sort: { field: "place" }, title: null, axis: { labelOverlap: true, labelAngle: 0 } };
 /* Values of the snapshots of a scenario in their order; a click goes to the map. */
 report.course = (grid, places, values, title) => ({
   data: { values: places.map((at, n) => ({ place: n + 1, value: values[n], ...grid.keysOf(at), href: report.hash(grid.keysOf(at)) })) },
   mark: { type: "line", color: report.COLOURS[0], ...(places.length > 400 ? { strokeWidth: 0.7, point: { size: 5 } } : { strokeWidth: 2, point: { size: 16 } }), cursor: "pointer" },
   encoding: {
-    x: { field: "place", type: "quantitative", title: "snapshots shown, in their order", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } },
+    x: report.snapshots(places),
     y: { field: "value", type: "quantitative", title, scale: { zero: false } },
     href: { field: "href" },
     tooltip: [{ field: "snapshot" }, { field: "value", title, format: ".5~g", type: "quantitative" }],

@@ -25,7 +25,9 @@ report.scenarioPage = (scenario) => {
     for (const [name, title, heading] of [["max_loading_percent", "worst loading (%)", "Worst loading"], ["load_mw", "load supplied (MW)", "Load"],
       ["min_vm_pu", "lowest voltage (p.u.)", "Lowest voltage"], ["loss_mw", "losses (MW)", "Losses"], ["objective", "cost", "Cost"]]) {
       const values = grid.states[name] && places.map((at) => grid.states[name][at]);
-      if (values && values.some((value) => value !== null)) own.figure(heading, "scenario_" + name, note, report.course(grid, places, values, title));
+      const told = (values || []).filter((value) => value !== null), most = Math.max(...told);
+      /* What never changes is told above. */
+      if (most - Math.min(...told) > 1e-6 * Math.abs(most)) own.figure(heading, "scenario_" + name, note, report.course(grid, places, values, title));
     }
   }
   report.dispatchOf(own, grid, places);
@@ -95,7 +97,7 @@ report.dispatchOf = (own, grid, places) => {
   const order = [...new Set(rows.map((one) => one.unit))];
   own.figure("Dispatch", "scenario_dispatch", "The largest units by name.", {
     data: { values: rows }, mark: { type: "area", opacity: 0.85 },
-    encoding: { x: { field: "place", type: "quantitative", title: "snapshots shown, in their order", scale: { nice: false } }, y: { ...power("power (MW)"), stack: true },
+    encoding: { x: report.snapshots(places), y: { ...power("power (MW)"), stack: true },
       color: { field: "unit", scale: { domain: order, range: report.COLOURS.slice(0, order.length) }, legend: { title: null } },
       tooltip: [{ field: "snapshot" }, { field: "unit" }, power("power (MW)")] },
   });
@@ -121,7 +123,7 @@ report.pricesOf = (own, grid, places) => {
     return found.length ? [{ place: n + 1, snapshot: grid.keysOf(at).snapshot, low: Math.min(...found), high: Math.max(...found), mean: +(found.reduce((a, b) => a + b) / found.length).toPrecision(6) }] : [];
   });
   if (!rows.length) return;
-  const x = { field: "place", type: "quantitative", title: "snapshots shown, in their order", scale: { nice: false } };
+  const x = report.snapshots(places);
   const y = (field) => ({ field, type: "quantitative", title, scale: { zero: false } });
   own.figure("Prices", "scenario_prices", "Line: mean over the buses; band: from the cheapest to the dearest.", {
     data: { values: rows }, encoding: { x, tooltip: ["snapshot", "low", "mean", "high"].map((field) => ({ field })) },

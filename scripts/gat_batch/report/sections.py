@@ -9,13 +9,12 @@ import pandas as pd
 
 from ..study.scenario import OPTIMAL
 from . import figures
-from .against.comparison import against
 from .contingency_sections import categories, contingencies
-from .groups.comparison import comparison
 from .histogram import spread_of
 from .maps.differences import difference_legend
 from .maps.grid_map import grid_map, legend
 from .optimum_sections import costs
+from .over_time.time_section import over_time
 from .section import Figure, Section
 from .tables import (
     CONGESTION,
@@ -28,10 +27,8 @@ from .tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from .against.comparison import Comparison
-    from .groups.comparison import Asked
     from .maps.one_line_diagram import OneLineDiagram
     from .summary_tables import Summary
 
@@ -41,9 +38,7 @@ def sections_of(
     status: Mapping[str, Any],
     maps: Mapping[str, OneLineDiagram],
     grids: Mapping[str, str],
-    asked: Asked | None = None,
-    *,
-    compared: Comparison | None = None,
+    first: Sequence[Section | None] = (),
 ) -> Iterator[Section]:
     """Yield the sections that have something to say, each made when it is asked for.
 
@@ -52,12 +47,10 @@ def sections_of(
         status: the content of ``batch_manifest.json``.
         maps: grid -> its map.
         grids: grid -> hash of its content.
-        asked: what the manifest asks of the report, if anything.
-        compared: how the batch differs from another one, if it is compared with one.
+        first: what comes first: what the manifest asks, answered, and how the batch differs from
+            another one, or None.
     """
-    first = comparison(summary, asked) if asked else None
-    other = against(summary, summary.other, compared) if summary.other and compared else None
-    for section in chain((first, other), _made(summary, status, maps, grids)):
+    for section in chain(first, _made(summary, status, maps, grids)):
         if section is not None and (
             section.figures or section.tables or section.facts or section.verdicts
         ):
@@ -73,18 +66,24 @@ def _made(
     yield categories(summary)
     # Maps come next, as they take longest to draw, and need no rows, which are read meanwhile.
     yield _grids(summary, maps)
+    course = _course(summary)
+    yield course if course.tables else None  # trouble is told at once, the rest last
     optimal = summary.scenarios["solver"].isin(OPTIMAL).all()
     yield costs(summary) if optimal else None  # what they are solved for
-    yield _course(summary)
+    yield over_time(summary)
+    yield contingencies(summary)
     yield _loadings(summary)
     yield _voltages(summary)
     yield _powers(summary)
     yield _congestion(summary)
-    yield _time(summary)
-    yield contingencies(summary)
     yield None if optimal else costs(summary)
     yield Section("scenarios", "Scenarios", tables=(all_scenarios(summary.scenarios),))
+    yield None if course.tables else course
     yield _origin(status, grids)
+
+
+FEW = 10
+"""Fewer scenarios have no histogram of their times."""
 
 
 def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
@@ -123,7 +122,7 @@ def _course(summary: Summary) -> Section:
     bad.loc[bad["status"] == "islanded", "error"] = "an outage cuts buses off; the rest was solved"
     made = (troubles(bad),) if len(bad) else ()
     drawn = []
-    if table["duration_secs"].notna().any():
+    if table["duration_secs"].notna().sum() >= FEW:
         found = spread_of(table["duration_secs"])
         drawn.append(
             Figure(
@@ -133,7 +132,7 @@ def _course(summary: Summary) -> Section:
                 "Times",
             )
         )
-    return Section("course", "How it went", f"{counts}.", tuple(drawn), made)
+    return Section("course", "How it went", f"{counts}.", tuple(drawn), made, short="Course")
 
 
 def _loadings(summary: Summary) -> Section | None:
@@ -167,7 +166,7 @@ def _loadings(summary: Summary) -> Section | None:
             ),
             "Load and worst loading",
         ),
-    )
+    )[: 3 if len(summary.scenarios) > 1 else 2]
     table = summary.elements[summary.elements["quantity"] == "loading_percent"]
     return Section(
         "loadings", "Loadings", "", drawn, (elements("branches", table, "max", "Branches"),)
@@ -199,8 +198,8 @@ def _powers(summary: Summary) -> Section | None:
 
 def _congestion(summary: Summary) -> Section | None:
     found = summary.found.congestion
-    if found.empty:
-        return None
+    if found.empty or summary.scenarios["snapshots"].sum() < 2:
+        return None  # of a single state the loadings say it all
     scenario = summary.elements.set_index(["grid", "element", "id"])["worst_scenario"]
     top = found.head(figures.MOST_BARS)
     rows = [
@@ -221,32 +220,6 @@ def _congestion(summary: Summary) -> Section | None:
     return Section("congestion", "Congestion", "", (drawn,), (table,))
 
 
-def _time(summary: Summary) -> Section | None:
-    curves = summary.found.curves
-    if curves.empty:
-        return None
-    drawn = [
-        Figure(
-            f"duration_{column}",
-            figures.duration_curves(curves, column, title, rising=rising),
-            "Values of all snapshots, sorted; at 5 % lies what is exceeded in 5 % of them."
-            if not rising
-            else "Values of all snapshots, sorted from the lowest.",
-            heading,
-        )
-        for column, title, heading, rising in (
-            ("max_loading_percent", "worst loading (%)", "Worst loading", False),
-            ("load_mw", "load supplied (MW)", "Load", False),
-            ("min_vm_pu", "lowest voltage (p.u.)", "Lowest voltage", True),
-        )
-        if curves[column].notna().any()
-    ]
-    varying = int((summary.scenarios["snapshots"] > 1).sum())
-    shown = curves["scenario"].nunique()
-    text = "" if shown == varying else f"The {shown} of {varying:,} with the highest loading."
-    return Section("time", "Duration curves", text, tuple(drawn))
-
-
 def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:
     versions = ", ".join(f"{name} {number}" for name, number in status["versions"].items())
     settings = ", ".join(f"{key}: {value}" for key, value in status["settings"].items())
@@ -260,4 +233,4 @@ def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:
         "settings": settings,
     }
     text = "The fingerprint of each result is in the table of scenarios and in the result itself."
-    return Section("origin", "Where it comes from", text, facts=facts)
+    return Section("origin", "Where it comes from", text, facts=facts, short="Origin")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ from ..model.solution import SOLVED
 from .digest import Digest, digest
 from .states.again import StatesAgain
 from .states.extremes import QUANTITIES, Extremes
-from .states.reading import base_rows
+from .states.reading import BATCH_ROWS, base_rows
 from .tables import FINGERPRINT_SHOWN, MOST_CONTINGENCIES
 
 if TYPE_CHECKING:
@@ -27,13 +29,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ContingencyCounts:
+    """How many contingencies there are on top of all states.
+
+    Attributes:
+        total: all.
+        new: those that break a limit that holds before them; None if rows don't tell.
+        lost: those without a solution.
+        cut: those that cut buses off.
+    """
+
+    total: int = 0
+    new: int | None = None
+    lost: int = 0
+    cut: int = 0
+
+
+@dataclass(frozen=True)
 class Summary:
     """The files of a summary, read.
 
     Attributes:
         scenarios: the table of scenarios, indexed by id.
         elements: the table of elements.
-        contingencies: the worst contingencies.
+        contingencies: the worst contingencies, and those that newly break a limit.
+        counted: how many contingencies there are of some kinds.
         categories: the table of categories.
         overloads: the branches that contingencies overload, by category.
         remedies: the table of remedial actions.
@@ -48,6 +68,7 @@ class Summary:
     scenarios: pd.DataFrame
     elements: pd.DataFrame
     contingencies: pd.DataFrame
+    counted: ContingencyCounts
     categories: pd.DataFrame
     overloads: pd.DataFrame
     remedies: pd.DataFrame
@@ -126,9 +147,7 @@ def read_summary(
     scenarios = _scenarios(folder / "scenarios.parquet").set_index("scenario", drop=False)
     scenarios.index.name = None
     elements = pd.read_parquet(folder / "elements.parquet")
-    ranked = pd.read_parquet(
-        folder / "contingencies.parquet", filters=[("rank", "<=", MOST_CONTINGENCIES)]
-    )
+    ranked, counted = _contingencies(folder / "contingencies.parquet")
     names = ("categories", "overloads", "remedies")
     categories, overloads, remedies = (
         pd.read_parquet(folder / f"{name}.parquet") for name in names
@@ -138,6 +157,7 @@ def read_summary(
         scenarios,
         elements,
         ranked,
+        counted,
         categories,
         overloads,
         remedies,
@@ -148,6 +168,32 @@ def read_summary(
         read_summary(other / "summary", limits) if other else None,
         outages or {},
     )
+
+
+def _contingencies(file: Path) -> tuple[pd.DataFrame, ContingencyCounts]:
+    """Read the contingencies that are shown: half of them may be those that newly break limits."""
+    counts, fresh, rows, told = Counter[str](), list[int](), 0, False
+    with pq.ParquetFile(file) as ranked:
+        for batch in ranked.iter_batches(BATCH_ROWS, columns=["new", "status", "last"]):
+            # What an action leaves, or the last round of a cascade, is what counts.
+            last = batch.filter(batch["last"])
+            counts.update(last["status"].to_pylist())
+            counts["new"] += pc.sum(last["new"]).as_py() or 0
+            told |= last["new"].null_count < len(last)
+            new = pc.and_(batch["last"], batch["new"].fill_null(fill_value=False))
+            place = np.flatnonzero(new.to_numpy(zero_copy_only=False))
+            fresh += (rows + 1 + place[: MOST_CONTINGENCIES // 2 - len(fresh)]).tolist()
+            rows += len(batch)
+    known = set(fresh)
+    others = [rank for rank in range(1, MOST_CONTINGENCIES + 1) if rank not in known]
+    ranks = [*fresh, *others[: MOST_CONTINGENCIES - len(fresh)]]
+    statuses = {name: count for name, count in counts.items() if name != "new"}
+    total = sum(statuses.values())
+    lost = total - sum(statuses.get(status, 0) for status in SOLVED)
+    found = ContingencyCounts(
+        total, counts["new"] if told else None, lost, statuses.get("islanded", 0)
+    )
+    return pd.read_parquet(file, filters=[("rank", "in", ranks)]), found
 
 
 def _scenarios(file: Path) -> pd.DataFrame:

@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow as pa
 
 from ...analytics.comparison import CHANGES
-from ...files.words import numbered
+from ..groups.changes import THIS_BATCH
 from ..groups.comparison import names_of
+from ..groups.violation_listing import violation_listing
 from ..section import Section, Verdict
-from .listings import figure_listing, violation_listing
+from .listings import figure_listing
 from .scenario_changes import FIGURES, figure_changes, status_changes
 from .sentences import figure_sentence, scenario_sentence, status_sentence, violation_sentence
 from .violation_changes import violation_changes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..groups.changes import Changes
+    from ..groups.judging import Judged
     from ..summary_tables import Summary
     from .scenario_changes import Compared
     from .violation_changes import ViolationChanges
@@ -44,14 +46,14 @@ class Comparison:
     def worse(self) -> int:
         """How many violations are new or worse, and how many scenarios have a worse status."""
         told = self.violations.changes
-        lost = self.violations.lost
+        lost = self.violations.newly_lost
         return len(told.new) + len(told.worse) + lost + int(self.statuses["worse"].sum())
 
     @property
     def better(self) -> int:
         """How many violations are gone or better, and how many scenarios have a better status."""
         told = self.violations.changes
-        found = self.violations.lost_before
+        found = self.violations.found_now
         return len(told.gone) + len(told.better) + found + int((~self.statuses["worse"]).sum())
 
     def table(self) -> pa.Table:
@@ -66,15 +68,17 @@ class Comparison:
         return pa.Table.from_pandas(every, CHANGES, preserve_index=False)
 
 
-def compare(summary: Summary, other: Summary) -> Comparison:
+def compare(summary: Summary, other: Summary, judged: Judged) -> Comparison:
     """Compare the scenarios of a batch with those of the same ids in another one.
 
     Args:
         summary: the summary of the batch.
         other: that of the other one, to be judged by the same limits.
+        judged: how the batch stands.
     """
     figures = {figure: figure_changes(summary, other, figure) for figure in FIGURES}
-    return Comparison(violation_changes(summary, other), status_changes(summary, other), figures)
+    found = violation_changes(judged.common, summary, other)
+    return Comparison(found, status_changes(summary, other), figures)
 
 
 def against(summary: Summary, other: Summary, found: Comparison) -> Section:
@@ -101,7 +105,7 @@ def against(summary: Summary, other: Summary, found: Comparison) -> Section:
         {lead: text for lead, text in reasons.items() if text},
     )
     tables = (
-        violation_listing(found.violations.changes, names),
+        violation_listing(found.violations.changes, names, "against_violations", THIS_BATCH),
         figure_listing(found.statuses, found.figures),
     )
     return Section(
@@ -119,7 +123,7 @@ def against(summary: Summary, other: Summary, found: Comparison) -> Section:
 def _headline(found: Comparison) -> str:
     told = found.violations.changes
     parts = [
-        f"{numbered(len(rows), 'violation')} {'is' if len(rows) == 1 else 'are'} {what}"
+        f"{len(rows):,} violation{' is' if len(rows) == 1 else 's are'} {what}"
         for rows, what in (
             (told.new, "new"),
             (told.worse, "worse"),
@@ -131,7 +135,7 @@ def _headline(found: Comparison) -> str:
     if len(found.statuses):
         one = len(found.statuses) == 1
         have = "has another status" if one else "have other statuses"
-        parts.append(f"{numbered(len(found.statuses), 'scenario')} {have}")
+        parts.append(f"{len(found.statuses):,} scenario{'s' * (not one)} {have}")
     changed = sum(bool(len(rows)) for rows in found.figures.values())
     if not parts:
         return "as before" + (", but for figures that break no limit" if changed else "")

@@ -60,7 +60,7 @@ def violation_sentence(found: ViolationChanges, names: Mapping[str, str]) -> str
         parts.append(f"{told.same:,} as bad")
     if not parts:
         parts.append("none in either")
-    for count, what in ((found.lost, "no solution any more"), (found.lost_before, "one now")):
+    for count, what in ((found.newly_lost, "no solution any more"), (found.found_now, "one now")):
         if count:
             have = "has" if count == 1 else "have"
             parts.append(f"{_contingencies(count)} {have} {what}")

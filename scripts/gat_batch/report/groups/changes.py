@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SAME_PERCENT, SAME_PU = 0.05, 0.0005
 """By how much the worst of a violation may differ and count as the same, in percent and p.u."""
 
+THIS_BATCH = "this batch"
+"""Name of a batch that is held against another one, as a group is against another one."""
+
 
 @dataclass(frozen=True)
 class Changes:

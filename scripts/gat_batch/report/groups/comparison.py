@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..section import Figure, Section
 from . import drawings
 from .sentences import verdict
 from .side_by_side import figures_of, side_by_side
-from .standing import standings
+from .violation_listing import pair_listings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,48 +16,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..summary_tables import Summary
+    from .judging import Asked, Judged
     from .standing import Standing
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a manifest asks of the report.
-
-    Attributes:
-        question: what the batch is to answer, or empty.
-        groups: name -> ids of its scenarios, the reference first; may be empty.
-        bare: ids of scenarios that left out rows that tell of limits.
-    """
-
-    question: str = ""
-    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    bare: frozenset[str] = frozenset()
-
-
-def comparison(summary: Summary, asked: Asked) -> Section | None:
+def comparison(summary: Summary, asked: Asked, judged: Judged) -> Section | None:
     """Return how groups of scenarios stand, and what is otherwise than in the first of them.
 
     Args:
         summary: the summary.
         asked: what is asked; if there are no groups, all scenarios are one.
+        judged: how they stand.
 
     Returns:
         The section, or None if nothing is asked.
     """
-    groups = asked.groups
-    if not (asked.question or groups):
+    groups, found = asked.groups, judged.standings
+    if not found:
         return None
-    told = groups or {"all scenarios": list(summary.scenarios["scenario"])}
-    found = standings(summary, told, asked.bare)
     names = names_of(summary.elements)
     reference = next(iter(found.items()))
     verdicts = {
-        name: verdict(one, names, None if name == reference[0] else reference)
+        name: verdict(
+            one, names, None if name == reference[0] else reference, judged.pairs.get(name)
+        )
         for name, one in found.items()
     }
     title = asked.question or "Comparison"
-    text = _text(len(summary.scenarios), told) if groups else ""
-    tables = (figures_of(found, names), *side_by_side(found, names))
+    text = _text(len(summary.scenarios), groups) if groups else ""
+    tables = (
+        figures_of(found, names),
+        *pair_listings(judged.pairs, reference[0], names),
+        *side_by_side(found, names),
+    )
     drawn = _figures(summary, found, names)
     return Section("answer", title, text, drawn, tables, verdicts=verdicts, short="Answer")
 

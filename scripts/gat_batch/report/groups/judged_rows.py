@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 from ...study.scenario import BRANCHES, FOLLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from ...model.violations import Limits
 
@@ -65,6 +67,15 @@ def judged_rows(aggregated: Path, chosen: Sequence[str], limits: Limits) -> Iter
                 yield _judged(frame[~last], limits)
     if len(held):
         yield _judged(held, limits)
+
+
+def among(scenario: pd.Series, ids: Collection[str]) -> NDArray[np.bool_]:
+    """Tell which rows are of some scenarios, shape (rows,).
+
+    There may be many scenarios; rows are of few of them, so that it isn't they that are looked up.
+    """
+    code, names = pd.factorize(scenario)
+    return np.array([name in ids for name in names], bool)[code]
 
 
 def _counts(rows: pa.RecordBatch, limits: Limits) -> pa.Array:

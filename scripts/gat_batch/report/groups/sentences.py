@@ -8,12 +8,14 @@ from ...files.words import numbered
 from ..section import Verdict
 from .changes import changes
 from .standing import Extreme
+from .violations import ITEM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
+    from .pairs import Pairs
     from .standing import Standing
 
 MOST_NAMED = 1
@@ -21,7 +23,10 @@ MOST_NAMED = 1
 
 
 def verdict(
-    found: Standing, names: Mapping[str, str], reference: tuple[str, Standing] | None
+    found: Standing,
+    names: Mapping[str, str],
+    reference: tuple[str, Standing] | None,
+    pairs: Pairs | None = None,
 ) -> Verdict:
     """Return how a group stands.
 
@@ -29,12 +34,16 @@ def verdict(
         found: what its rows come to.
         names: ``line:12`` -> name of the element.
         reference: name and figures of the group that it is compared with, or None for that itself.
+        pairs: both state by state, or None to compare the worst of each.
     """
     before = reference[1] if reference else None
+    how = "state by state" if pairs else "worst of each"
     told = {
         "highest loading:": loading(found, names),
         "voltages:": _broken_voltages(found, names),
-        f"against {reference[0]}:" if reference else "": _against(found, before, names),
+        f"against {reference[0]}, {how}:" if reference else "": _against(
+            found, before, names, pairs
+        ),
         "cost:": cost(found, before),
     }
     return Verdict(
@@ -151,15 +160,19 @@ def _more(value: float, before: float, digits: str, unit: str) -> str:
     return f"{amount}{unit}{share} {'more' if change > 0 else 'less'}".replace("%", " %")
 
 
-def _against(found: Standing, reference: Standing | None, names: Mapping[str, str]) -> str:
+def _against(
+    found: Standing, reference: Standing | None, names: Mapping[str, str], pairs: Pairs | None
+) -> str:
     """Return which violations are new, worse, better and gone."""
     if reference is None:
         return ""
-    told = changes(reference.violations, found.violations)
+    told = pairs.changes if pairs else changes(reference.violations, found.violations)
     gone = told.gone
     if found.lowest is None and len(gone):
         # DC has no voltages.
         gone = gone[gone.index.get_level_values("element") != "bus"]
+    # States that one of both has no solution for aren't held against each other.
+    known, known_before = (not one.partial if pairs else one.whole for one in (found, reference))
     parts = []
     for rows, what in (
         (told.new, "new"),
@@ -167,28 +180,45 @@ def _against(found: Standing, reference: Standing | None, names: Mapping[str, st
         (told.better, "better"),
         (gone, "gone"),
     ):
-        unsure = (what == "new" and not reference.whole) or (what == "gone" and not found.whole)
+        unsure = (what == "new" and not known_before) or (what == "gone" and not known)
         if len(rows) and unsure:
             parts.append(f"what is {what} can't be told, as not all is solved or kept")
         elif len(rows):
-            parts.append(f"{len(rows):,} {what} ({_named(rows, names)})")
+            parts.append(f"{len(rows):,} {what}{_in_states(rows)} ({_named(rows, names)})")
         elif what in ("new", "gone"):
             parts.append(f"none {what}")
     if told.same:
         parts.append(f"{told.same:,} as bad")
-    return "; ".join(parts)
+    return "; ".join([*parts, *(_left_out(pairs) if pairs else ())])
+
+
+def _in_states(rows: pd.DataFrame) -> str:
+    """Return in how many states violations are so, if each is of one."""
+    if "snapshot" not in rows.index.names:
+        return ""
+    return f" in {_states(len(rows.index.droplevel(ITEM).unique()))}"
+
+
+def _left_out(pairs: Pairs) -> Iterator[str]:
+    """Yield what isn't held against each other."""
+    if pairs.left_out:
+        have = "is" if pairs.left_out == 1 else "are"
+        yield f"{_states(pairs.left_out)} that one of both hasn't got or solved {have} left out"
+    if pairs.lost:
+        what = "contingency" if pairs.lost == 1 else "contingencies"
+        yield f"{pairs.lost:,} {what} without a solution left out"
 
 
 def _named(rows: pd.DataFrame, names: Mapping[str, str]) -> str:
     shown = []
-    for key, row in rows.head(MOST_NAMED).iterrows():
-        element, number, _, contingency = parts_of(key)
-        what = label(f"{element}:{number}", names)
-        unit, digits = (" p.u.", 3) if element == "bus" else (" %", 1)
+    for row in rows.head(MOST_NAMED).reset_index().to_dict("records"):
+        what = label(f"{row['element']}:{int(row['id'])}", names)
+        unit, digits = (" p.u.", 3) if row["element"] == "bus" else (" %", 1)
         values = f"{row['value']:.{digits}f}{unit}"
         if "reference" in row:
             values = f"{row['reference']:.{digits}f} → {values}"
-        shown.append(f"{what}{_after(contingency, names)}, {values}")
+        when = f", {row['snapshot']}" if "snapshot" in rows.index.names and row["snapshot"] else ""
+        shown.append(f"{what}{_after(row['contingency'], names)}{when}, {values}")
     more = len(rows) - len(shown)
     return "; ".join([*shown, *([f"{more:,} more"] if more else [])])
 

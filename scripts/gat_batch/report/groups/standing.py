@@ -10,11 +10,11 @@ import pandas as pd
 
 from ...model.solution import SOLVED
 from ...study.scenario import OPTIMAL
-from .judged_rows import STATE, judged_rows
+from .judged_rows import STATE, among
 from .violations import extreme_rows, summed, violations_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from ..summary_tables import Summary
 
@@ -52,6 +52,7 @@ class Standing:
         unsolved: those of either that have no solution.
         contingencies: names of all contingencies on top of them.
         lost: how often one had no solution.
+        lost_ones: names of these.
         broken_states, broken_optima: states of either kind in which a limit is broken, before or
             after a contingency.
         broken_before: those of either in which one is broken before any.
@@ -76,6 +77,7 @@ class Standing:
     unsolved: int = 0
     contingencies: set[str] = field(default_factory=set)
     lost: int = 0
+    lost_ones: set[str] = field(default_factory=set)
     broken_states: int = 0
     broken_optima: int = 0
     broken_before: int = 0
@@ -102,27 +104,15 @@ class Standing:
         return not (self.failed or self.unsolved or self.lost or len(self.violations))
 
 
-def standings(
-    summary: Summary, groups: Mapping[str, Sequence[str]], bare: Collection[str] = ()
-) -> dict[str, Standing]:
-    """Return how groups of scenarios stand.
+class Tally:
+    """Adds up the rows of a group.
 
     Args:
         summary: the summary.
-        groups: name -> ids of its scenarios.
+        ids: the scenarios of the group.
         bare: ids of scenarios that left out rows that tell of limits; of these the extremes of each
             state tell whether it is violated.
     """
-    tallies = {name: _Tally(summary, ids, bare) for name, ids in groups.items()}
-    chosen = list(dict.fromkeys(one for ids in groups.values() for one in ids))
-    for rows in judged_rows(summary.aggregated, chosen, summary.limits):
-        for tally in tallies.values():
-            tally.add(rows)
-    return {name: tally.standing() for name, tally in tallies.items()}
-
-
-class _Tally:
-    """Adds up the rows of a group."""
 
     def __init__(self, summary: Summary, ids: Sequence[str], bare: Collection[str]) -> None:
         self._ids, self._bare, self._limits = set(ids), set(bare), summary.limits
@@ -137,18 +127,20 @@ class _Tally:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Add rows as :func:`judged_rows` yields them."""
-        own = rows[rows["scenario"].isin(self._ids)]
+        own = rows[among(rows["scenario"], self._ids)]
         system = own[own["element"] == "system"]
         base, after = system[system["contingency"] == ""], system[system["contingency"] != ""]
         found = self._found
-        optima = int(base["scenario"].isin(self._optimal).sum())
+        optima = int(among(base["scenario"], self._optimal).sum())
         found.states += len(base) - optima
         found.optima += optima
         found.contingencies |= set(after["contingency"])
-        found.lost += int((~after["status"].isin(SOLVED)).sum())
+        lost = after["contingency"][~after["status"].isin(SOLVED)]
+        found.lost += len(lost)
+        found.lost_ones |= set(lost)
         most, low, high = extreme_rows(system)
         if self._flows:  # Where there are power flows, optima lie at their limits as they should.
-            most = most[~most["scenario"].isin(self._optimal)]
+            most = most[~among(most["scenario"], self._optimal)]
         found.loading = _worse(found.loading, most, 1)
         found.lowest = _worse(found.lowest, low, -1)
         found.highest = _worse(found.highest, high, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...model.violations import HAIR_PERCENT, HAIR_PU
-from .judged_rows import STATE
+from .judged_rows import STATE, among
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -34,7 +34,7 @@ def violations_in(rows: pd.DataFrame, limits: Limits, bare: Collection[str] = ()
     """
     system = rows["element"] == "system"
     violations = _told(rows[~system])
-    left_out = rows[system & rows["scenario"].isin(bare)]
+    left_out = rows[system & among(rows["scenario"], bare)]
     if len(left_out):
         every = pd.concat([violations, _by_extremes(left_out, limits)])
         violations = every.drop_duplicates([*STATE, *ITEM])

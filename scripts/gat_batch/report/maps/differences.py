@@ -6,18 +6,24 @@ highest value counts, of each bus the lowest and the highest voltage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..figures import GREY
+from ..groups.changes import THIS_BATCH
+from ..groups.violations import ITEM, summed
 from ..section import Sign
 from ..states.gathering import SHOWN
+from .after_contingencies import AfterContingencies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
+    from ..against.violation_changes import ViolationChanges
+    from ..groups.judging import Judged
+    from ..groups.standing import Standing
     from ..summary_tables import Summary
 
 STEPS_PERCENT, STEPS_PU = (1.0, 10.0), (0.002, 0.02)
@@ -36,25 +42,75 @@ class Difference:
         reference: of the one that it is held against.
         before, after: lowest and highest values of the reference and of the group, as from
             ``Extremes``.
-        other_batch: whether the reference is another batch.
+        contingencies: what they do in both: the worst of each first, then scenario by scenario.
+        counterparts: scenario of the group -> the one of the reference that its states can be held
+            against.
+        other_batch: whether the reference is another batch, with the same scenarios.
     """
 
     name: str
     reference: str
     before: pd.DataFrame
     after: pd.DataFrame
+    contingencies: tuple[AfterContingencies, ...] = ()
+    counterparts: Mapping[str, str] = field(default_factory=dict)
     other_batch: bool = False
 
 
-def differences(summary: Summary) -> Iterator[Difference]:
-    """Yield what can be compared: each group with the first one, the batch with the other one."""
+def differences(
+    summary: Summary, judged: Judged, changed: ViolationChanges | None = None
+) -> Iterator[Difference]:
+    """Yield what can be compared: each group with the first one, the batch with the other one.
+
+    Args:
+        summary: the summary.
+        judged: how the groups stand.
+        changed: how violations differ from those of the other batch, if there is one.
+    """
     extremes = summary.found.extremes
-    if summary.other is not None:
-        other, own = summary.before.extremes, extremes[""]
-        yield Difference("this batch", summary.other.name, other, own, other_batch=True)
-    names = list(summary.groups)
-    for name in names[1:]:
-        yield Difference(name, names[0], extremes[names[0]], extremes[name])
+    if summary.other is not None and changed is not None:
+        yield Difference(
+            THIS_BATCH,
+            summary.other.name,
+            summary.before.extremes,
+            extremes[""],
+            (_worst(changed), AfterContingencies(changed.before, changed.now)),
+            other_batch=True,
+        )
+    groups = list(judged.standings.items()) if summary.groups else []
+    for name, now in groups[1:]:
+        reference, before = groups[0]
+        pairs = judged.pairs.get(name)
+        worst = _worst_of_each(before, now)
+        yield Difference(
+            name,
+            reference,
+            extremes[reference],
+            extremes[name],
+            (worst, AfterContingencies(pairs.before, pairs.now)) if pairs else (worst,),
+            pairs.counterparts if pairs else {},
+        )
+
+
+def _worst_of_each(before: Standing, now: Standing) -> AfterContingencies:
+    """Return the worst of two groups after the contingencies that both have."""
+    both = before.contingencies & now.contingencies
+    there, here = (
+        one.violations[one.violations.index.get_level_values("contingency").isin(both)]
+        if len(one.violations)
+        else one.violations
+        for one in (before, now)
+    )
+    return AfterContingencies(there, here, before.lost_ones & both, now.lost_ones & both)
+
+
+def _worst(changed: ViolationChanges) -> AfterContingencies:
+    """Return the worst of all scenarios that both batches have solved."""
+    before, now = (summed(one, ITEM) if len(one) else one for one in (changed.before, changed.now))
+    lost_before, lost = (
+        {contingency for _, contingency in one} for one in (changed.lost_before, changed.lost)
+    )
+    return AfterContingencies(before, now, lost_before, lost)
 
 
 def content(found: list[Difference], grid: pd.DataFrame) -> list[dict[str, Any]]:
@@ -69,6 +125,7 @@ def content(found: list[Difference], grid: pd.DataFrame) -> list[dict[str, Any]]
             "name": one.name,
             "reference": one.reference,
             "batch": one.other_batch,
+            "after": [entry for told in one.contingencies for entry in told.entries()],
             "elements": dict(_elements(one, grid)),
         }
         for one in found

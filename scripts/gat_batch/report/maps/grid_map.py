@@ -86,11 +86,8 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> G
         map_spec(geometry),
         {
             "branches": _branches(geometry, known, limits),
-            "switches": [
-                dict(zip(("x", "y", "x2", "y2"), ends, strict=True))
-                for ends in geometry.switches.tolist()
-            ],
-            "marks": _stars(geometry),
+            "switches": switches(geometry),
+            "marks": stars(geometry),
             "buses": _buses(geometry, known, limits),
         },
         _content(geometry),
@@ -136,7 +133,7 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
 def _branches(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
     facts = _facts(known, "min", "max", "mean")
     missing: dict[str, Any] = {"max": np.nan, "mean": np.nan}
-    widths = _widths(geometry)
+    widths = line_widths(geometry)
     found = []
     for branch, (x, y, x2, y2) in zip(geometry.branches, geometry.lines.tolist(), strict=True):
         fact = facts.get(branch, missing)
@@ -192,7 +189,14 @@ def _facts(known: pd.DataFrame, *columns: str) -> dict[Any, dict[str, Any]]:
     }
 
 
-def _stars(geometry: MapGeometry) -> list[dict[str, Any]]:
+def switches(geometry: MapGeometry) -> list[dict[str, Any]]:
+    """Return the rows of closed switches."""
+    ends = ("x", "y", "x2", "y2")
+    return [dict(zip(ends, place, strict=True)) for place in geometry.switches.tolist()]
+
+
+def stars(geometry: MapGeometry) -> list[dict[str, Any]]:
+    """Return the rows of transformers of three windings."""
     return [
         {
             "branch": f"{kind} {index}",
@@ -209,7 +213,7 @@ def _stars(geometry: MapGeometry) -> list[dict[str, Any]]:
 def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[dict[str, Any]]:
     facts = _facts(known, "min", "max")
     missing: dict[str, Any] = {"min": np.nan, "max": np.nan}
-    found = []
+    found, size = [], dot_size(geometry)
     places = zip(geometry.buses, geometry.feeding, geometry.places.tolist(), strict=True)
     for bus, feeding, (x, y) in places:
         fact = facts.get(("bus", int(bus)), missing)
@@ -225,7 +229,7 @@ def _buses(geometry: MapGeometry, known: pd.DataFrame, limits: Limits) -> list[d
                 "href": anchor(fact.get("worst_scenario"), fact.get("worst_snapshot")),
                 "color": color,
                 "shape": shape,
-                "size": _dot(geometry) * (3 if feeding else 1) * (1 if state in INSIDE else 2.5),
+                "size": size * (3 if feeding else 1) * (1 if state in INSIDE else 2.5),
             }
         )
     if len(found) > MOST_BUSES_DRAWN:
@@ -244,11 +248,13 @@ def _in_band(lowest: float, highest: float, limits: Limits) -> str:
     return "fine"
 
 
-def _dot(geometry: MapGeometry) -> int:
+def dot_size(geometry: MapGeometry) -> int:
+    """Return the size of a bus."""
     return 6 if len(geometry.buses) > MANY_BUSES else 18
 
 
-def _widths(geometry: MapGeometry) -> list[float]:
+def line_widths(geometry: MapGeometry) -> list[float]:
+    """Return widths of branches in pixels, by how much they matter."""
     many = len(geometry.buses) > MANY_BUSES
     return [round(width * (THINNER if many else 1), 2) for width in WIDTHS]
 
@@ -268,11 +274,11 @@ def _content(geometry: MapGeometry) -> dict[str, Any]:
         "buses": geometry.buses.tolist(),
         "feeding": np.flatnonzero(geometry.feeding).tolist(),
         "places": geometry.places.ravel().tolist(),
-        "dot": _dot(geometry),
+        "dot": dot_size(geometry),
         "most_buses": MOST_BUSES_DRAWN,
         "shares": list(SHARE_OF_LIMIT),
         "colours": list(COLOURS),
-        "widths": _widths(geometry),
+        "widths": line_widths(geometry),
         "out": OUT,
         "unrated": list(UNRATED),
         "dots": DOTS,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..figures import records, rounded
 from ..states.gathering import SYSTEM
-from .differences import content, differences
+from .differences import content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..states.gathering import ShownStates
     from ..summary_tables import Summary
+    from .differences import Difference
 
 MISSING = 65_535
 """Number that stands for no value, among unsigned numbers of 16 bits."""
@@ -37,19 +38,22 @@ MOST_OVERLOADED = 2000
 """Most violations after contingencies, and most branches that contingencies overload, of a grid."""
 
 
-def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
+def packed(
+    summary: Summary, room: int, differences: Sequence[Difference] = ()
+) -> list[dict[str, Any]]:
     """Return what the page's script knows of each grid.
 
     Args:
         summary: the summary.
         room: characters that it may take. If necessary fewer states are shown, then fewer
             differences, then fewer grids.
+        differences: what the maps can show the difference of.
     """
     states = dict(summary.found.states)
     if summary.other is not None:
         values = summary.before.values
         states = {grid: replace(own, before=values[grid]) for grid, own in states.items()}
-    found = list(differences(summary))
+    found = list(differences)
     elements = {
         str(grid): own
         for grid, own in summary.elements.groupby("grid", sort=False)
@@ -58,7 +62,7 @@ def packed(summary: Summary, room: int) -> list[dict[str, Any]]:
     compared = {grid: content(found, own) for grid, own in elements.items()}
     while True:
         grids = [
-            _grid(grid, own, summary, states[grid]) | {"differences": compared[grid][: len(found)]}
+            _with_counterparts(_grid(grid, own, summary, states[grid]), compared[grid], found)
             for grid, own in elements.items()
             if grid in states
         ]
@@ -86,12 +90,27 @@ def _grid(
         for key, column in (("descriptions", "description"), ("metadata", "metadata"))
         if about[column].notna().any() and (about[column].fillna("") != "").any()
     }
-    return found | lists | texts | {"outages": _outages(lists["scenarios"], elements, summary)}
+    return found | lists | texts | {"outages": outages(lists["scenarios"], elements, summary)}
 
 
-def _outages(
-    scenarios: list[str], elements: pd.DataFrame, summary: Summary
-) -> dict[int, list[str]]:
+def _with_counterparts(
+    grid: dict[str, Any], compared: list[dict[str, Any]], found: Sequence[Difference]
+) -> dict[str, Any]:
+    """Add differences to a grid, each with the numbers of scenarios and of their counterparts."""
+    number = {name: n for n, name in enumerate(grid["scenarios"])}
+    pairs = (
+        {
+            number[own]: number[other]
+            for own, other in one.counterparts.items()
+            if own in number and other in number
+        }
+        for one in found
+    )
+    told = [one | {"counterparts": own} for one, own in zip(compared, pairs, strict=False)]
+    return grid | {"differences": told}
+
+
+def outages(scenarios: list[str], elements: pd.DataFrame, summary: Summary) -> dict[int, list[str]]:
     """Return what is out of service: number of a scenario -> elements, as ``line:12``."""
     named = elements.drop_duplicates(["element", "name"], keep=False)
     number = named.set_index(["element", "name"])["id"].to_dict()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ...errors import ResultError
 from ...results.reader import read_parts
@@ -40,6 +41,31 @@ def read_state(
         own = pc.and_(_is(part, "snapshot", snapshot), _is(part, "contingency", contingency))
         found.append(part.select(COLUMNS).filter(own).to_pandas())
     rows: pd.DataFrame = pd.concat(found, ignore_index=True)
+    return _there(rows, snapshot, contingency, result)
+
+
+def read_state_of_batch(
+    aggregated: Path, scenario: str, snapshot: str | None, contingency: str | None
+) -> pd.DataFrame:
+    """Read the rows of a state from the rows of a whole batch.
+
+    Args:
+        aggregated: its ``aggregated_results.parquet``.
+        scenario: its scenario.
+        snapshot: which snapshot, if there are any.
+        contingency: name of a contingency; None for the base case.
+
+    Raises:
+        ResultError: if the batch has no such state.
+    """
+    found = pq.read_table(aggregated, columns=[*COLUMNS], filters=[("scenario", "==", scenario)])
+    own = pc.and_(_is(found, "snapshot", snapshot), _is(found, "contingency", contingency))
+    return _there(found.filter(own).to_pandas(), snapshot, contingency, aggregated)
+
+
+def _there(
+    rows: pd.DataFrame, snapshot: str | None, contingency: str | None, result: Path
+) -> pd.DataFrame:
     if rows.empty:
         named = ", ".join(
             f"{what} {name!r}" if name is not None else f"no {what}"
@@ -51,6 +77,11 @@ def read_state(
 
 def _is(part: pa.Table, column: str, value: str | None) -> pa.ChunkedArray:
     return pc.is_null(part[column]) if value is None else pc.equal(part[column], value)
+
+
+def failing(contingency: str | None) -> list[str]:
+    """Return what fails in a contingency, as ``line:12``."""
+    return re.findall(r"[a-z]\w*:\d+", contingency.split(FOLLOWS)[0]) if contingency else []
 
 
 def state_elements(
@@ -78,7 +109,7 @@ def state_elements(
         drawn = elements["element"].isin(["bus", *BRANCHES]).to_numpy()
         out = solved & drawn & expected & np.isnan(value)
     else:
-        failed = re.findall(r"([a-z]\w*):(\d+)", contingency.split(FOLLOWS)[0])
+        failed = [one.split(":") for one in failing(contingency)]
         out = keys.isin([(kind, int(index)) for kind, index in failed])
     told_of: pd.DataFrame = elements.assign(
         min=value, max=value, mean=value, out=out, worst_scenario=scenario, worst_snapshot=None

@@ -67,7 +67,8 @@ class ShownStates:
             table of elements; NaN where there is none, shape (states, elements). Where voltages
             aren't computed a bus that is supplied has 1.
         after: a row for each limit that a contingency breaks: ``scenario``, ``snapshot``,
-            ``contingency``, ``element``, ``id`` and ``value``, percent or p.u.
+            ``contingency``, ``element``, ``id``, ``value`` and the one ``before`` it, percent or
+            p.u.
         before: values as another batch has them in the same states, as ``values``; empty without
             one.
     """
@@ -141,7 +142,7 @@ class StateGathering:
         """Columns of the results that are needed."""
         more = ["lam_p", "p_mw"] if self._optimised else []
         more += ["va_degree"] if self._angles else []
-        more += ["limit"] if len(self._ranked) else []
+        more += ["limit", "before"] if len(self._ranked) else []
         more += ["p_from_mw"] if self._unrated else []
         return ["scenario", "snapshot", "element", "id", "vm_pu", "loading_percent", *SYSTEM, *more]
 
@@ -206,12 +207,12 @@ class StateGathering:
         if not len(table):
             return
         names = ["scenario", "snapshot", "contingency", "element", "id"]
-        rows = table.select([*names, "vm_pu", "loading_percent"]).to_pandas()
+        rows = table.select([*names, "vm_pu", "loading_percent", "before"]).to_pandas()
         rows = rows.astype({"scenario": object, "element": object})
         keys = pd.MultiIndex.from_frame(rows[names[:3]].fillna(""))
         rows = rows[keys.isin(self._ranked)]
         value = rows["vm_pu"].where(rows["element"] == "bus", rows["loading_percent"])
-        self._after.append(rows[names].assign(value=value))
+        self._after.append(rows[names].assign(value=value, before=rows["before"]))
 
     def shown(self) -> dict[str, ShownStates]:
         """Return the states of each grid."""

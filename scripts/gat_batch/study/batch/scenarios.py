@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...on_demand import OnDemand
 from ..scenario import Scenario
+from .counterparts import counterparts
 from .outlines import Outlines
 
 if TYPE_CHECKING:
@@ -118,3 +119,24 @@ class Batch:
                 tag: [one.id for one in self.scenarios if tag in one.tags] for tag in self.compare
             }
         return {name: tuple(ids) for name, ids in found.items()}
+
+    def counterparts(self, groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+        """Return scenarios that differ from one of the first group in nothing but the group.
+
+        Args:
+            groups: as from :attr:`groups`.
+
+        Returns:
+            Name of each other group -> id of each of its scenarios -> id of its counterpart; a
+            group without one for each of its scenarios is left out.
+        """
+        if not groups:
+            return {}
+        wanted = {one for ids in groups.values() for one in ids}
+        known = {one.id: one for one in self.scenarios if one.id in wanted}
+        chosen = [[known[one] for one in ids] for ids in groups.values()]
+        found = {
+            name: counterparts(chosen[0], own, self.compare)
+            for name, own in zip(list(groups)[1:], chosen[1:], strict=True)
+        }
+        return {name: pairs for name, pairs in found.items() if pairs}
