@@ -11,6 +11,7 @@ from ..errors import GatBatchError
 from ..grids import read_grid
 from ..grids.connections import connections_of, read_connections
 from ..model.violations import Limits
+from ..study.batch.scenarios import Members
 from ..study.scenario import BRANCHES
 from .against.comparison import against, compare
 from .groups.comparison import comparison
@@ -99,8 +100,11 @@ class Material:
 
     def _first(self) -> dict[str, Scenario]:
         """Return the first scenario on each grid."""
+        batch = self.plan.batch
+        codes = batch.outlines.codes
+        numbers = sorted(codes.index(code) for code in range(len(batch.outlines.kinds)))
         first: dict[str, Scenario] = {}
-        for scenario in self.plan.batch.scenarios:
+        for scenario in map(batch.scenarios.__getitem__, numbers):
             first.setdefault(self.plan.grid_name(scenario), scenario)
         return first
 
@@ -126,13 +130,18 @@ def read_material(plan: Plan) -> Material:
     folder = plan.summary("report.html").parent
     batch = plan.batch
     groups = batch.groups
-    unkept = frozenset(one.id for one in batch.scenarios if not tells_limits(plan.keep(one)))
+    outlines = batch.outlines
+    silent = outlines.numbers(
+        lambda kind: not tells_limits(json.loads(kind.keep) if kind.keep else plan.config.keep)
+    )
+    unkept = frozenset(outlines.ids[number] for number in silent)
+    naming = Members(batch.scenarios, outlines.numbers(lambda kind: not kind.plain))
     summary = read_summary(
         folder,
         limits,
         groups=groups,
         other=plan.config.against,
-        outages={one.id: one.outages for one in batch.scenarios if one.outages},
+        outages={one.id: one.outages for one in naming if one.outages},
     )
     asked = Asked(batch.question, groups, unkept, batch.counterparts(groups))
     status = json.loads(plan.status.read_text(encoding="utf-8"))
