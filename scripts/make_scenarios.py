@@ -57,6 +57,8 @@ def show(seen: Forecast, *, whole: bool, costs: bool) -> None:
         total = numbered(len(seen.scenarios), "scenario")
         print(f"{total}, {numbered(seen.states, 'state')} to solve")
         print(f"{numbered(seen.table_rows, 'row')} of load and generator tables")
+        for limit in seen.limits:
+            print(f"loads of {limit.grid} up to {limit.factor} times as much ({limit.study})")
         print(f"about {seen.seconds:.2g} s on one core, {seen.size / 1e6:.2g} MB of results")
     else:
         print(f"valid: {numbered(len(seen.scenarios), 'scenario')}")

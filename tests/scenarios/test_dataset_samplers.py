@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from conftest import run_script
 from scipy import stats
 
 from gat_batch.errors import GatBatchError
+from gat_batch.opf.loadability.limit import loadability_limit
 from gat_batch.scenarios.product import make
 
 COUNT = 2000
@@ -92,6 +94,99 @@ def test_the_total_is_uniform_whatever_the_noise(expand):
     assert (tables["p_mw"] / load.to_numpy()).std() > 0.2
     levels = [entry["load_scale"] for entry in entries]
     assert stats.kstest(levels, stats.uniform(0.7, 0.6).cdf).pvalue > 1e-4
+
+
+UP_TO_THE_LIMIT = {
+    "of": "load_scale",
+    "distribution": "uniform",
+    "low": {"loadability": 0.5},
+    "high": {"loadability": 0.98},
+}
+
+
+def made_from(tmp_path, name="out"):
+    return json.loads((tmp_path / name / "made_from.json").read_text())["loadability"]
+
+
+def test_the_total_is_uniform_up_to_a_share_of_what_the_grid_can_serve(expand, tmp_path):
+    entries, _ = expand({"solver": "ac_opf", **drawn(total=UP_TO_THE_LIMIT)})
+    (limit,) = made_from(tmp_path)
+    assert limit["grid"] == "pandapower:case30"
+    assert limit["study"] == "ac_opf"
+    assert limit["factor"] == loadability_limit(pandapower.networks.case30(), "ac_opf")
+    levels = [entry["load_scale"] for entry in entries]
+    uniform = stats.uniform(0.5 * limit["factor"], 0.48 * limit["factor"])
+    assert stats.kstest(levels, uniform.cdf).pvalue > 1e-4
+    again, _ = expand({"solver": "ac_opf", **drawn(total=UP_TO_THE_LIMIT)}, name="again")
+    assert again == entries
+
+
+@pytest.mark.parametrize(
+    ("family", "study"),
+    [
+        ({"solver": "dc_opf"}, "dc_opf"),
+        ({"solver": "ac"}, "ac_opf"),
+        ({"sweep": {"solver": ["dc_opf", "ac_opf"]}}, "ac_opf"),
+        ({"zip": {"solver": ["dc_opf"], "weight": [2]}}, "dc_opf"),
+    ],
+)
+def test_scenarios_of_a_family_have_one_limit_whatever_solves_them(expand, tmp_path, family, study):
+    entries, _ = expand({**family, **drawn(3, total=UP_TO_THE_LIMIT)})
+    assert [one["study"] for one in made_from(tmp_path)] == [study]
+    by_draw = Counter((one["metadata"]["draw"], one["load_scale"]) for one in entries)
+    assert len(by_draw) == 3
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "told"),
+    [
+        ({"load_scale": 1.1}, {}, "load_scale: does not combine"),
+        ({"sweep": {"load_scale": [1, 2]}}, {}, "load_scale: does not combine"),
+        ({}, {"of": "load"}, "goes with load_scale"),
+        ({}, {"low": 3.0}, "ascending order .the loadability limit of pandapower:case30 is 1.03"),
+        ({}, {"high": {"loadability": 0.4}}, "ascending order"),
+        ({}, {"high": {"loadability": 0}}, "loadability: 0 is out of range"),
+        ({}, {"high": "loadability"}, "a share of the loadability limit"),
+    ],
+)
+def test_a_share_of_the_limit_that_means_nothing_is_refused(expand, family, change, told):
+    total = {**UP_TO_THE_LIMIT, **change}
+    with pytest.raises(GatBatchError, match=told):
+        expand({"solver": "ac_opf", **family, **drawn(3, total=total)})
+
+
+def test_a_grid_without_a_limit_is_named(expand, tmp_path):
+    net = pandapower.networks.case9()
+    net.load = net.load.iloc[:0]
+    pandapower.to_json(net, tmp_path / "bare.json")
+    with pytest.raises(GatBatchError, match="is not known: has no loads"):
+        expand(drawn(3, total=UP_TO_THE_LIMIT), grid="bare.json")
+
+
+def test_optima_below_the_limit_exist_and_those_above_are_labels(workspace):
+    near = {**UP_TO_THE_LIMIT, "low": {"loadability": 0.95}, "high": {"loadability": 0.999}}
+    beyond = {**near, "low": {"loadability": 1.001}, "high": {"loadability": 1.05}}
+    families = [
+        {"id": name, "solver": "ac_opf", **drawn(3, total=total)}
+        for name, total in (("near", near), ("beyond", beyond))
+    ]
+    workspace.configure(manifest="study.yaml")
+    workspace.write("study.yaml", {"version": 1, "grid": "pandapower:case9", "scenarios": families})
+    run = workspace.run()
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = workspace.batch / "summary"
+    rows = pq.read_table(folder / "scenarios.parquet", columns=["scenario", "status"]).to_pylist()
+    ended = {(row["scenario"].partition("-")[0], row["status"]) for row in rows}
+    assert ended == {("near", "ok"), ("beyond", "infeasible")}
+    made = run_script("export", "runs/batch/study", "out", "--to", "numpy", cwd=workspace.path)
+    assert made.returncode == 0, made.stderr
+    card = json.loads((workspace.path / "out" / "case9_ac_opf" / "data_card.json").read_text())
+    (limit,) = card["loadability"]
+    assert limit["factor"] == loadability_limit(pandapower.networks.case9(), "ac_opf")
+    assert limit["study"] == "ac_opf"
+    assert "Ipopt" in limit["found"]
+    told = run_script("make_scenarios", "study.yaml", "--expand", cwd=workspace.path)
+    assert f"up to {limit['factor']} times as much (ac_opf)" in told.stdout
 
 
 def zoned(tmp_path):

@@ -53,6 +53,7 @@ def data_card(
         "versions": {"gat-batch": __version__, **solver_versions(samples.solver)},
         "manifest": {"file": plan.config.manifest.name, "sha256": _hash(plan.config.manifest)},
         "seeds": _seeds(plan),
+        "loadability": _limits(plan, grid_hash(plan.grid(samples.first))),
         "counts": {
             "asked": len(states),
             "samples": len(samples.held),
@@ -86,6 +87,16 @@ def _seeds(plan: Plan) -> dict[str, int]:
         if isinstance(entry, dict) and "seed" in entry.get("draws", {})
     }
     return {"": int(document.get("seed", 0)), **families}
+
+
+def _limits(plan: Plan, grid: str) -> list[dict[str, Any]]:
+    """Return the loadability limits of a grid, by its hash, that loads were drawn towards."""
+    known = plan.product.limits if plan.product else ()
+    return [
+        {name: limit[name] for name in ("study", "factor", "found")}
+        for limit in known
+        if limit["grid_hash"] == grid
+    ]
 
 
 def _approximations(grid: DatasetGrid) -> list[str]:

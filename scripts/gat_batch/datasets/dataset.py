@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..plan.plan import Plan
+    from .sample import Sample
     from .sample_arrays import SampleArrays
-    from .samples import Sample, SampleSet
+    from .samples import SampleSet
     from .splits import Splitting
 
 MOST_CELLS = 300_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from .rows.generators import approximated, generators_of
 from .rows.grid_arrays import Branches, grid_arrays
 from .rows.inner_rows import fill_angles
 from .rows.prices import prices_of
+from .sample import Sample
 from .sample_arrays import DcArrays
-from .samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,7 +122,7 @@ class DatasetGrid:
             scenario: any scenario on the grid.
         """
         state = Columns(self.model, State(None, ())), self.model.costs
-        return self._unsolved([Sample(scenario, None, "")], [state])
+        return self._unsolved([Sample((scenario,), 0, scenario.id, None, "")], [state])
 
     def _check(self, values: Values, samples: Sequence[Sample]) -> None:
         """Refuse results that lack rows."""
@@ -138,7 +139,7 @@ class DatasetGrid:
         first = self.grid.bus[self.grid.bus >= 0]
         dark = np.isnan(values["bus", "vm_pu"][:, first]).any(axis=1)
         if dark.any():
-            name = samples[int(np.flatnonzero(dark)[0])].scenario.id
+            name = samples[int(np.flatnonzero(dark)[0])].name
             raise ResultError("has buses without a voltage", file=self.results, scenario=name)
 
     def _voltage(self, values: Values) -> Complexes:
@@ -175,9 +176,10 @@ class DatasetGrid:
 
     def _states(self, samples: Sequence[Sample]) -> Iterator[_State]:
         """Yield what each sample lays over the grid, and its cost curves."""
-        for scenario, own in groupby(samples, key=lambda one: one.scenario):
-            wanted = {one.snapshot for one in own}
-            for state in read_states(self.index, scenario)():
+        for _, own in groupby(samples, key=attrgetter("at")):
+            alike = [*own]
+            wanted = {one.snapshot for one in alike}
+            for state in read_states(self.index, alike[0].scenario)():
                 if state.snapshot in wanted:
                     yield Columns(self.model, state), {**self.model.costs, **state.costs}
 

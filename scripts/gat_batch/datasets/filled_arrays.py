@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .rows.generators import Generators
     from .rows.grid_arrays import Branches, GridArrays
-    from .samples import Sample
+    from .sample import Sample
 
     Complexes = NDArray[np.complex128]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .samples import Sample
+    from .sample import Sample
 
     Reals = NDArray[np.float64]
     Values = dict[tuple[str, str], Reals]
@@ -64,7 +64,7 @@ def result_values(
     again: dict[int, int] = {}
     for at, one in enumerate(samples):
         if one is not None:
-            first = place.setdefault((one.scenario.id, one.snapshot), at)
+            first = place.setdefault((one.name, one.snapshot), at)
             if first != at:
                 again[at] = first
     wanted = pa.array(dict.fromkeys(name for name, _ in place), pa.string())

@@ -17,6 +17,7 @@ from scipy.sparse import linalg
 
 from ..grids.tap_controllers import TABLE
 from ..upstream.pandapower import array_rows, branch_columns, bus_columns, solved_arrays
+from .circuits import circuits_of
 from .nodal_power import AC_ONLY, SIGN, given_power
 from .voltage_units import voltage_units_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
+    from .circuits import Circuits
     from .voltage_units import VoltageUnits
 
     Rows = NDArray[np.int64]
@@ -71,8 +73,7 @@ class AdmittanceModel:
         bus: square; admittance for AC, susceptance for DC, p.u.
         at_from, at_to: the same at either end, one row a live branch.
         bus_shift, branch_shift: injections of phase shifters in p.u., for DC.
-        series: susceptance behind the ratio in p.u. and phase shift in radians of each live branch,
-            of which the angles that solvers start from are made, shape (live, 2).
+        circuits: what live branches are made of.
         shared: what solvers keep for every topology of the grid.
     """
 
@@ -97,7 +98,7 @@ class AdmittanceModel:
     at_to: Any
     bus_shift: Reals
     branch_shift: Reals
-    series: Reals
+    circuits: Circuits
     shared: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
@@ -255,18 +256,10 @@ def admittance_model_of(net: pandapowerNet, *, dc: bool) -> AdmittanceModel:
         open=np.zeros(len(live), bool),
         dead=np.zeros(buses, bool),
         hanging=np.empty((0, 2), np.int64),
-        series=_series(internal["branch"].real),
+        circuits=circuits_of(internal["branch"]),
         span=dict(lookups["branch"]),
         **matrices,
     )
-
-
-def _series(branch: Reals) -> Reals:
-    """Return what a DC power flow makes of live branches (MATPOWER User's Manual, section 3.5)."""
-    tap = np.where(branch[:, br.TAP] == 0, 1.0, branch[:, br.TAP])
-    reactance = branch[:, br.BR_X] * tap
-    susceptance = np.divide(1, reactance, out=np.zeros(len(branch)), where=reactance != 0)
-    return np.column_stack([susceptance, np.radians(branch[:, br.SHIFT])])
 
 
 def _no_load(internal: dict[str, Any]) -> NDArray[np.complex128]:

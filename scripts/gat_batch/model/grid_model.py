@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ class GridModel:
             ``dcline_to`` for DC lines.
         equations: admittance models, or why there are none; filled as they are needed.
         columns: columns of the grid's tables as given, likewise.
+        given: the model of the grid given, of which this one differs in impedances alone; or None.
     """
 
     net: pandapowerNet
@@ -61,6 +62,7 @@ class GridModel:
     position: dict[str, NDArray[np.int64]]
     equations: dict[object, AdmittanceModel | str] = field(default_factory=dict)
     columns: dict[object, NDArray[Any]] = field(default_factory=dict)
+    given: GridModel | None = None
 
     @cached_property
     def costs(self) -> Costs:
@@ -97,6 +99,16 @@ def prepare(net: pandapowerNet) -> GridModel:
         cut_off=cut_off,
         position=_positions(net),
     )
+
+
+def with_own_impedances(model: GridModel, net: pandapowerNet) -> GridModel:
+    """Return the model of a grid that differs from a model's in impedances alone.
+
+    Args:
+        model: the model.
+        net: the other grid.
+    """
+    return replace(model, net=net, equations={}, columns={}, given=model)
 
 
 def _positions(net: pandapowerNet) -> dict[str, NDArray[np.int64]]:

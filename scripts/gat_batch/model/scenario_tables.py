@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,10 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
 
 
 def own_grid(index: ElementIndex, scenario: Scenario) -> pandapowerNet:
-    """Return the grid of a scenario: the one given, or a copy with other impedances.
+    """Return the grid of a scenario: the one given, or one with other impedances.
 
-    What its states lay over it is the same in either.
+    What its states lay over it is the same in either. Tables without impedances of its own are
+    those of the grid given.
 
     Args:
         index: the elements of the grid given.
@@ -71,7 +72,10 @@ def own_grid(index: ElementIndex, scenario: Scenario) -> pandapowerNet:
     placed = place(index, table, faults)
     if faults:
         raise InputErrors(faults)
-    own = deepcopy(net)
-    for (element, column), values in given_columns(net, placed, None).items():
+    own = copy(net)
+    columns = given_columns(net, placed, None)
+    for element in {element for element, _ in columns}:
+        own[element] = net[element].copy()
+    for (element, column), values in columns.items():
         own[element][column] = values
     return own

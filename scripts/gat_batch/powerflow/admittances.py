@@ -14,6 +14,7 @@ from ..model.admittance_model import admittance_model_of, obstacle
 from ..model.state import Change, State, applied
 from ..model.unharmed import run_dc, unharmed
 from ..upstream.pandapower import solved_arrays
+from .impedances.own_equations import with_impedances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +81,24 @@ def cached_admittances(
     shape = {name: value for name, value in options.items() if name in SHAPING}
     key = (solver, dispatched, tuple(sorted(shape.items())))
     if key not in model.equations:
-        model.equations[key] = admittances_of(model.net, solver, shape, dispatched=dispatched)
+        model.equations[key] = _from_given(
+            model, solver, shape, dispatched=dispatched
+        ) or admittances_of(model.net, solver, shape, dispatched=dispatched)
     return model.equations[key]
+
+
+def _from_given(
+    model: GridModel, solver: str, shape: Mapping[str, Any], *, dispatched: bool
+) -> AdmittanceModel | None:
+    """Return equations as they follow from those of the grid given; None if they don't."""
+    if model.given is None:
+        return None
+    given = cached_admittances(model.given, solver, shape, dispatched=dispatched)
+    return (
+        None
+        if isinstance(given, str)
+        else with_impedances(given, model.given.net, model.net, shape)
+    )
 
 
 def admittances_of_state(

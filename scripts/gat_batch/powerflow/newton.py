@@ -166,7 +166,8 @@ def _dc_equations(
     The solver is None if the equations are singular.
     """
     closed = ~admittances.open
-    susceptance, shift = admittances.series[closed].T
+    susceptance = admittances.circuits.susceptance[closed]
+    shift = admittances.circuits.shift[closed]
     start, end = admittances.ends[admittances.live][closed].T
     rows = np.concatenate([start, end, start, end])
     columns = np.concatenate([start, end, end, start])

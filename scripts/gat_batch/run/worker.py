@@ -22,7 +22,7 @@ from ..grids.elements import ElementIndex
 from ..model.contingencies.actions import actions_of
 from ..model.contingencies.every import contingencies_of
 from ..model.criteria import Criteria
-from ..model.grid_model import GridModel
+from ..model.grid_model import GridModel, with_own_impedances
 from ..model.grid_model import prepare as prepare_model
 from ..model.scenario_tables import own_grid, read_states
 from ..model.violations import Limits
@@ -248,7 +248,7 @@ def _run_of(scenario: Scenario) -> Run:
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
     model = _worker.model
     if scenario.impedances is not None:
-        model = prepare_model(own_grid(_worker.index, scenario))
+        model = with_own_impedances(model, own_grid(_worker.index, scenario))
     common = _worker.criteria
     criteria = {"": common}
     if asked is not None:

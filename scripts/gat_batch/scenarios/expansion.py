@@ -21,7 +21,7 @@ from .draws import drawn
 from .injection_factors import KIND_OF, MOST_NAMES, SharedTables, changed
 from .quantities import SCALARS
 from .tables.impedances import impedance_rows
-from .variants import MOST_SCENARIOS, Sources, Variant, safe, variants
+from .variants import MOST_SCENARIOS, Variant, safe, variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .draws import Draws
+    from .named.sources import Sources
     from .specification import Specification
 
 MOST_CELLS = 500_000
@@ -71,12 +72,12 @@ FILES = ("grid", "loads", "gens", "costs", "limits", "impedances", "actions", "s
 
 
 def expand(
-    specification: Specification, out: Path, keep: Callable[[str, str, pa.Table], None]
+    sources: Sources, out: Path, keep: Callable[[str, str, pa.Table], None]
 ) -> dict[str, Any]:
     """Make the scenarios of a specification.
 
     Args:
-        specification: what to make.
+        sources: the specification, with what it names.
         out: folder that the manifest will lie in.
         keep: called with the name, the kind and the rows of each table that the manifest names.
 
@@ -86,7 +87,7 @@ def expand(
     Raises:
         InputErrors: if the specification can't be followed; it holds all faults.
     """
-    sources, tables = Sources(specification), SharedTables(keep)
+    specification, tables = sources.specification, SharedTables(keep)
     faults: list[GatBatchError] = []
 
     def entries() -> Iterator[dict[str, Any]]:

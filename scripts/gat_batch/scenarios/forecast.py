@@ -15,9 +15,10 @@ from ..files.documents import read_document
 from ..files.words import numbered
 from ..model.contingencies.every import contingencies_of
 from ..study.manifest import batch_of
+from .named.sources import Sources
 from .outages.outage_sets import Supply, found
 from .product import MANIFEST, expanded, specified
-from .variants import Sources, variants
+from .variants import variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..study.scenario import Contingencies, Scenario
+    from .loadability import Limit
     from .outages.outage_sets import OutageSet
     from .selection import Elements
     from .specification import Specification
@@ -59,6 +61,7 @@ class Forecast:
         table_rows: rows of the tables.
         seconds: time that one core takes, roughly, in seconds.
         size: space that results and summary take on disk, roughly, in bytes.
+        limits: loadability limits that loads are drawn towards.
         warnings: what may not be intended.
     """
 
@@ -68,6 +71,7 @@ class Forecast:
     table_rows: int
     seconds: float
     size: float
+    limits: tuple[Limit, ...]
     warnings: tuple[str, ...]
 
 
@@ -98,7 +102,7 @@ def forecast(file: Path) -> Forecast:
 
     # As if it were written next to the specification, so that paths stay as they are.
     folder = file.parent
-    batch = batch_of(expanded(specification, folder, keep), folder / MANIFEST)
+    batch = batch_of(expanded(sources, folder, keep), folder / MANIFEST)
     families = {
         family.id: sum(variant.count for variant in variants(specification, sources, family))
         for family in specification.families
@@ -120,7 +124,10 @@ def forecast(file: Path) -> Forecast:
         warnings += _island_warnings(_outages_on(batch.scenarios, alone, file), alone)
     else:
         warnings.append("several grids: balances and islands were not looked at")
-    return Forecast(families, batch.scenarios, states, table_rows, seconds, size, tuple(warnings))
+    limits = tuple(sources.limits)
+    return Forecast(
+        families, batch.scenarios, states, table_rows, seconds, size, limits, tuple(warnings)
+    )
 
 
 def _snapshots(table: pa.Table) -> dict[str, int]:

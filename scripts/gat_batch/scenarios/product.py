@@ -13,7 +13,7 @@ import json
 import os
 import re
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import __version__
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ..errors import GatBatchError
     from ..study.injections import Kind
+    from .named.sources import Sources
     from .specification import Specification
 
 FORMAT = 1
@@ -55,6 +56,7 @@ class Product:
         digest: hash of all that it is made from.
         pending: whether it is yet to be written.
         tables: table that is yet to be written -> scenario -> hash of its rows.
+        limits: records of the loadability limits that its loads were drawn towards.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Product:
     digest: str
     pending: bool = False
     tables: Mapping[Path, Mapping[str, str]] = field(default_factory=dict)
+    limits: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def manifest(self) -> Path:
@@ -120,8 +123,7 @@ def read_product(specification: Path, folder: Path) -> Product:
     if record is None:
         hint = "start the run again, which makes them"
         raise SpecificationError("has no scenarios made", file=specification, hint=hint)
-    inputs = tuple(specification.parent / name for name in record["inputs"])
-    return Product(folder, inputs, tuple(record["tables"]), record["digest"])
+    return _recorded(folder, record, specification.parent)
 
 
 def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]:
@@ -140,14 +142,14 @@ def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]
     """
     specification = specified(document, file)
     names, digest = _origin(specification, folder)
-    inputs = tuple(specification.path(name) for name in names)
     record = _record(folder)
     if record is not None and record["digest"] == digest:
-        product = Product(folder, inputs, tuple(record["tables"]), digest)
+        product = _recorded(folder, record, file.parent)
         if all(path.is_file() for path in product.outputs):
             return read_with_lines(product.manifest, "scenarios"), product
     from ..files.shared_rows import digests_of
     from ..study.injection_tables import shared_table
+    from .named.sources import Sources
 
     tables: dict[Path, dict[str, str]] = {}
 
@@ -158,9 +160,17 @@ def plan_product(document: Any, file: Path, folder: Path) -> tuple[Any, Product]
         else:
             tables[path] = digests_of(table, path)
 
-    manifest = expanded(specification, folder, keep)
-    written = tuple(path.name for path in tables)
-    return manifest, Product(folder, inputs, written, digest, pending=True, tables=tables)
+    manifest = expanded(sources := Sources(specification), folder, keep)
+    written = [path.name for path in tables]
+    record = {"digest": digest, "inputs": names, "tables": written, "loadability": sources.records}
+    return manifest, replace(_recorded(folder, record, file.parent), pending=True, tables=tables)
+
+
+def _recorded(folder: Path, record: Mapping[str, Any], parent: Path) -> Product:
+    """Return the product that a record tells of, in a folder, of a specification's folder."""
+    inputs = tuple(parent / name for name in record["inputs"])
+    tables, limits = tuple(record["tables"]), tuple(record["loadability"])
+    return Product(folder, inputs, tables, record["digest"], limits=limits)
 
 
 def make(file: Path, folder: Path) -> int:
@@ -178,8 +188,10 @@ def make(file: Path, folder: Path) -> int:
     """
     import pyarrow.parquet as pq
 
-    specification = specified(read_document(file), file)
-    names, digest = _origin(specification, folder)
+    from .named.sources import Sources
+
+    sources = Sources(specified(read_document(file), file))
+    names, digest = _origin(sources.specification, folder)
     written: list[str] = []
     try:
         with ExitStack() as tables:
@@ -190,10 +202,11 @@ def make(file: Path, folder: Path) -> int:
                 path = tables.enter_context(_replaced(folder / name))
                 pq.write_table(table, path, compression="zstd")
 
-            manifest = expanded(specification, folder, keep)
+            manifest = expanded(sources, folder, keep)
             # Without a record, files that are new only in part are taken for no product.
             (folder / RECORD).unlink(missing_ok=True)
-        _write(folder, manifest, {"digest": digest, "inputs": names, "tables": written})
+        made_from = {"digest": digest, "inputs": names, "tables": written}
+        _write(folder, manifest, made_from | {"loadability": sources.records})
     except OSError as error:
         what = f"can't be written: {error.strerror}"
         raise SpecificationError(what, file=error.filename or folder) from None
@@ -229,13 +242,11 @@ def specified(document: Any, file: Path) -> Specification:
     return read_specification(document, file, read_schema("scenario_specification"))
 
 
-def expanded(
-    specification: Specification, folder: Path, keep: Callable[[str, str, pa.Table], None]
-) -> Any:
+def expanded(sources: Sources, folder: Path, keep: Callable[[str, str, pa.Table], None]) -> Any:
     """Make the manifest of a specification, and check it like one that people write.
 
     Args:
-        specification: what to make.
+        sources: the specification, with what it names.
         folder: where the manifest lies, or will lie.
         keep: called with the name, the kind and the rows of each table.
 
@@ -244,8 +255,8 @@ def expanded(
     """
     from .expansion import expand
 
-    manifest = expand(specification, folder, keep)
-    faults = list(content_faults(manifest, specification.file))
+    manifest = expand(sources, folder, keep)
+    faults = list(content_faults(manifest, sources.specification.file))
     if faults:
         raise InputErrors(faults)
     return manifest
@@ -273,7 +284,7 @@ def _record(folder: Path) -> dict[str, Any] | None:
     """Read the record of what a product was made from; return None if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {key: record[key] for key in ("digest", "inputs", "tables")}
+        return {key: record[key] for key in ("digest", "inputs", "tables", "loadability")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

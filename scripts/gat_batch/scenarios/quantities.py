@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
 from ..files.words import nearest
+from .loadability import shares
 from .tables.impedances import BRANCHES
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
         What is wrong, the key at fault and a hint, the last two if there are any.
     """
     of = quantity["of"]
+    if of != "load_scale":
+        for key in shares(quantity):
+            yield "is a share of what all loads can be scaled by", key, "it goes with load_scale"
     if "rate" in quantity:
         yield from _outage_faults(quantity)
         return
@@ -75,6 +79,27 @@ def quantity_faults(quantity: Mapping[str, Any], scales: Mapping[str, Any]) -> I
         yield f"there is no scale {name!r}", "of", nearest(name, scales) if scales else None
     yield from _misplaced(quantity, scalar=scalar)
     yield from _distribution_faults(quantity)
+
+
+def combination_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Find keys of a family that say what its random quantities say already.
+
+    Args:
+        values: the keys.
+
+    Yields:
+        What is wrong, the key at fault and a hint.
+    """
+    random = values.get("draws", {}).get("random", {}).values()
+    given = {*values, *values.get("sweep", {}), *values.get("zip", {})}
+    if "impedances" in given and any("impedance" in one for one in random):
+        what = "does not combine with impedances that are drawn"
+        yield what, "impedances", "keep one of the two"
+    if "costs" in given and any(one["of"] == "cost" for one in random):
+        yield "does not combine with costs that are drawn", "costs", "keep one of the two"
+    if "load_scale" in given and any(True for one in random for _ in shares(one)):
+        what = "does not combine with loads that are drawn up to the loadability limit"
+        yield what, "load_scale", "leave it out, as the limit is one of the loads as given"
 
 
 def _misplaced(quantity: Mapping[str, Any], *, scalar: bool) -> Iterator[_Fault]:
@@ -149,9 +174,20 @@ def _distribution_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
     curve = [key for key in ("cut_in", "rated", "cut_out") if key in quantity]
     if kind == "weibull" and 0 < len(curve) < 3:
         yield "is only a part of a power curve", curve[0], "it takes cut_in, rated and cut_out"
-    ordered = ("low", "mode", "high") if kind == "triangular" else ("low", "high")
+    yield from order_faults(quantity)
+
+
+def order_faults(quantity: Mapping[str, Any]) -> Iterator[_Fault]:
+    """Find bounds of a random quantity that are not in ascending order.
+
+    Of those that are shares of a limit nothing is known before it is found. Yields as
+    :func:`quantity_faults` does.
+    """
+    triangular = quantity.get("distribution") == "triangular"
+    ordered = ("low", "mode", "high") if triangular else ("low", "high")
+    unknown = {*shares(quantity)}
     for keys in (ordered, ("cut_in", "rated", "cut_out")):
-        numbers = [quantity[key] for key in keys if key in quantity]
+        numbers = [quantity[key] for key in keys if key in quantity and key not in unknown]
         if numbers != sorted(numbers) or (len(numbers) > 1 and numbers[0] == numbers[-1]):
             yield f"{', '.join(keys)} are not in ascending order", keys[0], None
 

@@ -18,8 +18,7 @@ from ..files.words import nearest
 from ..study.con_files import subsystem_file
 from .gat_scenarios import translated
 from .outages.outage_sets import set_faults
-from .quantities import quantity_faults
-from .tables.costs import COST
+from .quantities import combination_faults, quantity_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -223,15 +222,7 @@ def _family_faults(specification: Specification, family: Family) -> Iterator[Gat
     for name, quantity in values.get("draws", {}).get("random", {}).items():
         for what, field, hint in quantity_faults(quantity, scales):
             yield fault(what, ".".join(filter(None, ["draws.random", name, field])), hint)
-    random = values.get("draws", {}).get("random", {}).values()
-    if any("impedance" in one for one in random) and (
-        "impedances" in values or "impedances" in values.get("sweep", {})
-    ):
-        what = "does not combine with impedances that are drawn"
-        yield fault(what, "impedances", "keep one of the two")
-    drawn = {one["of"] for one in random}
-    if COST in drawn and ("costs" in values or "costs" in values.get("sweep", {})):
-        yield fault("does not combine with costs that are drawn", "costs", "keep one of the two")
+    yield from (fault(what, key, hint) for what, key, hint in combination_faults(values))
     for key, kinds in (("loads", ("load",)), ("gens", ("gen", "sgen"))):
         if key in values and _changes(specification, family, kinds):
             what = "does not combine with other changes of the same elements"

@@ -3,75 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import GatBatchError
+from ..errors import GatBatchError, SpecificationError
 from ..files.times import chosen_times, time_name
-from ..grids import grid_ref, read_grid
 from .injection_factors import Factors, dispatch_of
+from .loadability import bounded, shares, study_of
 from .outages.outage_sets import found, outage_sets
 from .outages.random_sets import RandomSets
-from .profiles import Profiles, profile_factors, read_profiles
-from .quantities import INJECTIONS
+from .profiles import profile_factors
+from .quantities import INJECTIONS, order_faults
 from .sampling import Design, Quantity, quantity_on
-from .selection import Elements, read_tags
-from .tables.costs import COST, CostCurves, cost_curves
+from .tables.costs import COST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .named.sources import Sources
     from .outages.outage_sets import OutageSet
+    from .selection import Elements
     from .specification import Family, Specification
+    from .tables.costs import CostCurves
 
 MOST_SCENARIOS = 1_000_000
 """Most scenarios of one specification."""
-
-
-@dataclass
-class Sources:
-    """The grids, profiles and tags that a specification names, each read once and only if needed.
-
-    Attributes:
-        specification: what names them.
-    """
-
-    specification: Specification
-    _elements: dict[str, Elements] = field(default_factory=dict)
-    _curves: dict[str, CostCurves] = field(default_factory=dict)
-    _profiles: dict[str, Profiles] = field(default_factory=dict)
-
-    @cached_property
-    def tags(self) -> Mapping[str, Any]:
-        """Tag -> type -> indices or names of elements."""
-        tags = self.specification.element_tags
-        return read_tags(self.specification.path(tags)) if isinstance(tags, str) else tags
-
-    def elements(self, grid: str) -> Elements:
-        """Return the elements of a grid, given by its reference."""
-        if grid not in self._elements:
-            try:
-                net = read_grid(grid_ref(grid, self.specification.file.parent))
-            except GatBatchError as fault:
-                raise fault.at(field="grid") from None
-            self._elements[grid] = Elements(net, self.tags)
-        return self._elements[grid]
-
-    def cost_curves(self, grid: str) -> CostCurves:
-        """Return the cost curves of a grid, given by its reference."""
-        if grid not in self._curves:
-            self._curves[grid] = cost_curves(self.elements(grid))
-        return self._curves[grid]
-
-    def profiles(self, name: str) -> Profiles:
-        """Return the profiles of a file, given by its name."""
-        if name not in self._profiles:
-            self._profiles[name] = read_profiles(self.specification.path(name))
-        return self._profiles[name]
 
 
 @dataclass(frozen=True)
@@ -93,11 +53,14 @@ class Variant:
     sources: Sources
 
     @property
+    def grid(self) -> str:
+        """The reference to its grid."""
+        return str(self.values.get("grid", self.specification.top.get("grid")))
+
+    @property
     def elements(self) -> Elements:
         """The elements of its grid."""
-        return self.sources.elements(
-            str(self.values.get("grid", self.specification.top.get("grid")))
-        )
+        return self.sources.elements(self.grid)
 
     @cached_property
     def times(self) -> tuple[str, ...]:
@@ -196,9 +159,7 @@ class Variant:
     @cached_property
     def cost_curves(self) -> CostCurves:
         """The cost curves of its grid."""
-        return self.sources.cost_curves(
-            str(self.values.get("grid", self.specification.top.get("grid")))
-        )
+        return self.sources.cost_curves(self.grid)
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -215,10 +176,22 @@ class Variant:
                 on_branches = "rate" in entry or "impedance" in entry
                 parameter = entry["of"] not in INJECTIONS and not on_branches
                 elements = None if parameter else self.elements
-                result.append(quantity_on(elements, name, entry, folder))
+                result.append(quantity_on(elements, name, self._bounded(entry), folder))
             except GatBatchError as fault:
                 raise fault.at(field=f"draws.random.{name}") from None
         return tuple(result)
+
+    def _bounded(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a random quantity with numbers in place of shares of the loadability limit."""
+        if not any(shares(entry)):
+            return entry
+        study = study_of(self.values, self.specification.top.get("solver", "dc"))
+        limit = self.sources.limit(self.grid, study)
+        result = bounded(entry, limit)
+        for what, _, _ in order_faults(result):
+            hint = f"the loadability limit of {self.grid} is {limit.factor}"
+            raise SpecificationError(what, hint=hint)
+        return result
 
     @cached_property
     def design(self) -> Design | None:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..dataset_grid import DatasetGrid
+    from ..sample import Sample
     from ..sample_arrays import SampleArrays
-    from ..samples import Sample
     from .hdf5_arrays import Stored
     from .pglearn_values import Values
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..sample import Sample
     from ..sample_arrays import SampleArrays
-    from ..samples import Sample
 
     Values = dict[str, NDArray[Any]]
 

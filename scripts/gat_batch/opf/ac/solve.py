@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import casadi
@@ -92,10 +92,73 @@ def solve_ac_opf(
         start = before
     elif before is not None and len(before) + len(ties.low) == len(start):
         start = np.concatenate([before, ties.start])
+    end = run_ipopt(program, start, given, (x_low, x_high, low, high), ipopt)
+    if end.success and end.residual <= LARGEST_RESIDUAL:
+        tied = end.value[len(end.value) - len(ties.low) :]
+        common = Optimum(
+            "ok",
+            end.iterations,
+            residual=end.residual,
+            engine=IPOPT,
+            start=end.value,
+            tied=tied,
+        )
+        return _optima(snapshots, form, (end.value, end.reduced, end.dual), common)
+    status: Status = "infeasible" if end.verdict == LOCALLY_INFEASIBLE else "not_converged"
+    return [Optimum(status, end.iterations, end.reason, IPOPT) for _ in snapshots]
+
+
+@dataclass(frozen=True)
+class End:
+    """Where Ipopt ended.
+
+    Attributes:
+        success: whether it says that this is an optimum.
+        verdict: what it says.
+        iterations: number of steps.
+        value: the variables.
+        reduced: multipliers of their bounds.
+        dual: multipliers of the rows.
+        residual: how far all this is from the conditions of an optimum, as
+            :func:`gat_batch.opf.optimum.residual_of` tells.
+    """
+
+    success: bool
+    verdict: str
+    iterations: int
+    value: Reals
+    reduced: Reals
+    dual: Reals
+    residual: float
+
+    @property
+    def reason(self) -> str:
+        """Why it is no optimum, for people."""
+        if self.success:
+            return f"Ipopt: the conditions of an optimum are off by {self.residual:.1e}"
+        return f"Ipopt: {self.verdict}"
+
+
+def run_ipopt(
+    program: Program,
+    start: Reals,
+    given: Reals,
+    limits: tuple[Reals, Reals, Reals, Reals],
+    ipopt: Mapping[str, Any] | None = None,
+) -> End:
+    """Minimise a program.
+
+    Args:
+        program: the program.
+        start: its variables where Ipopt starts.
+        given: its parameters.
+        limits: lower and upper bounds of the variables, then of the rows.
+        ipopt: options of Ipopt in which it differs from the usual ones.
+    """
+    x_low, x_high, low, high = limits
     solver = program.with_options(ipopt or {})
     found = solver(x0=start, p=given, lbx=x_low, ubx=x_high, lbg=low, ubg=high)
     stats = solver.stats()
-    iterations = int(stats["iter_count"])
     value, reduced, dual = (np.array(found[name]).ravel() for name in ("x", "lam_x", "lam_g"))
     gradient, objective, rows = (
         np.array(part).ravel() for part in program.conditions(value, given, dual)
@@ -110,17 +173,8 @@ def solve_ac_opf(
         ),
         objective=float(objective[0]),
     )
-    if stats["success"] and residual <= LARGEST_RESIDUAL:
-        tied = value[len(value) - len(ties.low) :]
-        common = Optimum("ok", iterations, residual=residual, engine=IPOPT, start=value, tied=tied)
-        return _optima(snapshots, form, (value, reduced, dual), common)
-    status: Status = (
-        "infeasible" if stats["return_status"] == LOCALLY_INFEASIBLE else "not_converged"
-    )
-    reason = f"Ipopt: {stats['return_status']}"
-    if stats["success"]:
-        reason = f"Ipopt: the conditions of an optimum are off by {residual:.1e}"
-    return [Optimum(status, iterations, reason, IPOPT) for _ in snapshots]
+    success, verdict = bool(stats["success"]), str(stats["return_status"])
+    return End(success, verdict, int(stats["iter_count"]), value, reduced, dual, residual)
 
 
 def _kept(dispatch: Dispatch, form: Form, ties: Ties, count: int) -> Program:

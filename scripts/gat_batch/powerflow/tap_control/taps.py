@@ -37,12 +37,15 @@ class TapModel:
         model: the model, with no state laid over its network.
         given: the equations of the grid as given.
         options: solver options.
+
+    Attributes:
+        model: the model.
     """
 
     def __init__(
         self, model: GridModel, given: AdmittanceModel, options: Mapping[str, Any]
     ) -> None:
-        self._model, self._given = model, given
+        self.model, self._given = model, given
         self._options = {name: value for name, value in options.items() if name in SHAPING}
         self._known: dict[tuple[str, int, float], NDArray[np.complex128]] = {}
         self._places = {
@@ -103,14 +106,14 @@ class TapModel:
         if not missing:
             return
         columns = {
-            element: self._model.net[element]["tap_pos"].to_numpy(float, copy=True)
+            element: self.model.net[element]["tap_pos"].to_numpy(float, copy=True)
             for element, _ in missing
         }
         for (element, position), tap in missing.items():
             columns[element][position] = tap
         changes = tuple(Change(element, "tap_pos", column) for element, column in columns.items())
-        with applied(self._model.net, State(None, changes)):
-            posed = admittances_of(self._model.net, "ac", {**self._options, **LITTLE})
+        with applied(self.model.net, State(None, changes)):
+            posed = admittances_of(self.model.net, "ac", {**self._options, **LITTLE})
         if isinstance(posed, str) or not np.array_equal(posed.live, self._given.live):
             raise ArithmeticError("taps change which branches there are")
         blocks = branch_admittances(posed)
@@ -127,9 +130,9 @@ def tap_model_of(model: GridModel, options: Mapping[str, Any]) -> TapModel:
     given = cached_admittances(model, "ac", options)
     if isinstance(given, str):
         raise TypeError(given)
-    if "tap model" not in given.shared:
-        given.shared["tap model"] = TapModel(model, given, options)
-    kept: TapModel = given.shared["tap model"]
+    kept: TapModel | None = given.shared.get("tap model")
+    if kept is None or kept.model is not model:
+        kept = given.shared["tap model"] = TapModel(model, given, options)
     return kept
 
 
