@@ -45,8 +45,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: the worker that tests SLURM mostly waits for its jobs."""
-    return (os.cpu_count() or 1) + 1
+    """Three more than there are cores: tests of SLURM, of retries and of kills mostly wait."""
+    return (os.cpu_count() or 1) + 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
