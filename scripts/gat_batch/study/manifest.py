@@ -40,6 +40,16 @@ NAMING = frozenset(
 )
 """Keys of a scenario that may name tables, or elements of its grid."""
 
+TABLES = {
+    "loads": "load_rows",
+    "gens": "gen_rows",
+    "costs": "cost_rows",
+    "limits": "",
+    "impedances": "impedance_rows",
+}
+"""Keys of a scenario that name tables, and the field of :class:`Scenario` for those of their rows
+that are meant."""
+
 LABELS = ("id", "grid", "weight", "tags", "description", "metadata")
 """Keys of a scenario that its result is labelled with."""
 
@@ -159,15 +169,21 @@ def without_faulty(document: Any, faults: Sequence[GatBatchError]) -> dict[str, 
     return {**document, "scenarios": entries} if entries else None
 
 
-def _contingencies(entry: Any, folder: Path, categories: Mapping[str, Any]) -> Contingencies | None:
-    if entry is None:
+def _contingencies(
+    entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path
+) -> Contingencies | None:
+    given = contingencies_of_entry(entry, document)
+    if given is None:
         return None
+    categories = {**document.get("categories", {}), **entry.get("categories", {})}
     judged = tuple(_category(name, by, folder) for name, by in categories.items())
-    if isinstance(entry, list):
-        parts = tuple(_some_contingencies(part, folder, judged) for part in entry)
+    if isinstance(given, list):
+        parts = tuple(_some_contingencies(part, folder, judged) for part in given)
         screens = {part.screen for part in parts}
-        return Contingencies(parts=parts, screen=next(iter(screens)), categories=judged)
-    return _some_contingencies(entry, folder, judged)
+        asked = Contingencies(parts=parts, screen=next(iter(screens)), categories=judged)
+    else:
+        asked = _some_contingencies(given, folder, judged)
+    return _with_consequences(asked, {**document, **entry}, folder)
 
 
 def _category(name: str, by: Mapping[str, Any], folder: Path) -> Category:
@@ -187,11 +203,9 @@ def _category(name: str, by: Mapping[str, Any], folder: Path) -> Category:
 
 
 def _with_consequences(
-    asked: Contingencies | None, given: Mapping[str, Any], folder: Path
-) -> Contingencies | None:
+    asked: Contingencies, given: Mapping[str, Any], folder: Path
+) -> Contingencies:
     """Add what follows contingencies: a cascade, or remedial actions."""
-    if asked is None:
-        return None
     if given.get("cascade"):
         asked = replace(asked, cascade=Cascade(**given["cascade"]))
     actions = given.get("actions")
@@ -227,25 +241,16 @@ def _some_contingencies(
 
 
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
-    def table(key: str) -> Path | None:
-        named = _table(entry.get(key))[0]
-        return None if named is None else named_file(folder, named)
-
+    # Few of a million have any of these: asking for each of them takes longer than all the rest.
+    named = [key for key in TABLES if entry.get(key) is not None]
+    tables: dict[str, Any] = {key: named_file(folder, _table(entry[key])[0]) for key in named}
+    tables |= {TABLES[key]: _table(entry[key])[1] for key in named if TABLES[key]}
     return Scenario(
         id=entry["id"],
         grid=entry.get("grid") or document["grid"],
         solver=solver_of(entry, document),
         timeout_secs=timeout_of(entry, document),
         options=options_of(entry, document),
-        loads=table("loads"),
-        gens=table("gens"),
-        load_rows=_table(entry.get("loads"))[1],
-        gen_rows=_table(entry.get("gens"))[1],
-        costs=table("costs"),
-        cost_rows=_table(entry.get("costs"))[1],
-        limits=table("limits"),
-        impedances=table("impedances"),
-        impedance_rows=_table(entry.get("impedances"))[1],
         time_slices=entry.get("time_slices"),
         keep=keep_of(entry, document),
         load_scale=float(entry.get("load_scale", 1)),
@@ -253,23 +258,16 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         outages=tuple(
             Outage(outage["type"], _element_id(outage["id"])) for outage in entry.get("outages", ())
         ),
-        contingencies=_with_consequences(
-            _contingencies(
-                contingencies_of_entry(entry, document),
-                folder,
-                {**document.get("categories", {}), **entry.get("categories", {})},
-            ),
-            {**document, **entry},
-            folder,
-        ),
+        contingencies=_contingencies(entry, document, folder),
         weight=float(entry.get("weight", 1)),
         tags=tuple(entry.get("tags", ())),
         description=entry.get("description", ""),
         metadata=entry.get("metadata", {}),
+        **tables,
     )
 
 
-def _table(entry: Any) -> tuple[str | None, str | None]:
+def _table(entry: Any) -> tuple[str, str | None]:
     """Return the name of a table, and which of its rows are meant, if not all."""
     return (entry["file"], entry["rows"]) if isinstance(entry, dict) else (entry, None)
 
