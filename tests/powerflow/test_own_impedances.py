@@ -6,12 +6,14 @@ from copy import copy, deepcopy
 
 import numpy as np
 import pandapower
+import pandapower.control
 import pandapower.networks
 import pandas as pd
 import pytest
 from power_flow_studies import assert_same
 
 from gat_batch.grids.bundled import read_bundled
+from gat_batch.grids.pandapower_json import read_json
 from gat_batch.model.grid_model import prepare, with_own_impedances
 from gat_batch.model.state import Change, State
 from gat_batch.powerflow import admittances
@@ -169,3 +171,24 @@ def test_impedances_that_follow_from_taps_are_left_to_pandapower(posed):
     net = deepcopy(own)
     pandapower.runpp(net, tolerance_mva=1e-10)
     assert_same(found, net, "ac")
+
+
+def test_taps_that_hold_voltages_are_those_of_each_grid(tmp_path):
+    net = pandapower.networks.mv_oberrhein()
+    for index in net.trafo.index:
+        pandapower.control.DiscreteTapControl(net, int(index), 1.0, 1.02, side="lv")
+    pandapower.to_json(net, tmp_path / "net.json")
+    model = prepare(read_json(tmp_path / "net.json"))
+    options = {"tap_control": True}
+    given = solve(model, State(None, ()), "ac", options)
+    for seed in range(2):
+        own = changed(model.net, seed=seed)
+        found = solve(with_own_impedances(model, own), State(None, ()), "ac", options)
+        wanted = solve(prepare(deepcopy(own)), State(None, ()), "ac", options)
+        assert found.engine == wanted.engine != "pandapower"
+        for element in ("bus", "line", "trafo"):
+            for name, values in wanted.elements[element].items():
+                ours = found.elements[element][name]
+                np.testing.assert_allclose(ours, values, rtol=1e-7, atol=1e-6)
+    again = solve(model, State(None, ()), "ac", options)
+    np.testing.assert_array_equal(again.elements["bus"]["vm_pu"], given.elements["bus"]["vm_pu"])
