@@ -53,7 +53,14 @@ def counterparts(
 
 
 def _columns(scenarios: Sequence[Scenario]) -> dict[str, list[Hashable]]:
-    return {name: [_counted(getattr(one, name)) for one in scenarios] for name in FIELDS}
+    """Return field -> its value in each scenario; equal values are kept once."""
+    columns: dict[str, list[Hashable]] = {name: [] for name in FIELDS}
+    seen: dict[Hashable, Hashable] = {}
+    for one in scenarios:
+        for name, values in columns.items():
+            value = _counted(getattr(one, name))
+            values.append(seen.setdefault((name, value), value))
+    return columns
 
 
 def _labels(scenario: Scenario, compare: tuple[str, ...] | str) -> Hashable:
@@ -65,8 +72,7 @@ def _labels(scenario: Scenario, compare: tuple[str, ...] | str) -> Hashable:
 
 def _counted(value: Any) -> Hashable:
     """Return a value that can be counted in place of one."""
-    if value is None or isinstance(value, str | int | float):
-        return value
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True)
-    return repr(value)
+    hashable: Hashable = value
+    return hashable
