@@ -100,3 +100,7 @@ def test_a_failed_run_raises_and_can_be_resumed(study, monkeypatch):
     assert (status.completed, status.total, status.active) == (3, 3, False)
     assert again.to_arrow(columns=["scenario"]).num_rows == len(again.to_pandas())
     assert list(again.to_pandas("scenarios")["scenario"]) == ["base", "peak", "line-7-out"]
+    with pytest.raises(ResultError, match="did you mean 'scenarios'"):
+        again.to_pandas("scenaros")
+    with pytest.raises(ResultError, match="run the batch first"):
+        BatchJob.powerflow("study/study.json", name="never").to_pandas("scenarios")

@@ -13,11 +13,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import pyarrow.parquet as pq
 
 from .errors import ManifestError, ResultError
+from .files.words import nearest
 from .files.workflow_files import ROOT
 from .plan.fingerprints import forget_files
 from .run.monitor import BatchStatus, batch_status, read_status
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["scenarios", "elements", "contingencies", "overloads", "categories", "remedies"]
 Table = Literal["aggregated_results", Kind]
-
 
 __all__ = ["BatchJob", "BatchStatus", "execute"]
 
@@ -118,12 +118,8 @@ class BatchJob:
         job = cls({**settings, "manifest": str(manifest)}, max_workers)
         for scenario in job._plan().batch.scenarios:
             if scenario.solver not in solvers:
-                raise ManifestError(
-                    f"{scenario.solver} is no study for BatchJob.{call}",
-                    file=manifest,
-                    scenario=scenario.id,
-                    field="solver",
-                )
+                what = f"{scenario.solver} is no study for BatchJob.{call}"
+                raise ManifestError(what, file=manifest, scenario=scenario.id, field="solver")
         return job
 
     def _plan(self) -> Plan:
@@ -195,7 +191,9 @@ class BatchJob:
         try:
             return pq.read_table(path, filters=filters, columns=columns, partitioning=None)
         except FileNotFoundError:
-            raise ResultError("no such file", file=path, hint="run the batch first") from None
+            known = list(get_args(Table))
+            hint = "run the batch first" if table in known else nearest(table, known)
+            raise ResultError("no such file", file=path, hint=hint) from None
 
     def to_pandas(
         self, table: Table = "aggregated_results", *, filters: Any = None, columns: Any = None

@@ -250,6 +250,8 @@ def test_a_study_with_actions(workspace):
     workspace.write("manifest.json", manifest)
     run = workspace.run()
     assert run.returncode == 0, run.stderr
+    assert "summary/categories.parquet  " in run.stderr
+    assert "summary/remedies.parquet  " in run.stderr
     rows = pd.read_parquet(workspace.result("one"))
     names = rows.loc[rows["element"] == "system", "contingency"].dropna().tolist()
     assert names.index(f"line:{lost}|drop") == names.index(f"line:{lost}") + 1

@@ -590,6 +590,8 @@ def test_a_batch_on_a_psse_case(workspace):
     assert any("2-switched-1" in sentence for sentence in sentences)
     log = next(workspace.batch.glob("logs/solve_*.log")).read_text()
     assert "approximated: load 2-1" in log
+    assert "  approximated in case.raw: " in run.stderr
+    assert f"{len(sentences) - 1} more sentence" in run.stderr
     flows = {
         name: pd.read_parquet(workspace.result(name)).query("element == 'line' and name == '1-2-1'")
         for name in ("plain", "out", "less")

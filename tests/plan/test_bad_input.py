@@ -166,7 +166,17 @@ CASES = {
     "contingencies that don't say which": (
         manifest(contingencies={"types": ["line"]}),
         {},
-        ["'a'", "contingencies", "depth, rules, sequence, sets", "none of them"],
+        ["'a'", "contingencies", "depth, rules, sequence, sets", "none of them (depth 1 is one"],
+    ),
+    "contingencies of a list that don't say which": (
+        manifest(contingencies=["n-1", {"types": ["line"]}]),
+        {},
+        ["'a'", "contingencies: entry 2 of the list: one of depth, rules"],
+    ),
+    "contingencies of a list with a misspelt key": (
+        manifest(contingencies=["n-1", {"depht": 1}]),
+        {},
+        ["contingencies.1.depht: unknown key (did you mean 'depth'?)"],
     ),
     "contingencies in two ways": (
         manifest(contingencies={"depth": 1, "rules": ["P1"]}),

@@ -28,6 +28,9 @@ def test_last_lines_count_contingencies_and_folders_left_behind(workspace):
         "8 of 28 contingencies without convergence, 20 islanded"
     ) in told
     assert "no longer has" not in told
+    assert "summary/overloads.parquet  " in told
+    assert "categories.parquet" not in told
+    assert "remedies.parquet" not in told
 
     told = last_lines(workspace, content | {"scenarios": [strained]})
     assert "1 of 1 scenario solved, 0 of them without convergence, 0 failed\n" in told

@@ -142,12 +142,21 @@ def _of_the_form_meant(error: ValidationError) -> list[ValidationError]:
     forms: dict[Any, list[ValidationError]] = {}
     for one in error.context or ():
         forms.setdefault(one.schema_path[0], []).append(one)
-    fitting = [
-        errors
-        for errors in forms.values()
-        if not any(one.validator in ("type", "const") and not one.relative_path for one in errors)
-    ]
+    fitting = [errors for errors in forms.values() if not any(map(_of_another_type, errors))]
     return fitting[0] if len(fitting) == 1 else []
+
+
+def _of_another_type(error: ValidationError) -> bool:
+    """Return whether the value itself is not of the type wanted, nor of any that is allowed."""
+    if error.relative_path:
+        return False
+    if error.validator == "anyOf":
+        forms: dict[Any, bool] = {}
+        for one in error.context or ():
+            form = one.schema_path[0]
+            forms[form] = forms.get(form, False) or _of_another_type(one)
+        return all(forms.values())
+    return error.validator in ("type", "const")
 
 
 def scenario_name(entry: Any, position: int) -> str:

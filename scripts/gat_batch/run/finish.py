@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..files.parquet_footer import read_fingerprint
-from ..files.words import numbered
+from ..files.words import first_of, numbered
 from ..plan.folder_check import left_folders
 from .earlier import forget
 from .status import StatusBoard
@@ -104,6 +104,7 @@ def _lines(plan: Plan, content: dict[str, Any]) -> list[str]:
         lines.append(f"  and {content['failed'] - MOST_NAMED} more failed")
     lines += [
         *_left_line(plan),
+        *_approximated_lines(plan, content["approximations"]),
         "Look at:",
         f"  {plan.summary('report.html')}  the report, for a browser",
         f"  {plan.summary('scenarios.csv')}  one row a scenario",
@@ -125,6 +126,15 @@ def _left_line(plan: Plan) -> list[str]:
     return [
         f"  {count} of scenarios that the manifest no longer has ({named}): the summary leaves "
         f"them out, but {plan.folder}/job_*/result.parquet finds them; delete what isn't needed"
+    ]
+
+
+def _approximated_lines(plan: Plan, grids: dict[str, list[str]]) -> list[str]:
+    """Return a line for each grid of which something is approximated or left out."""
+    return [
+        f"  approximated in {grid}: {first_of(sentences, 'sentence')}"
+        + (f", under approximations in {plan.status}" if len(sentences) > 1 else "")
+        for grid, sentences in list(grids.items())[:MOST_NAMED]
     ]
 
 
@@ -153,6 +163,14 @@ def _contingency_lines(plan: Plan) -> list[str]:
     return [
         f"  {plan.summary('contingencies.parquet')}  one row a contingency, the worst first",
         f"  {plan.summary('overloads.parquet')}  one row a branch that contingencies overload",
-        f"  {plan.summary('categories.parquet')}  which categories of contingencies fail",
-        f"  {plan.summary('remedies.parquet')}  what remedial actions do for them",
+        *_line_if_any(plan, "categories.parquet", "which categories of contingencies fail"),
+        *_line_if_any(plan, "remedies.parquet", "what remedial actions do for them"),
     ]
+
+
+def _line_if_any(plan: Plan, table: str, about: str) -> list[str]:
+    """Return a line on a table of the summary, none if the table has no rows."""
+    import pyarrow.parquet as pq
+
+    path = plan.summary(table)
+    return [f"  {path}  {about}"] if pq.read_metadata(path).num_rows else []

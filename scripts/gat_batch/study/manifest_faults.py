@@ -183,8 +183,10 @@ def _form_meant(spec: str) -> str:
 def _contingency_faults(spec: Any, solver: Solver) -> Iterator[GatBatchError]:
     """Yield faults of contingencies as written: a list, one form of many, or nothing."""
     if isinstance(spec, list):
-        for one in spec:
-            yield from _contingency_faults(one, solver)
+        for number, one in enumerate(spec, 1):
+            for fault in _contingency_faults(one, solver):
+                fault.what = f"entry {number} of the list: {fault.what}"
+                yield fault
         if len({one.get("screen") if isinstance(one, dict) else None for one in spec}) > 1:
             yield ManifestError("screen is given for some only", hint="give it to all, or to none")
     if isinstance(spec, str) and spec not in DEPTHS and not spec.lower().endswith(SETS):
@@ -204,7 +206,8 @@ def _filter_faults(spec: Mapping[str, Any], solver: Solver) -> Iterator[GatBatch
     if len(given) != 1:
         said = " and ".join(given) or "none of them"
         what = f"one of {', '.join(WHOLE)} is needed: there is {said}"
-        yield ManifestError(what, hint="give a list to have several")
+        alone = "depth 1 is one element at a time, depth 2 each pair"
+        yield ManifestError(what, hint="give a list to have several" if given else alone)
         return
     needless = {
         "types": ("rules", "sequence", "sets"),
