@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -274,6 +275,21 @@ def test_contingencies_that_newly_break_limits_come_first(tmp_path, monkeypatch)
     (figure,) = section.figures
     told = {row["outage"]: row["loading"] for row in figure.spec["data"]["values"]}
     assert told == {"line:12 → line:1": 97, "line:11 → line:1": 96}
+
+
+@pytest.mark.parametrize("voltages", [True, False])
+def test_the_legend_tells_of_voltages_where_there_are_any(tmp_path, voltages):
+    vm = np.where(voltages, [1.0] * len(NET.bus), np.nan)
+    rows = state(None, None, [50] * len(NET.line), vm)
+    other = [(Scenario("b", "case9", "ac"), rows)]
+    summary = summary_of(tmp_path, [(Scenario("a", "case9", "ac"), rows), *other], LIMITS)
+    summary = dataclasses.replace(summary, groups={"x": ["a"], "y": ["b"]})
+    maps = {"case9": one_line_diagram(connections_of(NET))}
+    sections = {one.id: one for one in sections_of(summary, STATUS, maps, {"case9": "cd"})}
+    (drawn,) = sections["grid"].figures
+    for signs in (drawn.legend, drawn.second_legend):
+        assert any("p.u." in sign.meaning for sign in signs) == voltages
+        assert any("%" in sign.meaning or "loading" in sign.meaning for sign in signs)
 
 
 def test_contingencies(figures, rows):

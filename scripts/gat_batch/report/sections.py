@@ -90,7 +90,9 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
     several = len(maps) > 1
     drawn = []
     for number, (grid, one) in enumerate(maps.items(), 1):
-        made = grid_map(one, summary.elements[summary.elements["grid"] == grid], summary.limits)
+        own = summary.elements[summary.elements["grid"] == grid]
+        made = grid_map(one, own, summary.limits)
+        voltages = bool(own["max"][own["element"] == "bus"].notna().any())
         drawn.append(
             Figure(
                 f"map_{number}",
@@ -99,8 +101,8 @@ def _grids(summary: Summary, maps: Mapping[str, OneLineDiagram]) -> Section:
                 "Large dots are buses with generation. "
                 + ("Coordinates are the grid's." if one.given else "Laid out from the topology."),
                 grid if several else "",
-                legend(one, summary.limits),
-                difference_legend() if summary.other or summary.groups else (),
+                legend(one, summary.limits, voltages=voltages),
+                difference_legend(voltages=voltages) if summary.other or summary.groups else (),
                 made.datasets,
                 made.content | {"grid": grid},
             )

@@ -150,16 +150,21 @@ def _short(value: float) -> float | None:
     return float(f"{value:.6g}") if value == value else None  # noqa: PLR0124 - NaN differs
 
 
-def difference_legend() -> tuple[Sign, ...]:
+def difference_legend(*, voltages: bool) -> tuple[Sign, ...]:
     """Return what colours and shapes of a map of differences mean."""
     little, much = STEPS_PERCENT
     small, large = STEPS_PU
-    return (
+    loadings = (
         Sign(f"loading lower by more than {much:g} percentage points", FALLING[1], 4.6),
         Sign(f"by more than {little:g}", FALLING[0], 3.6),
         Sign("about the same", GREY, 2.4),
         Sign(f"higher by more than {little:g}", RISING[0], 3.6),
         Sign(f"by more than {much:g}", RISING[1], 4.6),
+    )
+    if not voltages:
+        return loadings
+    return (
+        *loadings,
         Sign(f"voltage lower by more than {small:g} p.u.", FALLING[0], shape="low"),
         Sign(f"by more than {large:g}", FALLING[1], shape="low"),
         Sign(f"voltage higher by more than {small:g} p.u.", RISING[0], shape="high"),

@@ -94,8 +94,8 @@ def grid_map(drawn: OneLineDiagram, elements: pd.DataFrame, limits: Limits) -> G
     )
 
 
-def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
-    """Return what the map's colours, widths and shapes mean."""
+def legend(drawn: OneLineDiagram, limits: Limits, *, voltages: bool) -> tuple[Sign, ...]:
+    """Return what the map's colours, widths and shapes mean; those of voltages if there are any."""
     bounds = [f"{part * limits.loading_percent:g}" for part in SHARE_OF_LIMIT]
     texts = (
         f"up to {bounds[0]} %",
@@ -108,12 +108,15 @@ def legend(drawn: OneLineDiagram, limits: Limits) -> tuple[Sign, ...]:
         for text, color, width in zip(texts, COLOURS, WIDTHS, strict=True)
     )
     low, high = limits.voltage_band_pu
-    return (
-        *loadings,
+    in_band = (
         Sign("bus in the lowest quarter of the voltage band", BLUE, shape="lower"),
         Sign("in the highest", ORANGE, shape="upper"),
         Sign(f"bus below {low:g} p.u.", RED, shape="low"),
         Sign(f"bus above {high:g} p.u.", RED, shape="high"),
+    )
+    return (
+        *loadings,
+        *(in_band if voltages else ()),
         Sign("out of service", OUT, 2.5, "dash"),
         Sign("bus that is cut off", OUT, shape="dead"),
         *(
