@@ -291,3 +291,19 @@ def test_faults_are_told_and_leave_nothing(batch, tmp_path):
     assert space.run().returncode == 0
     linear = export(space, "sets")
     assert (linear.returncode, "has no AC study" in linear.stderr) == (1, True)
+
+
+def test_a_card_tells_the_limit_that_loads_were_drawn_towards(tmp_path):
+    space = Workspace(tmp_path)
+    space.configure(manifest="study.yaml")
+    demand = {"of": "load_scale", "distribution": "uniform", "low": 0.8}
+    draws = {"count": 3, "random": {"demand": {**demand, "high": {"loadability": 0.9}}}}
+    family = {"id": "up", "grid": "pandapower:case30", "solver": "ac", "draws": draws}
+    space.write("study.yaml", {"version": 1, "seed": 1, "scenarios": [family]})
+    assert space.run().returncode == 0
+    written = run_script("export", str(space.batch), "sets", "--to", "gridfm", cwd=space.path)
+    assert written.returncode == 0, written.stderr
+    (limit,) = card_of(space, "case30_ac")["loadability"]
+    assert limit["study"] == "ac_opf"
+    record = json.loads((space.batch / "scenarios" / "made_from.json").read_text())
+    assert limit["factor"] == record["loadability"][0]["factor"]

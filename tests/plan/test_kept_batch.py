@@ -29,7 +29,9 @@ def test_jobs_have_the_batch_and_its_shards_as_they_were(workspace):
     keep_batch(plan)
     # People edit their manifest while a run is at work.
     workspace.write("manifest.json", {**content, "scenarios": scenarios[:1]})
-    batch, product = kept_batch(file)
+    found = kept_batch(file)
+    assert found is not None
+    batch, product = found
     assert product is None
     assert [*batch.scenarios] == [*plan.batch.scenarios]
     assert batch.outlines.labels == plan.batch.outlines.labels
@@ -39,6 +41,23 @@ def test_jobs_have_the_batch_and_its_shards_as_they_were(workspace):
         assert (ours.name, ours.ids, ours.numbers) == (theirs.name, theirs.ids, theirs.numbers)
         assert kept.shard_fingerprint(ours) == plan.shard_fingerprint(theirs)
     assert kept.summary_fingerprint() == plan.summary_fingerprint()
+    assert [*open_batch(values, main=False).batch.scenarios] == [*plan.batch.scenarios]
+
+
+def test_a_batch_that_an_earlier_version_kept_is_read_from_its_manifest(workspace):
+    content = {"grid": "pandapower:case9", "scenarios": [{"id": "a"}]}
+    values = {
+        "manifest": str(workspace.write("manifest.json", content)),
+        "output_dir": str(workspace.path / "runs"),
+    }
+    plan = open_batch(values, main=False)
+    keep_batch(plan)
+    file = plan.config.scenarios_as_begun
+    head, *lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    old = {key: one for key, one in json.loads(head).items() if key not in ("form", "labels")}
+    old["kinds"] = [kind[:3] for kind in old["kinds"]]
+    file.write_text(json.dumps(old) + "\n" + "".join(lines), encoding="utf-8")
+    assert plan_batch(values).known == {}
     assert [*open_batch(values, main=False).batch.scenarios] == [*plan.batch.scenarios]
 
 

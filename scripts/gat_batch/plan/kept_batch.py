@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
+FORM = 2
+"""Form of the file, to be raised when it is written differently: an earlier one isn't read."""
+
+
 def keep_batch(plan: Plan) -> None:
     """Write a plan's batch for jobs, and the fingerprints of shards for the next run.
 
@@ -40,6 +44,7 @@ def keep_batch(plan: Plan) -> None:
     # What tables hold is read by each run.
     known = {one.name: plan.shard_fingerprint(one) for one in plan.shards if not one.needs.tables}
     head = {
+        "form": FORM,
         "file": str(batch.file),
         "made": None if product is None else _about(product),
         "document": {key: one for key, one in batch.document.items() if key != "scenarios"},
@@ -61,6 +66,7 @@ def _about(product: Product) -> dict[str, object]:
         "inputs": [*map(str, product.inputs)],
         "names": product.names,
         "digest": product.digest,
+        "limits": product.limits,
     }
 
 
@@ -84,24 +90,29 @@ def kept_fingerprints(batch: Batch, config: Config) -> dict[str, str]:
         GatBatchError: if a grid can't be read.
     """
     try:
-        kept = JsonLines.of_file(config.scenarios_as_begun)[0]["known"]
-    except (OSError, ValueError, KeyError):
+        head, _ = JsonLines.of_file(config.scenarios_as_begun)
+    except (OSError, ValueError):
         return {}
+    if head.get("form") != FORM:
+        return {}
+    kept = head["known"]
     found: dict[str, str] = kept["fingerprints"]
     return found if kept["basis"] == _basis(batch, config) else {}
 
 
-def kept_batch(path: Path) -> tuple[Batch, Product | None]:
+def kept_batch(path: Path) -> tuple[Batch, Product | None] | None:
     """Read a batch as a run began with it, but only those of its scenarios that are asked for.
 
     Returns:
         The batch, and the files made of a specification, if it comes from one; jobs that read none
-        of them may begin before they are there.
+        of them may begin before they are there. None if an earlier version kept it in another form.
 
     Raises:
         OSError: if the file can't be read.
     """
     head, entries = JsonLines.of_file(path)
+    if head.get("form") != FORM:
+        return None
     codes = chain.from_iterable(repeat(code, count) for code, count in head["codes"])
     kinds = [Kind(*kind) for kind in head["kinds"]]
     outlines = Outlines(head["ids"].split(" "), kinds, array("L", codes), head["labels"])
@@ -109,5 +120,6 @@ def kept_batch(path: Path) -> tuple[Batch, Product | None]:
     batch = outlined_batch(document, Path(head["file"]), outlines)
     if (made := head["made"]) is None:
         return batch, None
-    inputs = tuple(map(Path, made["inputs"]))
-    return batch, Product(Path(made["folder"]), inputs, tuple(made["names"]), made["digest"])
+    folder, inputs = Path(made["folder"]), tuple(map(Path, made["inputs"]))
+    names, limits = tuple(made["names"]), tuple(made["limits"])
+    return batch, Product(folder, inputs, names, made["digest"], limits=limits)

@@ -118,9 +118,8 @@ def open_batch(values: Mapping[str, Any], *, main: bool, dry_run: bool = False) 
 def _plan_again(config: Config) -> Plan:
     """Plan the batch of a run that has begun, whose input has passed all checks."""
     kept, folder = config.scenarios_as_begun, _product_folder(config)
-    if kept.is_file():
-        batch, product = kept_batch(kept)
-        return Plan(batch, config, product)
+    if kept.is_file() and (found := kept_batch(kept)):
+        return Plan(found[0], config, found[1])
     document = read_document(config.manifest)
     if not is_specification(document):
         return Plan(batch_of(document, config.manifest), config)

@@ -284,6 +284,8 @@ def _record(folder: Path) -> dict[str, Any] | None:
     """Read the record of what a product was made from; return None if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        # Earlier versions knew of no loadability limits.
+        record = {"loadability": [], **record}
         return {key: record[key] for key in ("digest", "inputs", "tables", "loadability")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
