@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from conftest import Workspace
 
-from gat_batch.datasets import dataset
+from gat_batch.datasets import dataset, dataset_grid
 from gat_batch.datasets.samples import sample_sets
 from gat_batch.datasets.splits import Splitting
 from gat_batch.run.monitor import read_status
@@ -64,6 +64,18 @@ def test_what_is_known_of_a_sample_is_small(plan):
         tracemalloc.stop()
     assert len(samples.held) == DRAWS + HOURS
     assert peak < A_SAMPLE * (DRAWS + HOURS)
+
+
+def test_hours_of_a_scenario_are_gone_through_once(plan, tmp_path, monkeypatch):
+    begun, real = [], dataset_grid.read_states
+
+    def noted(index, scenario):
+        begun.append(scenario.id)
+        return real(index, scenario)
+
+    monkeypatch.setattr(dataset_grid, "read_states", noted)
+    dataset.write_datasets(plan, tmp_path / "out", "numpy", Splitting(0, (0.8, 0.1, 0.1)))
+    assert begun.count("year") == 1
 
 
 @pytest.mark.parametrize("layout", ["numpy", "pglearn", "gridfm"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +85,8 @@ class DatasetGrid:
         self.generators = generators_of(self.net, self.grid, dispatched=self.dispatched)
         self.approximated = approximated(self.generators, self.model.costs)
         self._parameters: dict[object, Branches] = {}
+        self._begun = -1
+        self._next_states: Iterator[State] = iter(())
 
     def arrays(self, samples: Sequence[Sample]) -> tuple[SampleArrays, Values, Values]:
         """Return the arrays of some samples, and the values of the results that they are made of.
@@ -176,12 +176,21 @@ class DatasetGrid:
 
     def _states(self, samples: Sequence[Sample]) -> Iterator[_State]:
         """Yield what each sample lays over the grid, and its cost curves."""
-        for _, own in groupby(samples, key=attrgetter("at")):
-            alike = [*own]
-            wanted = {one.snapshot for one in alike}
-            for state in read_states(self.index, alike[0].scenario)():
-                if state.snapshot in wanted:
-                    yield Columns(self.model, state), {**self.model.costs, **state.costs}
+        for one in samples:
+            state = self._state(one)
+            yield Columns(self.model, state), {**self.model.costs, **state.costs}
+
+    def _state(self, sample: Sample) -> State:
+        """Return the state of a sample; a year of hours in their order is gone through once."""
+        for begun in (self._begun, -1):
+            if begun != sample.at:
+                self._begun = sample.at
+                self._next_states = read_states(self.index, sample.scenario)()
+            for state in self._next_states:
+                if state.snapshot == sample.snapshot:
+                    return state
+        what = f"has no snapshot {sample.snapshot!r} any more"
+        raise ResultError(what, scenario=sample.name, hint="run the batch first")
 
     def _unsolved(self, samples: Sequence[Sample], states: Sequence[_State]) -> SampleArrays:
         drawn = [demand_asked(self.grid, self.generators, column) for column, _ in states]
