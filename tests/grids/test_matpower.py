@@ -69,7 +69,7 @@ def test_tables_that_a_network_cannot_hold_are_told(tmp_path):
 
 
 @pytest.mark.workflow
-def test_last_lines_of_a_run_name_what_is_left_out(workspace):
+def test_last_lines_of_a_run_and_its_report_name_what_is_left_out(workspace):
     """The grid is named as in the specification, not as in the manifest that is made of it."""
     workspace.write("case.m", CASE + DC_LINE)
     content = {"version": 1, "grid": "case.m", "solver": "ac", "scenarios": [{"id": "base"}]}
@@ -79,6 +79,8 @@ def test_last_lines_of_a_run_name_what_is_left_out(workspace):
     told = "mpc.dcline: DC lines are left out"
     assert f"\n  approximated in case.m: {told}\n" in run.stderr
     assert workspace.status()["approximations"] == {"case.m": [told]}
+    report = (workspace.batch / "summary" / "report.html").read_text()
+    assert re.search(rf">approximated in case.m</th>\s*<td>{told}</td>", report)
 
 
 @pytest.mark.workflow
