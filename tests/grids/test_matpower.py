@@ -57,13 +57,30 @@ def read_text(tmp_path, text):
     return read(tmp_path / "net.m")
 
 
+DC_LINE = "mpc.dcline = [1 3 1 10 9 0 0 1 1 -100 100 -50 50 -50 50 0 0];\n"
+
+
 def test_tables_that_a_network_cannot_hold_are_told(tmp_path):
     """MATPOWER's own power flow leaves them out, too."""
-    line = "mpc.dcline = [1 3 1 10 9 0 0 1 1 -100 100 -50 50 -50 50 0 0];\n"
-    net = read_text(tmp_path, f"{CASE}{line}mpc.softlims = [];\n")
+    net = read_text(tmp_path, f"{CASE}{DC_LINE}mpc.softlims = [];\n")
     assert net["approximations"] == ["mpc.dcline: DC lines are left out"]
     assert "approximations" not in read_text(tmp_path, CASE)
     assert net.res_line.equals(read_text(tmp_path, CASE).res_line)
+
+
+@pytest.mark.workflow
+def test_last_lines_of_a_run_and_its_report_name_what_is_left_out(workspace):
+    """The grid is named as in the specification, not as in the manifest that is made of it."""
+    workspace.write("case.m", CASE + DC_LINE)
+    content = {"version": 1, "grid": "case.m", "solver": "ac", "scenarios": [{"id": "base"}]}
+    workspace.write("manifest.json", content)
+    run = workspace.run()
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = "mpc.dcline: DC lines are left out"
+    assert f"\n  approximated in case.m: {told}\n" in run.stderr
+    assert workspace.status()["approximations"] == {"case.m": [told]}
+    report = (workspace.batch / "summary" / "report.html").read_text()
+    assert re.search(rf">approximated in case.m</th>\s*<td>{told}</td>", report)
 
 
 @pytest.mark.workflow

@@ -86,7 +86,7 @@ def test_parquet_and_csv_are_the_same_table(tmp_path):
         ("load,p_mw\n1,2,3\n", ["line 2 has 3 cells", "names 2", "decimal comma"]),
         ("load,p_mw\n1,2\n3\n", ["line 3 has 1 cells", "names 2"]),
         ("load;p_mw;q_mvar\n0;10,5;3.2\n", ["row 2", "p_mw", "'10,5'"]),
-        ("load;p_mw\n0;1.234,5\n", ["row 2", "p_mw", "'1.234,5'"]),
+        ("load;p_mw\n0;1.234,5\n", ["row 2", "p_mw", "'1.234,5'", "between thousands"]),
         ("load;p_mw\n0;1,2,3\n", ["row 2", "p_mw", "'1,2,3'"]),
         ("load;p_mw\n0;1;2\n", ["line 2 has 3 cells, the first line names 2"]),
         ("load\tp_mw\n0\t10.5\n", ["separated by tabs (save"]),

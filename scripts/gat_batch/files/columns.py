@@ -218,6 +218,8 @@ def numbers(
     for position in np.flatnonzero(wrong):
         what = f"row {position + 2}: {name} is {cells[position].as_py()!r}"
         hint = "a positive number is needed" if positive else "a finite number is needed"
+        if {".", ","} <= set(str(cells[position])):
+            hint += ", without a sign between thousands"
         faults.append(TableError(what, file=path, hint=hint))
     return np.where(given, np.where(wrong, np.inf, values), np.nan)
 

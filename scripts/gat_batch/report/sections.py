@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..files.words import first_of
 from ..study.scenario import OPTIMAL
 from . import figures
 from .contingency_sections import categories, contingencies
@@ -229,6 +230,10 @@ def _origin(status: Mapping[str, Any], grids: Mapping[str, str]) -> Section:
         "manifest": status["manifest"],
         "its SHA-256": status["manifest_sha256"],
         **{f"grid {name}": f"content {digits}" for name, digits in grids.items()},
+        **{
+            f"approximated in {name}": first_of(sentences, "sentence")
+            for name, sentences in status.get("approximations", {}).items()
+        },
         "git commit": status["git_commit"] or "not in a repository",
         "versions": versions,
         "batch begun": status["created"],

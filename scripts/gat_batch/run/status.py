@@ -214,12 +214,13 @@ class StatusBoard:
             return None
 
     def _approximations(self) -> dict[str, list[str]]:
-        """Return what is approximated of each grid that a job has read, by its reference."""
+        """Return what is approximated of each grid that a job has read, by its name."""
         for scenario in self._one_of_each_grid:
-            if scenario.grid not in self._approximated:
+            name = self.plan.grid_name(scenario)
+            if name not in self._approximated:
                 found = read_approximations(self.plan.approximations(scenario))
                 if found:
-                    self._approximated[scenario.grid] = found[:MOST_APPROXIMATIONS]
+                    self._approximated[name] = found[:MOST_APPROXIMATIONS]
         return self._approximated
 
     @cached_property
