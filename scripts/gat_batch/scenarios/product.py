@@ -1,9 +1,8 @@
 """The files made of a specification: a manifest, its tables, a record of their origin.
 
-Whether they are up to date follows from the content of all that they were made from. If they
-aren't, the specification is expanded in memory first, so that a run, and a dry one too, knows every
-scenario and every result's fingerprint before any file is written; a rule of the run then writes
-the files.
+Whether they are up to date follows from the content of all that they were made from. If not, the
+specification is expanded in memory first, so that a run, a dry one too, knows every scenario and
+every result's fingerprint before any file is written; a rule of the run then writes them.
 """
 
 from __future__ import annotations
@@ -283,9 +282,8 @@ def _origin(specification: Specification, folder: Path) -> tuple[list[str], str]
 def _record(folder: Path) -> dict[str, Any] | None:
     """Read the record of what a product was made from; return None if there is none."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         # Earlier versions knew of no loadability limits.
-        record = {"loadability": [], **record}
+        record = {"loadability": [], **json.loads((folder / RECORD).read_text(encoding="utf-8"))}
         return {key: record[key] for key in ("digest", "inputs", "tables", "loadability")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
