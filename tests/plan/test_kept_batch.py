@@ -11,7 +11,8 @@ import pandapower
 import pandapower.networks
 from conftest import ROOT
 
-from gat_batch.plan.kept_batch import keep_batch, kept_batch
+from gat_batch.files.json_lines import JsonLines
+from gat_batch.plan.kept_batch import keep_batch, kept_batch, kept_outlines
 from gat_batch.plan.plan import Plan
 from gat_batch.run.start import open_batch, plan_batch
 from gat_batch.study.batch.scenarios import MOST_MADE
@@ -59,6 +60,29 @@ def test_a_batch_that_an_earlier_version_kept_is_read_from_its_manifest(workspac
     file.write_text(json.dumps(old) + "\n" + "".join(lines), encoding="utf-8")
     assert plan_batch(values).known == {}
     assert [*open_batch(values, main=False).batch.scenarios] == [*plan.batch.scenarios]
+
+
+def test_outlines_of_the_run_before_are_those_of_the_same_text(workspace):
+    entries = [{"id": f"s{n}", "solver": ("dc", "ac")[n % 2], "weight": n + 1} for n in range(5)]
+    content = {"grid": "pandapower:case9", "scenarios": entries}
+    values = {
+        "manifest": str(workspace.write("manifest.json", content)),
+        "output_dir": str(workspace.path / "runs"),
+    }
+    plan = open_batch(values, main=False)
+    keep_batch(plan)
+    same = {**content, "scenarios": JsonLines.of(entries)}
+    found = kept_outlines(same, plan.config)
+    assert found is not None
+    given = plan.batch.outlines
+    assert (*found.ids, *found.kinds, *found.codes) == (*given.ids, *given.kinds, *given.codes)
+    assert found.labels == given.labels
+    others = [JsonLines.of(entries[:4]), JsonLines.of([*entries[:4], {**entries[4], "weight": 9}])]
+    for other in others:
+        assert kept_outlines({**same, "scenarios": other}, plan.config) is None
+    assert kept_outlines({**same, "solver": "ac"}, plan.config) is None
+    plan.config.scenarios_as_begun.write_text("{")
+    assert kept_outlines(same, plan.config) is None
 
 
 def test_fingerprints_of_the_run_before_hold_until_anything_changes(workspace):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 from array import array
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..on_demand import OnDemand
@@ -90,8 +91,9 @@ class JsonLines(OnDemand[dict[str, Any]]):
         """Return the text of an object."""
         return self._text[self._starts[number] : self._starts[number + 1]].strip(b" ,\n")
 
+    @cached_property
     def digest(self) -> str:
-        """Return a hash of the text of all objects."""
+        """A hash of the text of all objects."""
         found = hashlib.sha256()
         for line in self.lines():
             found.update(line + b"\n")

@@ -6,11 +6,12 @@ scenarios: their entries are lines of a file, and what tells which job solves ea
 
 from __future__ import annotations
 
+import json
 import os
 from array import array
 from itertools import chain, groupby, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..files.json_lines import JsonLines
@@ -22,6 +23,8 @@ from ..study.solver_options import OPTIONS
 from .fingerprints import PROGRAM, RESULT_FORMAT, digest, grid_hash, solver_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..study.batch.scenarios import Batch
     from ..study.configuration import Config
     from .plan import Plan
@@ -45,6 +48,7 @@ def keep_batch(plan: Plan) -> None:
     known = {one.name: plan.shard_fingerprint(one) for one in plan.shards if not one.needs.tables}
     head = {
         "form": FORM,
+        "text": batch.document["scenarios"].digest,
         "file": str(batch.file),
         "made": None if product is None else _about(product),
         "document": {key: one for key, one in batch.document.items() if key != "scenarios"},
@@ -76,7 +80,7 @@ def _basis(batch: Batch, config: Config) -> str:
     grids = {kind.grid for kind in batch.outlines.kinds}
     hashes = [[grid, grid_hash(grid_ref(grid, batch.folder))] for grid in sorted(grids)]
     versions = [__version__, RESULT_FORMAT, PROGRAM, *map(solver_versions, OPTIONS)]
-    return digest([batch.document["scenarios"].digest(), common, repr(config), hashes, versions])
+    return digest([batch.document["scenarios"].digest, common, repr(config), hashes, versions])
 
 
 def kept_fingerprints(batch: Batch, config: Config) -> dict[str, str]:
@@ -89,15 +93,42 @@ def kept_fingerprints(batch: Batch, config: Config) -> dict[str, str]:
     Raises:
         GatBatchError: if a grid can't be read.
     """
-    try:
-        head, _ = JsonLines.of_file(config.scenarios_as_begun)
-    except (OSError, ValueError):
-        return {}
-    if head.get("form") != FORM:
+    head = _head(config.scenarios_as_begun)
+    if head is None:
         return {}
     kept = head["known"]
     found: dict[str, str] = kept["fingerprints"]
     return found if kept["basis"] == _basis(batch, config) else {}
+
+
+def kept_outlines(document: Mapping[str, Any], config: Config) -> Outlines | None:
+    """Return the outlines of scenarios that an earlier run kept, if it had the same manifest.
+
+    Args:
+        document: the manifest's content.
+        config: how the batch is run.
+    """
+    head, entries = _head(config.scenarios_as_begun), document["scenarios"]
+    if head is None or not isinstance(entries, JsonLines) or head["text"] != entries.digest:
+        return None
+    common = {key: one for key, one in document.items() if key != "scenarios"}
+    return _outlines(head) if head["document"] == common else None
+
+
+def _head(path: Path) -> dict[str, Any] | None:
+    """Return what a run kept beside its scenarios; None if there is nothing of this form."""
+    try:
+        with path.open("rb") as file:
+            head: dict[str, Any] = json.loads(file.readline())
+    except (OSError, ValueError):
+        return None
+    return head if head.get("form") == FORM else None
+
+
+def _outlines(head: Mapping[str, Any]) -> Outlines:
+    codes = chain.from_iterable(repeat(code, count) for code, count in head["codes"])
+    kinds = [Kind(*kind) for kind in head["kinds"]]
+    return Outlines(head["ids"].split(" "), kinds, array("L", codes), head["labels"])
 
 
 def kept_batch(path: Path) -> tuple[Batch, Product | None] | None:
@@ -113,11 +144,8 @@ def kept_batch(path: Path) -> tuple[Batch, Product | None] | None:
     head, entries = JsonLines.of_file(path)
     if head.get("form") != FORM:
         return None
-    codes = chain.from_iterable(repeat(code, count) for code, count in head["codes"])
-    kinds = [Kind(*kind) for kind in head["kinds"]]
-    outlines = Outlines(head["ids"].split(" "), kinds, array("L", codes), head["labels"])
     document = {**head["document"], "scenarios": entries}
-    batch = outlined_batch(document, Path(head["file"]), outlines)
+    batch = outlined_batch(document, Path(head["file"]), _outlines(head))
     if (made := head["made"]) is None:
         return batch, None
     folder, inputs = Path(made["folder"]), tuple(map(Path, made["inputs"]))

@@ -13,7 +13,7 @@ from ..files.documents import read_document
 from ..files.run_lock import hold
 from ..files.words import numbered
 from ..files.workflow_files import read_schema
-from ..plan.kept_batch import keep_batch, kept_batch, kept_fingerprints
+from ..plan.kept_batch import keep_batch, kept_batch, kept_fingerprints, kept_outlines
 from ..plan.plan import Plan
 from ..scenarios.product import is_specification, plan_product, read_product, without_version
 from ..study.configuration import Config, read_config
@@ -57,7 +57,9 @@ def plan_batch(values: Mapping[str, Any]) -> Plan:
             faults = without_version(found.faults, config.manifest)
             raise InputErrors([*faults, *more]) from None
     manifest, product = plan_product(document, config.manifest, _product_folder(config))
-    return _planned(batch_of(manifest, product.manifest), config, product)
+    outlines = kept_outlines(manifest, config)
+    batch = batch_of(manifest, product.manifest, outlines=outlines)
+    return _planned(batch, config, product)
 
 
 def _planned(batch: Batch, config: Config, product: Product | None = None) -> Plan:

@@ -72,13 +72,19 @@ def read_manifest(file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
     return batch_of(read_document(file), file, schema)
 
 
-def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None) -> Batch:
+def batch_of(
+    document: Any,
+    file: Path,
+    schema: Mapping[str, Any] | None = None,
+    outlines: Outlines | None = None,
+) -> Batch:
     """Check a manifest's content, and make a batch of it.
 
     Args:
         document: the content.
         file: where it lies, or will lie.
         schema: as for :func:`read_manifest`.
+        outlines: those of its scenarios, if they are known.
 
     Returns:
         The batch.
@@ -101,7 +107,7 @@ def batch_of(document: Any, file: Path, schema: Mapping[str, Any] | None = None)
     entries = document["scenarios"]
     if not isinstance(entries, JsonLines):
         document = {**document, "scenarios": JsonLines.of(entries)}
-    return outlined_batch(document, file, _outlines(entries, document))
+    return outlined_batch(document, file, outlines or _outlines(entries, document))
 
 
 def _outlines(entries: Iterable[Mapping[str, Any]], document: Mapping[str, Any]) -> Outlines:

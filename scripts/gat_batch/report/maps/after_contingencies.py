@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _joined(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 def _values(own: pd.DataFrame, column: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    known = own.dropna(subset=[column])
-    for kind, index, value in zip(known["element"], known["id"], known[column], strict=True):
-        found.setdefault(str(kind), []).extend([int(index), float(f"{value:.5g}")])
+    for kind, index, value in zip(own["element"], own["id"], own[column], strict=True):
+        if not math.isnan(value):
+            found.setdefault(str(kind), []).extend([int(index), float(f"{value:.5g}")])
     return found
