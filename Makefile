@@ -67,6 +67,7 @@ upgrade-check:
 	  || { echo "Python 3.11, 3.12 or 3.13 is needed; say which by make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m compileall -q scripts/gat_batch # or each process of the first run compiles its part
 	@touch $@
 
 # `snakemake --profile slurm` looks for profiles in the user's configuration folder.
