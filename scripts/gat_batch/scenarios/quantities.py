@@ -220,10 +220,12 @@ def values_of(quantity: Mapping[str, Any], uniform: NDArray[np.float64]) -> NDAr
             values = low + (high - low) * betaincinv(quantity["alpha"], quantity["beta"], uniform)
         case "empirical":
             values = _empirical(quantity, uniform)
-        case _:
+        case "weibull":
             values = quantity["scale"] * (-np.log1p(-uniform)) ** (1 / quantity["shape"])
             if "rated" in quantity:
                 values = _turbine(quantity, values)
+        case other:
+            raise AssertionError(f"no case draws {other!r}")
     return values
 
 

@@ -17,7 +17,13 @@ from ..errors import GatBatchError, InputErrors
 from ..files.documents import named_file, read_document
 from ..files.json_lines import JsonLines
 from ..files.schema_check import scenario_name, schema_faults
-from .batch.entries import contingencies_of_entry, keep_of, options_of, solver_of, timeout_of
+from .batch.entries import (
+    contingencies_of_entry,
+    keep_of_entry,
+    options_of,
+    solver_of,
+    timeout_of,
+)
 from .batch.outlines import Kind, Outlines
 from .batch.scenarios import Batch, Scenarios
 from .manifest_faults import content_faults, id_faults, other_faults
@@ -123,7 +129,7 @@ def _outlines(entries: Iterable[Mapping[str, Any]], document: Mapping[str, Any])
             contingent,
             not contingent and NAMING.isdisjoint(entry),
             timeout_of(entry, document),
-            "" if (keep := keep_of(entry, document)) is None else text.encode(keep),
+            "" if (keep := keep_of_entry(entry, document)) is None else text.encode(keep),
         )
         ids.append(entry["id"])
         codes.append(numbers.setdefault(kind, len(numbers)))
@@ -247,7 +253,7 @@ def _some_contingencies(
 
 
 def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Path) -> Scenario:
-    # Few of a million have any of these: asking for each of them takes longer than all the rest.
+    # Where there are a million scenarios, most have none of these.
     named = [key for key in TABLES if entry.get(key) is not None]
     tables: dict[str, Any] = {key: named_file(folder, _table(entry[key])[0]) for key in named}
     tables |= {TABLES[key]: _table(entry[key])[1] for key in named if TABLES[key]}
@@ -258,7 +264,7 @@ def _scenario(entry: Mapping[str, Any], document: Mapping[str, Any], folder: Pat
         timeout_secs=timeout_of(entry, document),
         options=options_of(entry, document),
         time_slices=entry.get("time_slices"),
-        keep=keep_of(entry, document),
+        keep=keep_of_entry(entry, document),
         load_scale=float(entry.get("load_scale", 1)),
         gen_scale=float(entry.get("gen_scale", 1)),
         outages=tuple(

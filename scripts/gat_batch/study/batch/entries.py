@@ -23,8 +23,8 @@ def timeout_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> float:
     return float(entry.get("timeout_secs", document.get("timeout_secs", 60)))
 
 
-def keep_of(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
-    """Return which rows of a scenario are kept: its own wish, or the manifest's; None for none."""
+def keep_of_entry(entry: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    """Return which rows of a scenario are kept as written; None leaves it to the configuration."""
     return entry.get("keep", document.get("keep"))
 
 
