@@ -44,7 +44,7 @@ def files_in(folder):
 def results_of(pairs):
     """Scenarios with their files, as a summary is made of them."""
     scenarios, paths = zip(*pairs, strict=True)
-    return Results(scenarios, paths)
+    return Results([scenario.id for scenario in scenarios], scenarios, paths)
 
 
 def state(snapshot=None, contingency=None, loading=(), vm=(), **system):

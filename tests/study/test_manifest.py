@@ -47,7 +47,16 @@ def test_scenarios_take_what_they_leave_out_from_the_top(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "solver", "sizes"),
-    [(5, "dc", [5]), (208, "ac", [208]), (10_000, "dc", [1250] * 8), (900, "ac", [450] * 2)],
+    [
+        (5, "dc", [5]),
+        (208, "ac", [208]),
+        (10_000, "dc", [1250] * 8),
+        (900, "ac", [450] * 2),
+        (50, "ac_opf", [25] * 2),
+        (1000, "ac_opf", [125] * 8),
+        (4000, "ac_opf", [250] * 16),
+        (10_000, "dc_opf", [1250] * 8),
+    ],
 )
 def test_automatic_shards_follow_from_solver_and_number(tmp_path, count, solver, sizes):
     shards = plan(tmp_path, many(count, solver=solver)).shards

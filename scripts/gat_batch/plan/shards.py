@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..study.configuration import Config
     from ..study.scenario import Scenario, Solver
 
-MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 250, "ac_opf": 25}
-"""Most scenarios of a job: starting Python takes seconds, a light study milliseconds."""
+MOST_PER_JOB: dict[Solver, int] = {"dc": 1250, "ac": 1250, "dc_opf": 1250, "ac_opf": 250}
+"""Most scenarios of a job, which is started again if its machine fails."""
 
 
 MOST_IN_BLOCKS = 25_000
@@ -37,8 +37,9 @@ FEWEST_JOBS = 8
 """Jobs that a batch is cut into even if fewer could hold it, so that cores have work."""
 
 
-FEWEST_PER_JOB = 500
-"""Fewer light scenarios than this aren't worth a job of their own, which takes as long to start."""
+FEWEST_PER_JOB: dict[Solver, int] = {"dc": 500, "ac": 500, "dc_opf": 250, "ac_opf": 25}
+"""Fewer scenarios than this aren't worth a job of their own: starting Python takes seconds, a light
+study milliseconds."""
 
 
 EXPECTED_SHARE = 0.1
@@ -134,7 +135,7 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
             return MOST_WITH_CONTINGENCIES
         spread = -(-len(outlines) // FEWEST_JOBS)
         most = MOST_IN_BLOCKS if in_blocks and solver not in OPTIMAL else MOST_PER_JOB[solver]
-        return min(max(spread, FEWEST_PER_JOB), most)
+        return min(max(spread, FEWEST_PER_JOB[solver]), most)
 
     pieces = [
         (solver, piece)

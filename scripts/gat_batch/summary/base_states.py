@@ -26,6 +26,9 @@ COLUMNS = ("snapshot", "element", "id", "name", *QUANTITIES, *SYSTEM)
 MOST_ROWS = 50_000
 """Rows that are gathered before they are handed on; one part of a result may have more."""
 
+MOST_SCENARIOS = 10_000
+"""Scenarios that are gathered likewise; of those that keep little each takes more than its rows."""
+
 
 @dataclass(frozen=True)
 class BaseStates:
@@ -81,10 +84,10 @@ class Gathering:
 
     def takes(self, scenario: Scenario, keep: Any) -> bool:
         """Return whether a part of this scenario may be added before the states are handed on."""
-        return self._rows < MOST_ROWS and (
-            not self._scenarios
-            or (self._scenarios[-1].grid == scenario.grid and self._keep == keep)
-        )
+        if not self._scenarios:
+            return True
+        enough = self._rows >= MOST_ROWS or len(self._scenarios) >= MOST_SCENARIOS
+        return not enough and self._scenarios[-1].grid == scenario.grid and self._keep == keep
 
     def add(
         self, scenarios: Sequence[Scenario], part: pa.Table, counts: Sequence[int], keep: Any

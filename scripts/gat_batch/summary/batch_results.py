@@ -27,7 +27,7 @@ def batch_results(plan: Plan) -> Results:
         name = plan.grid_name(scenario)
         return scenario if name == scenario.grid else replace(scenario, grid=name)
 
-    return Results(Scenarios(range(len(scenarios)), named), _paths(plan))
+    return Results(plan.batch.outlines.ids, Scenarios(range(len(scenarios)), named), _paths(plan))
 
 
 def _paths(plan: Plan) -> list[Path]:

@@ -30,16 +30,18 @@ class Results:
     """The results of a batch.
 
     Attributes:
+        ids: ids of the scenarios.
         scenarios: the scenarios; each may be made when it is asked for.
         paths: the file that each one's result is in, or a placeholder if it failed.
     """
 
+    ids: Sequence[str]
     scenarios: Sequence[Scenario]
     paths: Sequence[Path]
 
 
 READERS = 2
-READ_AHEAD = 4
+READ_AHEAD = 2
 """Threads that read results, and groups of results that are read before they are summed up."""
 
 _Group = list[tuple["Path", list[int]]]
@@ -47,6 +49,9 @@ _Group = list[tuple["Path", list[int]]]
 
 BYTES_PER_GROUP = 2**19
 """Size of the files of a group, as handing over single small ones takes as long as reading them."""
+
+MOST_TOGETHER = 2_000
+"""Most scenarios of a part: of a file that thousands share only these are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def result_parts(
     groups = _groups(results.paths)
 
     def begin(group: _Group) -> Future[list[Iterator[ResultPart]]]:
-        return readers.submit(_begun, group, results.scenarios)
+        return readers.submit(_begun, group, results)
 
     with ThreadPoolExecutor(READERS) as readers:
         coming = deque(map(begin, islice(groups, READ_AHEAD)))
@@ -118,17 +123,15 @@ def _groups(paths: Sequence[Path]) -> Iterator[_Group]:
         yield group
 
 
-def _begun(group: _Group, scenarios: Sequence[Scenario]) -> list[Iterator[ResultPart]]:
+def _begun(group: _Group, results: Results) -> list[Iterator[ResultPart]]:
     """Begin to read files: return the parts of each, of which the first two have been read.
 
     Hardly any result has more.
     """
     found = [
-        _own(path, numbers[0], scenarios[numbers[0]])
+        _own(path, numbers[0], results.scenarios[numbers[0]])
         if len(numbers) == 1
-        else _shared(
-            path, {scenarios[number].id: (number, scenarios[number]) for number in numbers}
-        )
+        else _shared(path, numbers, results)
         for path, numbers in group
     ]
     return [chain(list(islice(parts, 2)), parts) for parts in found]
@@ -144,7 +147,8 @@ def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
         yield replace(before, last=True)
 
 
-def _shared(path: Path, known: Mapping[str, tuple[int, Scenario]]) -> Iterator[ResultPart]:
+def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[ResultPart]:
+    known = {results.ids[number]: number for number in numbers}
     try:
         shared = SharedFile(path)
         if not known.keys() <= shared.members.keys():
@@ -153,29 +157,35 @@ def _shared(path: Path, known: Mapping[str, tuple[int, Scenario]]) -> Iterator[R
             # One that failed once, and has been taken out of the manifest.
             if names[0] not in known:
                 continue
-            yield from _alike(shared, [known[name] for name in names], rows, last=last)
+            members = [shared.members[name] for name in names]
+            reaches = (one.get("rows", (0, 0)) for one in members)
+            # One with many rows comes in several parts.
+            counts = [len(rows)] if len(names) == 1 else [stop - start for start, stop in reaches]
+            those = [known[name] for name in names]
+            for some in _alike(those, members, results.scenarios):
+                count = sum(counts[some])
+                yield ResultPart(
+                    those[some],
+                    [results.scenarios[number] for number in those[some]],
+                    members[some],
+                    counts[some],
+                    rows.slice(sum(counts[: some.start]), count),
+                    last,
+                )
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unusable(path, error) from None
 
 
 def _alike(
-    shared: SharedFile, those: Sequence[tuple[int, Scenario]], rows: pa.Table, *, last: bool
-) -> Iterator[ResultPart]:
-    """Cut rows where scenarios differ in what is kept of them, or have contingencies."""
-    members, first = shared.members, 0
+    numbers: Sequence[int], members: Sequence[Mapping[str, Any]], scenarios: Sequence[Scenario]
+) -> Iterator[slice]:
+    """Cut scenarios where they differ in what is kept of them, or have contingencies."""
 
-    def kind(numbered: tuple[int, Scenario]) -> tuple[int, str]:
-        number, scenario = numbered
-        alone = number if scenario.contingencies is not None else -1
-        return alone, repr(members[scenario.id].get("keep"))
+    def kind(place: int) -> tuple[int, int, str]:
+        number = numbers[place]
+        alone = number if scenarios[number].contingencies is not None else -1
+        return place // MOST_TOGETHER, alone, repr(members[place].get("keep"))
 
-    for _, group in groupby(those, key=kind):
-        numbers, alike = zip(*group, strict=True)
-        about = [members[scenario.id] for scenario in alike]
-        reaches = [one.get("rows", (0, 0)) for one in about]
-        counts = [stop - start for start, stop in reaches]
-        if len(those) == 1:
-            # One with many rows comes in several parts.
-            counts = [len(rows)]
-        yield ResultPart(numbers, alike, about, counts, rows.slice(first, sum(counts)), last)
-        first += sum(counts)
+    for _, group in groupby(range(len(numbers)), key=kind):
+        places = list(group)
+        yield slice(places[0], places[-1] + 1)

@@ -84,7 +84,7 @@ SUMS = ("objective", "congestion_rent")
 EXTREMES = (("max_loading", "percent", "element"), ("min_vm", "pu", "bus"), ("max_vm", "pu", "bus"))
 """Extremes of a state: the names of their columns begin so, have these units, and say where."""
 
-MOST_STATES = 50_000
+MOST_STATES = 20_000
 """States that are kept before they are summed up; one scenario may have more."""
 
 
