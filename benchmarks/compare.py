@@ -1,14 +1,15 @@
 """The whole workflow against what a user would write, cold, summary included.
 
 python benchmarks/compare.py [--grids case118 ...] [--solvers ac dc] [--scenarios 1000 ...]
-    [--against abc] [--spread 0.8 1.1] [--tables | --draws]
+    [--against abcd] [--spread 0.8 1.1] [--tables | --draws]
     [--config layout=block keep=system] [--loop-of 1000]
 
 For each combination: (a) a loop in one process, (b) the same loop on all cores, (c) the workflow
-with one Snakemake job a scenario (up to 100 scenarios), and the workflow as it comes. Prints wall
-times as ratios to (a), the largest process, where the workflow's time goes, and the time that it
-takes when it is asked again and finds all solved. Cold means that nothing runs or is solved before;
-what Python and the report keep for a user (compiled modules, the drawing library) is there from the
+with one Snakemake job a scenario (up to 100 scenarios), (d) lightsim2grid's bare sweep, which
+writes nothing, of AC power flows with scaled loads, and the workflow as it comes. Prints wall times
+as ratios to (a), the largest process, where the workflow's time goes, and the time that it takes
+when it is asked again and finds all solved. Cold means that nothing runs or is solved before; what
+Python and the report keep for a user (compiled modules, the drawing library) is there from the
 second run on.
 
 Loads are scaled within the spread, as far as a grid has solutions. With --tables each scenario has
@@ -35,7 +36,12 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandapower
+import pandapower.networks
+from sweep import bare_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +67,7 @@ def main() -> None:
     parser.add_argument("--grids", nargs="+", default=["case118", "case1354pegase"])
     parser.add_argument("--solvers", nargs="+", default=["ac", "dc"])
     parser.add_argument("--scenarios", nargs="+", type=int, default=[1000])
-    parser.add_argument("--against", default="abc", help="which of the alternatives beside (a)")
+    parser.add_argument("--against", default="abcd", help="which of the alternatives beside (a)")
     parser.add_argument("--spread", nargs=2, type=float, default=[0.8, 1.1])
     loads = parser.add_mutually_exclusive_group()
     loads.add_argument("--tables", action="store_true", help="a load table for each scenario")
@@ -137,10 +143,12 @@ def compare(
             workflow(work / "c", grid, solver, 1, scenarios, told=told),
             loop,
         )
-    ours = workflow(work / "d", grid, solver, "auto", scenarios, told=told)
+    if "d" in against and solver == "ac" and form == "factors":
+        show_sweep(name, count, spread, loop)
+    ours = workflow(work / "e", grid, solver, "auto", scenarios, told=told)
     show("gat-batch", ours, loop)
-    phases(work / "d" / "runs" / "batch" / "bench", ours)
-    show("asked again", ask(work / "d"), loop)
+    phases(work / "e" / "runs" / "batch" / "bench", ours)
+    show("asked again", ask(work / "e"), loop)
 
 
 def scaled(count: int, spread: tuple[float, float] = (0.8, 1.1)) -> list[dict[str, object]]:
@@ -158,19 +166,31 @@ def drawn(count: int, spread: tuple[float, float]) -> list[dict[str, object]]:
 
 def write_tables(folder: Path, grid: str, count: int, spread: tuple[float, float]) -> None:
     """Write a table of loads for each scenario."""
-    # Imported late: the workflow's own processes don't know pandapower either.
-    import numpy as np
-    import pandapower
-    import pandapower.networks
-
-    own = grid.endswith(".json")
-    net = pandapower.from_json(grid) if own else getattr(pandapower.networks, grid)()
+    net = network(grid)
     folder.mkdir()
     table, rng = net.load[["p_mw", "q_mvar"]], np.random.default_rng(0)
     for n in range(count):
         factor = rng.uniform(*spread, len(table))
         scaled = table.mul(factor, axis=0)
         scaled.to_csv(folder / f"s{n}.csv", index_label="load")
+
+
+def network(grid: str) -> Any:
+    """Return a grid, from a JSON file or pandapower's own."""
+    own = grid.endswith(".json")
+    return pandapower.from_json(grid) if own else getattr(pandapower.networks, grid)()
+
+
+def show_sweep(grid: str, count: int, spread: tuple[float, float], loop: Run) -> None:
+    """Print the line of lightsim2grid's bare sweep over scaled loads."""
+    net = network(grid)
+    factors = np.linspace(*spread, count, endpoint=False)[:, np.newaxis]
+    loads = (net.load[name].to_numpy() * factors for name in ("p_mw", "q_mvar"))
+    secs = bare_sweep(net, *loads)
+    if secs is None:
+        print("  (d) lightsim2grid can't represent it")
+    else:
+        show("(d) bare sweep", Run(secs, 0), loop)
 
 
 def run(command: list[str], folder: Path) -> Run:
