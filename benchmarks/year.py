@@ -2,8 +2,8 @@
 
 python benchmarks/year.py [--grid case118] [--solver ac] [--hours 8760]
 
-Every load follows a daily and a yearly swing with noise of its own. Prints the time of each stage
-and the largest process.
+Every load follows a daily and a yearly swing with noise of its own; the job has a worker for each
+core. Prints the time of each stage and the largest process.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def write_batch(folder: Path, grid: str, solver: str, hours: int) -> None:
     content = {"grid": f"pandapower:{grid}", "solver": solver, "scenarios": [year]}
     (folder / "manifest.json").write_text(json.dumps(content))
     (folder / "config").mkdir()
-    config = {"manifest": "manifest.json", "name": "year"}
+    config = {"manifest": "manifest.json", "name": "year", "workers_per_job": os.cpu_count()}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))
 
 
