@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -41,6 +41,12 @@ class Results:
 READERS = 2
 READ_AHEAD = 4
 """Threads that read results, and groups of results that are read before they are summed up."""
+
+AT_FIRST = 2
+"""Parts of a file that are read with it."""
+
+_Begun = tuple[list["ResultPart"], "Iterator[ResultPart]"]
+"""The first parts of a file, and those that come behind them."""
 
 _Group = list[tuple["Path", list[int]]]
 """Files, and the numbers of the scenarios whose results each has."""
@@ -83,7 +89,7 @@ def result_parts(
     """
     groups = _groups(results.paths)
 
-    def begin(group: _Group) -> Future[list[Iterator[ResultPart]]]:
+    def begin(group: _Group) -> Future[list[_Begun]]:
         return readers.submit(_begun, group, results.scenarios)
 
     with ThreadPoolExecutor(READERS) as readers:
@@ -92,8 +98,11 @@ def result_parts(
             while coming:
                 begun = coming.popleft().result()
                 coming.extend(map(begin, islice(groups, 1)))
-                for parts in begun:
-                    yield from parts
+                for first, rest in begun:
+                    yield from first
+                    # Hardly any result has more.
+                    if len(first) == AT_FIRST:
+                        yield from _ahead(rest, readers)
         finally:
             for future in coming:
                 future.cancel()
@@ -118,11 +127,18 @@ def _groups(paths: Sequence[Path]) -> Iterator[_Group]:
         yield group
 
 
-def _begun(group: _Group, scenarios: Sequence[Scenario]) -> list[Iterator[ResultPart]]:
-    """Begin to read files: return the parts of each, of which the first two have been read.
+def _ahead(
+    parts: Iterator[ResultPart], readers: ThreadPoolExecutor
+) -> Generator[ResultPart, None, None]:
+    """Yield parts of a file, the next of which is read meanwhile."""
+    coming = readers.submit(next, parts, None)
+    while (part := coming.result()) is not None:
+        coming = readers.submit(next, parts, None)
+        yield part
 
-    Hardly any result has more.
-    """
+
+def _begun(group: _Group, scenarios: Sequence[Scenario]) -> list[_Begun]:
+    """Begin to read files: return the first parts of each, and the others, yet to be read."""
     found = [
         _own(path, numbers[0], scenarios[numbers[0]])
         if len(numbers) == 1
@@ -131,7 +147,7 @@ def _begun(group: _Group, scenarios: Sequence[Scenario]) -> list[Iterator[Result
         )
         for path, numbers in group
     ]
-    return [chain(list(islice(parts, 2)), parts) for parts in found]
+    return [(list(islice(parts, AT_FIRST)), parts) for parts in found]
 
 
 def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
