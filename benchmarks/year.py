@@ -1,9 +1,9 @@
 """A year of hours in one scenario, through the whole workflow.
 
-python benchmarks/year.py [--grid case118] [--solver ac] [--hours 8760]
+python benchmarks/year.py [--grid case118] [--solver ac] [--hours 8760] [--workers 2]
 
 Every load follows a daily and a yearly swing with noise of its own; the job has a worker for each
-core. Prints the time of each stage and the largest process.
+core, unless another number is given. Prints the time of each stage and the largest process.
 """
 
 from __future__ import annotations
@@ -32,12 +32,16 @@ def main() -> None:
     parser.add_argument("--grid", default="case118")
     parser.add_argument("--solver", default="ac")
     parser.add_argument("--hours", type=int, default=8760)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     packages = ("snakemake", "pandapower", "lightsim2grid", "pyarrow")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_batch(folder, arguments.grid, arguments.solver, arguments.hours)
+        config = {"manifest": "manifest.json", "name": "year", "workers_per_job": arguments.workers}
+        (folder / "config").mkdir()
+        (folder / "config" / "config.yaml").write_text(json.dumps(config))
         began = time.monotonic()
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
         profile = str(ROOT / "profiles" / "default")
@@ -57,7 +61,7 @@ def main() -> None:
 
 
 def write_batch(folder: Path, grid: str, solver: str, hours: int) -> None:
-    """Write the manifest, the table of loads and the configuration."""
+    """Write the manifest and the table of loads."""
     rng = np.random.default_rng(0)
     load = getattr(pandapower.networks, grid)().load
     hour = np.arange(hours)
@@ -72,9 +76,6 @@ def write_batch(folder: Path, grid: str, solver: str, hours: int) -> None:
     year = {"id": "year", "loads": "loads.parquet", "timeout_secs": 3600}
     content = {"grid": f"pandapower:{grid}", "solver": solver, "scenarios": [year]}
     (folder / "manifest.json").write_text(json.dumps(content))
-    (folder / "config").mkdir()
-    config = {"manifest": "manifest.json", "name": "year", "workers_per_job": os.cpu_count()}
-    (folder / "config" / "config.yaml").write_text(json.dumps(config))
 
 
 if __name__ == "__main__":
