@@ -5,7 +5,8 @@
 Needs the package ``simbench``. Loads and static generators follow SimBench's profiles; storages,
 which tables don't set, stay as they are. The loop is ``run_timeseries`` with SimBench's constant
 controllers, in this process, and writes every result of the same elements; the workflow is run
-whole, from a cold start, summary and report included, with the same powers in two tables. Prints
+whole, from a cold start, summary and report included, with the same powers in two tables, by a job
+with a worker for each core. Prints
 times and ratios, of the whole and of the scenario alone (tables read, solved, written), and the
 largest difference of a voltage.
 """
@@ -130,7 +131,7 @@ def write_batch(
     content = {"grid": "grid.json", "solver": "ac", "scenarios": [scenario]}
     (folder / "manifest.json").write_text(json.dumps(content))
     (folder / "config").mkdir()
-    config = {"manifest": "manifest.json", "name": "quarters"}
+    config = {"manifest": "manifest.json", "name": "quarters", "workers_per_job": os.cpu_count()}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))
 
 

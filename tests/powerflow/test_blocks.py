@@ -71,7 +71,7 @@ def run_of(model, states, solver, keep="all", **options):
         scenario="year",
         model=model,
         study=Study(solver, options),
-        states=lambda: iter(states),
+        states=lambda start=0, stop=None: iter(states[start:stop]),
         contingencies=(),
         criteria=criteria,
         kept=KeptRows(keep, "violations", criteria),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,24 @@ if TYPE_CHECKING:
     from .state import State
 
 
-def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterator[State]]:
+@dataclass(frozen=True)
+class States:
+    """The states of a scenario, made anew whenever they are asked for.
+
+    Attributes:
+        make: makes them in the same order each time; ``start`` and ``stop`` ask for some of them.
+        count: how many there are.
+    """
+
+    make: Callable[..., Iterator[State]]
+    count: int
+
+    def __call__(self, start: int = 0, stop: int | None = None) -> Iterator[State]:
+        """Make the states from one number up to another."""
+        return self.make(start=start, stop=stop)
+
+
+def read_states(index: ElementIndex, scenario: Scenario) -> States:
     """Read the tables of a scenario.
 
     Args:
@@ -32,7 +50,7 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
         scenario: the scenario.
 
     Returns:
-        A function that makes its states, in the same order each time it is called.
+        Its states.
 
     Raises:
         GatBatchError: if a table is at fault.
@@ -46,9 +64,11 @@ def read_states(index: ElementIndex, scenario: Scenario) -> Callable[[], Iterato
     )
     limits = read_element_table(scenario.limits, "limits") if scenario.limits else None
     course = course_of(index.net, scenario.time_slices)
-    return partial(
+    make = partial(
         scenario_states, index, scenario, loads, gens, costs=costs, limits=limits, course=course
     )
+    tables = (table for table in (loads, gens, costs, limits, course) if table is not None)
+    return States(make, max((len(table.snapshots) for table in tables), default=0) or 1)
 
 
 def own_grid(index: ElementIndex, scenario: Scenario) -> pandapowerNet:

@@ -97,6 +97,8 @@ def scenario_states(
     costs: ElementTable | None = None,
     limits: ElementTable | None = None,
     course: GridCourse | None = None,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[State]:
     """Return the states of a scenario, one a snapshot.
 
@@ -108,6 +110,8 @@ def scenario_states(
         costs: its table of costs.
         limits: its table of limits.
         course: the snapshots that it has of its grid's time series.
+        start: number of the first state wanted.
+        stop: number of the one after the last; all that there are if None.
 
     Yields:
         A state for each snapshot in the order of the tables, or one without a snapshot.
@@ -118,7 +122,7 @@ def scenario_states(
     tables = _Tables(loads, gens, costs, limits, course)
     injections, outages, snapshots, priced, limited = _resolved(index, scenario, tables)
     steady = _curves(priced, None) if priced and not priced.table.snapshots else None
-    for snapshot in snapshots or (None,):
+    for snapshot in (snapshots or (None,))[start:stop]:
         changes = [
             change
             for injection in injections

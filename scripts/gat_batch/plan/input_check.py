@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, GatBatchError, InputErrors, ManifestError, TableError
 from ..study.batch.scenarios import Members
+from ..upstream.pandapower import state_estimation_later
 from .analysis_check import analysis_faults
 from .folder_check import folder_faults
 from .shards import names_elements
@@ -133,6 +134,6 @@ def _study_faults(plan: Plan, scenarios: Members) -> Iterator[GatBatchError]:
         asked = grid in named and any(map(names_elements, members))
         if asked or not plan.grid(members[0]).ships:
             # Imported late: a batch with nothing to solve needs no pandapower.
-            from .study_check import grid_faults
-
+            with state_estimation_later():
+                from .study_check import grid_faults
             yield from grid_faults(plan, members)

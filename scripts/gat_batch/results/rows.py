@@ -154,7 +154,10 @@ def _rows(
     columns = [
         *(pa.array(names, pa.string()).take(pa.array(state)) for names in (scenarios, snapshots)),
         pa.repeat(pa.scalar(contingency, pa.string()), rows),
-        *(column.take(pa.array(place)) for column in (model.element, model.id, model.name)),
+        *(
+            pa.concat_arrays([column] * states) if flat is None else column.take(pa.array(place))
+            for column in (model.element, model.id, model.name)
+        ),
     ]
     if judged is None:
         columns += [pa.nulls(rows, kind) for kind in JUDGED.values()]

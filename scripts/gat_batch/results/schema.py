@@ -70,6 +70,10 @@ FLOWS = ("p_from_mw", "q_from_mvar", "p_to_mw", "q_to_mvar", "pl_mw", "i_ka", "l
 """Quantities of what branches carry."""
 
 
-COMPRESSION = {name: "zstd" for name in ("id", "name", *QUANTITIES) if name not in FLOWS}
+COMPRESSION = {
+    "id": "lz4",
+    **{name: "zstd" for name in ("name", *QUANTITIES) if name not in FLOWS},
+}
 """Columns that compression makes smaller. Flows are too random, and columns that repeat or that
-only the ``system`` row fills are small anyway; compressing them costs time, for readers too."""
+only the ``system`` row fills are small anyway; compressing them costs time, for readers too. Ids
+repeat from state to state: lz4 makes them smaller than zstd does, in a third of the time."""

@@ -49,7 +49,8 @@ class ShardRun:
     Attributes:
         plan: the batch.
         shard: the members.
-        workers: processes at work at the same time, on scenarios or on their contingencies.
+        workers: processes at work at the same time, on scenarios or on their snapshots or
+            contingencies.
         memory_mb: memory of the job, which its workers share, in MB.
         last: whether the job won't be tried again with more memory.
         say: shows a line of progress to the user.
@@ -116,8 +117,9 @@ class ShardRun:
             self.board.restore_record(name, self.layout.source(name), self.journal)
 
     def _solve(self, members: Sequence[Scenario]) -> None:
-        # Cores that scenarios leave are for the contingencies of each.
+        # Cores that scenarios leave are for the snapshots or contingencies of each.
         workers = min(self.workers, len(members))
+        threads = self.workers // workers
         memory_mb = self.memory_mb / workers
         try:
             with without_garbage_collection():
@@ -127,9 +129,7 @@ class ShardRun:
                 from . import worker
 
                 prepare = partial(worker.prepare, self.plan, members, self.journal)
-                broken = contained(
-                    partial(prepare, threads=self.workers // workers, memory_mb=memory_mb)
-                )
+                broken = contained(partial(prepare, threads=threads, memory_mb=memory_mb))
         except GatBatchError as fault:
             self._give_all_up(members, "bad data", str(fault))
             return
@@ -149,7 +149,7 @@ class ShardRun:
         for line in filter(None, (tables, wide)):
             self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
-        rest = self._solve_together(members, workers, memory_mb)
+        rest = members if threads > 1 else self._solve_together(members, workers, memory_mb)
         short = self._solve_alone(rest, workers, memory_mb) if rest else []
         if short:
             raise MemoryError(

@@ -30,10 +30,11 @@ from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study
-from .solving.base_cases import Summed, base_cases
+from .solving.base_cases import Summed
 from .solving.contingencies import solved_in_parts
 from .solving.record import found_of, solved_of
 from .solving.several import solved_together
+from .solving.snapshots import snapshots_in_parts
 from .solving.state import Run
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def prepare(
         plan: the batch.
         members: scenarios with the same grid.
         journal: where attempts are noted.
-        threads: processes that solve the contingencies of one scenario at the same time.
+        threads: processes that solve one scenario's snapshots or contingencies at the same time.
         memory_mb: memory that one scenario may take, in MB; None for no limit.
 
     Raises:
@@ -136,7 +137,7 @@ def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
         rows_of = (
             solved_in_parts(run, summed.note, summed.verify, summed.report)
             if run.contingencies
-            else base_cases(run, summed)
+            else snapshots_in_parts(run, summed)
         )
         for rows in rows_of:
             writer.add_rows(rows)
@@ -266,6 +267,7 @@ def _run_of(scenario: Scenario) -> Run:
             criteria,
         ),
         states=states,
+        count=states.count,
         outages=scenario.outages,
         contingencies=contingencies,
         criteria=criteria,

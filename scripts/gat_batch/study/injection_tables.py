@@ -182,6 +182,9 @@ def _repeated_rows(table: InjectionTable, scenario: NDArray[np.int64]) -> list[G
         return repeated_times(table, scenario)
     keys = table.snapshot * len(table.labels) + table.label
     keys = scenario * (keys.max(initial=0) + 1) + keys
+    # As most tables are: sorted, so none stands twice.
+    if (keys[1:] > keys[:-1]).all():
+        return []
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     repeated = np.flatnonzero(first[inverse] != np.arange(len(keys)))
     return [

@@ -60,6 +60,18 @@ class InjectionTable:
         """Return the name of a row for people: the first one below the header is row 2."""
         return f"row {(position if self.numbers is None else int(self.numbers[position])) + 2}"
 
+    @cached_property
+    def rows_by_snapshot(self) -> dict[str | None, NDArray[np.int64]]:
+        """Rows of each snapshot, of all by None if there are none.
+
+        Found once: a year of hours would search the table for each.
+        """
+        if not self.snapshots:
+            return {None: np.arange(len(self.label))}
+        order = np.argsort(self.snapshot, kind="stable")
+        ends = np.cumsum(np.bincount(self.snapshot, minlength=len(self.snapshots)))
+        return dict(zip(self.snapshots, np.split(order, ends[:-1]), strict=True))
+
     def place(self, position: int) -> str:
         """Return where the file names the element of a row: in that row, or on top of a column."""
         if self.wide:

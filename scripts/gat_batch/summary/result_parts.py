@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import accumulate, groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -43,6 +43,12 @@ class Results:
 READERS = 2
 READ_AHEAD = 2
 """Threads that read results, and groups of results that are read before they are summed up."""
+
+AT_FIRST = 2
+"""Parts of a file that are read with it."""
+
+_Begun = tuple[list["ResultPart"], "Iterator[ResultPart]"]
+"""The first parts of a file, and those that come behind them."""
 
 _Group = list[tuple["Path", list[int]]]
 """Files, and the numbers of the scenarios whose results each has."""
@@ -88,7 +94,7 @@ def result_parts(
     """
     groups = _groups(results.paths)
 
-    def begin(group: _Group) -> Future[list[Iterator[ResultPart]]]:
+    def begin(group: _Group) -> Future[list[_Begun]]:
         return readers.submit(_begun, group, results)
 
     with ThreadPoolExecutor(READERS) as readers:
@@ -97,8 +103,11 @@ def result_parts(
             while coming:
                 begun = coming.popleft().result()
                 coming.extend(map(begin, islice(groups, 1)))
-                for parts in begun:
-                    yield from parts
+                for first, rest in begun:
+                    yield from first
+                    # Hardly any result has more.
+                    if len(first) == AT_FIRST:
+                        yield from _ahead(rest, readers)
         finally:
             for future in coming:
                 future.cancel()
@@ -123,18 +132,25 @@ def _groups(paths: Sequence[Path]) -> Iterator[_Group]:
         yield group
 
 
-def _begun(group: _Group, results: Results) -> list[Iterator[ResultPart]]:
-    """Begin to read files: return the parts of each, of which the first two have been read.
+def _ahead(
+    parts: Iterator[ResultPart], readers: ThreadPoolExecutor
+) -> Generator[ResultPart, None, None]:
+    """Yield parts of a file, the next of which is read meanwhile."""
+    coming = readers.submit(next, parts, None)
+    while (part := coming.result()) is not None:
+        coming = readers.submit(next, parts, None)
+        yield part
 
-    Hardly any result has more.
-    """
+
+def _begun(group: _Group, results: Results) -> list[_Begun]:
+    """Begin to read files: return the first parts of each, and the others, yet to be read."""
     found = [
         _own(path, numbers[0], results.scenarios[numbers[0]])
         if len(numbers) == 1
         else _shared(path, numbers, results)
         for path, numbers in group
     ]
-    return [chain(list(islice(parts, 2)), parts) for parts in found]
+    return [(list(islice(parts, AT_FIRST)), parts) for parts in found]
 
 
 def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
@@ -161,15 +177,14 @@ def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[Re
             reaches = (one.get("rows", (0, 0)) for one in members)
             # One with many rows comes in several parts.
             counts = [len(rows)] if len(names) == 1 else [stop - start for start, stop in reaches]
-            those = [known[name] for name in names]
+            those, firsts = [known[name] for name in names], [0, *accumulate(counts)]
             for some in _alike(those, members, results.scenarios):
-                count = sum(counts[some])
                 yield ResultPart(
                     those[some],
                     [results.scenarios[number] for number in those[some]],
                     members[some],
                     counts[some],
-                    rows.slice(sum(counts[: some.start]), count),
+                    rows.slice(firsts[some.start], sum(counts[some])),
                     last,
                 )
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,18 +89,8 @@ class Injections:
         return self._columns[element, column]
 
     def _rows(self, snapshot: str | None) -> NDArray[np.int64]:
-        return self._rows_of.get(snapshot if self.table.snapshots else None, _NO_ROWS)
-
-    @cached_property
-    def _rows_of(self) -> dict[str | None, NDArray[np.int64]]:
-        """Rows by snapshot: found once, as a year of hours would search the table for each."""
         table = self.table
-        if not table.snapshots:
-            return {None: np.arange(len(table.label))}
-        order = np.argsort(table.snapshot, kind="stable")
-        ends = np.cumsum(np.bincount(table.snapshot, minlength=len(table.snapshots)))
-        pieces = np.split(order, ends[:-1])
-        return dict(zip(table.snapshots, pieces, strict=True))
+        return table.rows_by_snapshot.get(snapshot if table.snapshots else None, _NO_ROWS)
 
 
 def _by_label(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ...model.grid_model import GridModel
     from ...model.solution import BlockSolution, Solution
     from ...model.state import State
     from .state import Run, SolvedState
@@ -83,6 +84,19 @@ class Summed:
         if len(self.reports) < MOST_REPORTS:
             self.reports += (line,)
 
+    def add(self, later: Summed) -> None:
+        """Add what is remembered of later states."""
+        self.worst = max(self.worst, later.worst)
+        for name in ("iterations", "residual"):
+            found = [one for one in (getattr(self, name), getattr(later, name)) if one is not None]
+            setattr(self, name, max(found, default=None))
+        self.deviation |= later.deviation
+        if later.left:
+            before = self.left or {**later.left, "states": 0}
+            self.left = {**before, "states": before["states"] + later.left["states"]}
+        for line in later.reports:
+            self.report(line)
+
     def note_state(self, snapshot: str | None, solved: SolvedState) -> None:
         """Note a state that was solved alone."""
         self.note(solved.solution)
@@ -91,21 +105,30 @@ class Summed:
             self.report(solved.breakdown.line(snapshot))
 
 
-def base_cases(run: Run, summed: Summed) -> Iterator[pa.Table]:
-    """Solve a scenario without contingencies.
+def block_size(model: GridModel) -> int:
+    """Return how many states of a grid are solved together."""
+    return max(1, MOST_ROWS // len(model.element))
+
+
+def base_cases(
+    run: Run, summed: Summed, start: int = 0, stop: int | None = None
+) -> Iterator[pa.Table]:
+    """Solve a scenario without contingencies, or some of its states.
 
     Args:
         run: what to solve.
         summed: what is to be remembered of the states is noted there.
+        start: number of the first state.
+        stop: number of the one after the last; all that there are if None.
 
     Yields:
         Rows of the states, in their order.
     """
-    study, states = run.study, run.states()
+    study, states = run.study, run.states(start, stop)
     if study.ties:
         yield from _tied(run, list(states), summed)
         return
-    size = max(1, MOST_ROWS // len(run.model.element))
+    size = block_size(run.model)
     before = None
     while block := list(islice(states, size)):
         if len(block) > 1 and study.in_blocks:

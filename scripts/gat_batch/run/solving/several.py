@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from ...breakdown import Breakdown, contained
 from ...errors import GatBatchError
+from ...results.schema import ROWS_PER_GROUP
 from ...solvers.verification import chosen, verified
-from .base_cases import MOST_ROWS, Summed, base_cases, begins
+from .base_cases import Summed, base_cases, begins, block_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,11 +56,12 @@ def solved_together(runs: Sequence[Run]) -> Iterator[Together]:
         runs: what to solve, on one grid by one solver.
 
     Yields:
-        What was found. A scenario whose data are at fault is left out: solved alone, it says why.
+        What was found. A scenario whose data are at fault is left out: solved alone, it says why;
+        and one of many snapshots: its rows needn't fit in memory then.
     """
     for key, alike in groupby(sorted(runs, key=_kind), key=_kind):
         members = list(alike)
-        size = max(1, MOST_ROWS // len(members[0].model.element))
+        size = block_size(members[0].model)
         if not key[0]:
             size = 1
         for start in range(0, len(members), size):
@@ -76,6 +78,8 @@ def _solved(runs: Sequence[Run]) -> Iterator[Together]:
     single: list[tuple[Run, State]] = []
     others: list[Run] = []
     for run in runs:
+        if run.count * len(run.model.element) > ROWS_PER_GROUP:
+            continue
         try:
             states = list(islice(run.states(), 2)) if len(runs) > 1 else []
         except GatBatchError:

@@ -33,7 +33,8 @@ class Run:
         scenario: its id.
         model: the grid.
         study: how states are solved.
-        states: makes the scenario's states, in the same order each time.
+        states: makes the scenario's states, in the same order each time; arguments ``start`` and
+            ``stop`` ask for those from one number up to another.
         contingencies: what is solved on top of each of them.
         criteria: by what contingencies of each category are judged; ``""`` is for states.
         kept: which rows are kept.
@@ -44,14 +45,15 @@ class Run:
         screen: whether to solve by AC only what DC finds severe.
         verify: share of states and contingencies that pandapower solves too.
         timeout_secs: time limit of the scenario, in seconds.
-        threads: workers that solve contingencies at the same time.
+        count: how many states there are.
+        threads: workers that solve contingencies or states at the same time.
         memory_mb: memory that they may take together, in MB; None for no limit.
     """
 
     scenario: str
     model: GridModel
     study: Study
-    states: Callable[[], Iterator[State]]
+    states: Callable[..., Iterator[State]]
     contingencies: Sequence[Contingency]
     criteria: Mapping[str, Criteria]
     kept: KeptRows
@@ -62,6 +64,7 @@ class Run:
     cascade: Cascade | None = None
     actions: Sequence[Action] = ()
     choose: str = "in_order"
+    count: int = 1
     threads: int = 1
     memory_mb: float | None = None
 
