@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SHARED_GRIDS = ROOT.parent / "shared" / "grids"
 
+# A process whose memory lies in few large pages is forked in half the time.
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
+
 # How long an example takes is no matter of right or wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -59,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (group(item) != "slurm", -sizes[group(item)]))
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage rarely, and not among what is imported: that took a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 @cache
 def ready_python() -> Path:
     """Return the launcher of a Python that has its imports behind it, see ready/server.py.
@@ -79,7 +89,8 @@ def ready_python() -> Path:
                 stdout=subprocess.PIPE,
                 start_new_session=True,
                 # What the test that comes first has put there is for its own commands.
-                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+                | LARGE_PAGES,
             )
         # Open as long as this process lives.
         os.open(users, os.O_WRONLY)

@@ -91,6 +91,7 @@ def serve(folder: Path, users: int) -> list[str]:
         door.listen()
         os.write(1, b"ready\n")
         gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
         while users not in (
             ready := select.select([users, woken, door, *links.values()], [], [])[0]
         ):

@@ -29,6 +29,7 @@ def take_shortcuts() -> None:
         if name.startswith("pandapower") and vars(module).get(create.__name__) is create:
             setattr(module, create.__name__, made)
     pd.DataFrame.query = answered(pd.DataFrame.query)
+    pd.DataFrame.__deepcopy__ = copied
 
 
 def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,10 +40,10 @@ def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
     known = cache(make)
 
     @wraps(make)
-    def copied(*arguments: Any, **keywords: Any) -> Any:
+    def copy(*arguments: Any, **keywords: Any) -> Any:
         return deepcopy(known(*arguments, **keywords))
 
-    return copied
+    return copy
 
 
 def answered(query: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
@@ -62,3 +63,8 @@ def answered(query: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
         return query(table, asked)
 
     return rows
+
+
+def copied(table: pd.DataFrame, _: dict[int, Any] | None = None) -> pd.DataFrame:
+    """Return a copy of a table. Most of a network's are empty, and have nothing to be copied."""
+    return table.copy(deep=not table.empty)
