@@ -24,7 +24,7 @@ def take_shortcuts() -> None:
         if isfunction(read) and read.__module__.removeprefix("pandapower.networks.") in FILES:
             setattr(networks, name, made_once(read))
     create = pandapower.create_empty_network
-    made = made_once(create)
+    made = named(made_once(create))
     for name, module in [*sys.modules.items()]:
         if name.startswith("pandapower") and vars(module).get(create.__name__) is create:
             setattr(module, create.__name__, made)
@@ -44,6 +44,18 @@ def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
         return deepcopy(known(*arguments, **keywords))
 
     return copy
+
+
+def named(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Have empty networks differ by what is just written into them."""
+
+    @wraps(create)
+    def create_named(name: str = "", f_hz: float = 50.0, sn_mva: float = 1, **keywords: Any) -> Any:
+        net = create(**keywords)
+        net.update({"name": name, "f_hz": f_hz, "sn_mva": sn_mva})
+        return net
+
+    return create_named
 
 
 def answered(query: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
