@@ -17,6 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Users' commands find modules compiled, and so do all that tests start, whatever is set here.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 from gat_batch.process import set_up_solving
 
 # Before any test imports pandapower: what is tested here runs as it does in jobs.
