@@ -4,8 +4,8 @@
                         closed FOLDER/users, then remove FOLDER
 
 A batch starts five processes, and nine tenths of their time are imports. These launchers take the
-place of Python for them. Nothing but imports is done before a fork, and grids that ship with
-pandapower are read: it knows of no file of a batch.
+place of Python for them. Before a fork nothing is done but imports and reading grids that ship with
+pandapower: it knows of no file of a batch.
 """
 
 from __future__ import annotations
