@@ -212,11 +212,12 @@ class Workspace:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def shortcuts() -> None:
-    """Have grids that ship with pandapower read once in a process, and the like."""
+def shortcuts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have grids that ship with pandapower read once in a session, and the like."""
     from ready.shortcuts import take_shortcuts
 
-    take_shortcuts()
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    take_shortcuts(tmp_path_factory.getbasetemp().parent if shared else None)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 from copy import deepcopy
 from functools import cache, wraps
@@ -14,15 +16,19 @@ from pandapower import networks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FILES = ("power_system_test_cases", "mv_oberrhein", "cigre_networks", "create_examples")
 
 
-def take_shortcuts() -> None:
-    """Have pandapower take them from now on in this process and its forks."""
+def take_shortcuts(shared: Path | None = None) -> None:
+    """Have pandapower take them from now on in this process and its forks.
+
+    What one process has read is kept in the folder ``shared`` for others.
+    """
     for name, read in [*vars(networks).items()]:
         if isfunction(read) and read.__module__.removeprefix("pandapower.networks.") in FILES:
-            setattr(networks, name, made_once(read))
+            setattr(networks, name, made_once(kept(read, shared) if shared else read))
     create = pandapower.create_empty_network
     made = named(made_once(create))
     for name, module in [*sys.modules.items()]:
@@ -44,6 +50,25 @@ def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
         return deepcopy(known(*arguments, **keywords))
 
     return copy
+
+
+def kept(read: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """Have a grid that another process has read taken from a file that is loaded at once."""
+
+    @wraps(read)
+    def loaded(*arguments: Any, **keywords: Any) -> Any:
+        if arguments or keywords:
+            return read(*arguments, **keywords)
+        file = folder / f"{read.__name__}.pickle"
+        if file.exists():
+            return pickle.loads(file.read_bytes())  # noqa: S301 - written below
+        net = read()
+        own = file.with_suffix(f".{os.getpid()}")
+        own.write_bytes(pickle.dumps(net))
+        own.replace(file)
+        return net
+
+    return loaded
 
 
 def named(create: Callable[..., Any]) -> Callable[..., Any]:
