@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
+import fcntl
+import gc
 import json
 import os
 import shutil
@@ -11,12 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, wraps
-from inspect import isfunction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# Users' commands find modules compiled, and so do all that tests start, whatever is set here.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from gat_batch.process import set_up_solving
 
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHARED_GRIDS = ROOT.parent / "shared" / "grids"
+
+# A process whose memory lies in few large pages is forked in half the time.
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
 
 # How long an example takes is no matter of right or wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -61,26 +67,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (group(item) != "slurm", -sizes[group(item)]))
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage rarely, and not among what is imported: that took a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 @cache
 def ready_python() -> Path:
-    """Start a Python that has its imports behind it, see ready/server.py; return its launcher."""
-    folder = Path(tempfile.mkdtemp(prefix="gat-batch-"))
-    server = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "ready" / "server.py", folder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        # What the test that comes first has put there is for its own commands.
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-    )
+    """Return the launcher of a Python that has its imports behind it, see ready/server.py.
 
-    def end() -> None:
-        server.communicate()
-        shutil.rmtree(folder)
-
-    atexit.register(end)
-    assert server.stdout
-    assert server.stdout.readline() == b"ready\n"
+    The first process of a session that asks starts it, the last one that ends ends it.
+    """
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"gat-batch-{session}"
+    folder.mkdir(exist_ok=True)
+    users = folder / "users"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        started = users.exists()
+        if not started:
+            os.mkfifo(users)
+            server = subprocess.Popen(
+                [sys.executable, ROOT / "tests" / "ready" / "server.py", folder],
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                # What the test that comes first has put there is for its own commands.
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+                | LARGE_PAGES,
+            )
+        # Open as long as this process lives.
+        os.open(users, os.O_WRONLY)
+        if not started:
+            assert server.stdout
+            assert server.stdout.readline() == b"ready\n"
     return folder / "python"
 
 
@@ -191,31 +211,14 @@ class Workspace:
         return json.loads((self.batch / "batch_manifest.json").read_text(encoding="utf-8"))
 
 
-def made_once(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a function called once for the same arguments, and its result copied from then on."""
-    known = cache(make)
-
-    @wraps(make)
-    def copied(*arguments: Any, **keywords: Any) -> Any:
-        return deepcopy(known(*arguments, **keywords))
-
-    return copied
-
-
 @pytest.fixture(autouse=True, scope="session")
-def bundled_grids() -> None:
-    """Have grids that ship with pandapower read, and empty ones made, once in a process.
+def shortcuts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have grids that ship with pandapower read once in a session, and the like."""
+    from ready.shortcuts import read_once, solve_sooner
 
-    To copy one takes a tenth of the time.
-    """
-    import pandapower
-    from pandapower import networks
-
-    files = ("power_system_test_cases", "mv_oberrhein", "cigre_networks", "create_examples")
-    for name, read in [*vars(networks).items()]:
-        if isfunction(read) and read.__module__.removeprefix("pandapower.networks.") in files:
-            setattr(networks, name, made_once(read))
-    pandapower.create_empty_network = made_once(pandapower.create_empty_network)
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    read_once(tmp_path_factory.getbasetemp().parent if shared else None)
+    solve_sooner()
 
 
 @pytest.fixture

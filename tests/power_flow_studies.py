@@ -101,16 +101,17 @@ def random_study(net, seed):
     """A few outages that leave the grid in one piece, and scaled injections."""
     rng = np.random.default_rng(seed)
     outages = []
-    kept = deepcopy(net)
-    before = pandapower.topology.unsupplied_buses(kept)
+    graph = pandapower.topology.create_nxgraph(net)
+    before = pandapower.topology.unsupplied_buses(net, mg=graph)
     candidates = [("line", 4), ("trafo", 2), ("gen", 1), ("load", 3), ("sgen", 1)]
     for kind, count in candidates:
-        live = kept[kind].index[kept[kind]["in_service"].astype(bool)].to_numpy()
+        live = net[kind].index[net[kind]["in_service"].astype(bool)].to_numpy()
         for index in rng.permutation(live)[:count]:
-            kept[kind].loc[index, "in_service"] = False
-            if pandapower.topology.unsupplied_buses(kept) == before:
+            edges = [edge for edge in graph.edges(keys=True, data=True) if edge[2] == (kind, index)]
+            graph.remove_edges_from(edges)
+            if pandapower.topology.unsupplied_buses(net, mg=graph) == before:
                 outages.append(Outage(kind, int(index)))
             else:
-                kept[kind].loc[index, "in_service"] = True
+                graph.add_edges_from(edges)
     load, gen = rng.uniform(0.85, 1.05, 2)
     return Study(tuple(outages), float(load), float(gen))

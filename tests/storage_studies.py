@@ -64,6 +64,7 @@ class Day:
             flow[:, own + self.charge], flow[:, own + self.discharge] = -at_stores, at_stores
             shift = self.internal["Pfinj"].real * self.base
             offset = (shift - self.ptdf @ self.demand(load))[limited]
+            flow = sparse.csr_matrix(flow)
             rows += [flow, -flow]
             most += [rating[limited] - offset, rating[limited] + offset]
         return rows, most
@@ -113,7 +114,7 @@ class Day:
             row = self.blank(len(power))
             row[:, step * self.size + self.p] = np.diag(self.c1 + 2 * self.c2 * power)
             row[:, step * self.size + self.cost] = -np.eye(len(power))
-            rows.append(row)
+            rows.append(sparse.csr_matrix(row))
             most.append(self.c2 * power**2)
         return rows, most
 
@@ -135,7 +136,7 @@ def cheapest_day(net, loads, hours, *, gap=1e-8):
             most += more
         found = linprog(
             objective,
-            A_ub=sparse.csr_matrix(np.vstack(below)),
+            A_ub=sparse.vstack(below, format="csr"),
             b_ub=np.concatenate(most),
             A_eq=np.vstack(equal),
             b_eq=np.concatenate(values),

@@ -13,6 +13,7 @@ import pandapower.networks
 import pandas as pd
 import pytest
 from conftest import ROOT
+from plain import switched_off
 from scipy.optimize import linprog
 
 from gat_batch.contingency.adjustment import redispatched
@@ -187,32 +188,30 @@ def test_random_contingencies_are_judged_as_by_pandapower(name, solver):
 
 def by_pandapower(net, contingency, solver):
     """Loadings in percent of the category's rating, and voltages; None without a solution."""
-    plain = deepcopy(net)
-    for element, position in contingency.outages:
-        plain[element].loc[plain[element].index[position], "in_service"] = False
-    try:
-        if solver == "dc":
-            pandapower.rundcpp(plain)
-        else:
-            pandapower.runpp(plain, init="dc", numba=False, tolerance_mva=1e-9)
-    except Exception:  # noqa: BLE001 - whatever it is, there is nothing to hold against
-        return None
-    if (
-        plain.res_bus["va_degree"].isna().sum() > len(net.bus) // 2
-    ):  # singular, as pandapower puts it
+    outages = [(element, net[element].index[position]) for element, position in contingency.outages]
+    with switched_off(net, outages):
+        try:
+            if solver == "dc":
+                pandapower.rundcpp(net)
+            else:
+                pandapower.runpp(net, init="dc", numba=False, tolerance_mva=1e-9)
+        except Exception:  # noqa: BLE001 - whatever it is, there is nothing to hold against
+            return None
+    # Singular, as pandapower puts it.
+    if net.res_bus["va_degree"].isna().sum() > len(net.bus) // 2:
         return None
     suffix = {"P1": None, "P2": "b", "P7": "c"}[contingency.category]
     usable = 0.9 if contingency.category == "P7" else 1.0
     parts = {}
     for element, rated, unit in (("line", "max_i_ka", "ka"), ("trafo", "sn_mva", "mva")):
-        loading = plain[f"res_{element}"]["loading_percent"].fillna(0.0)
+        loading = net[f"res_{element}"]["loading_percent"].fillna(0.0)
         column = f"rate_{suffix}_{unit}"
-        if suffix and column in plain[element]:
-            other = plain[element][column]
+        if suffix and column in net[element]:
+            other = net[element][column]
             known = other.notna() & (other > 0)
-            loading = loading * (plain[element][rated] / other).where(known, 1.0)
+            loading = loading * (net[element][rated] / other).where(known, 1.0)
         parts[element] = loading / usable
-    return pd.concat(parts), plain.res_bus["vm_pu"].dropna()
+    return pd.concat(parts), net.res_bus["vm_pu"].dropna()
 
 
 # ---- One loss after another -----------------------------------------------------------------
@@ -253,17 +252,18 @@ def least_redispatch(net, lost):
     given = np.concatenate([plain.res_ext_grid["p_mw"], plain.gen["p_mw"][live]])
     low = np.concatenate([plain.ext_grid["min_p_mw"], plain.gen["min_p_mw"][live]])
     high = np.concatenate([plain.ext_grid["max_p_mw"], plain.gen["max_p_mw"][live]])
-    base = plain.res_line["p_from_mw"].to_numpy()
+    base = plain.res_line["p_from_mw"].to_numpy(copy=True)
     turned = []
     for number in range(len(given)):
         if number == 0:  # what the external grid gives more is taken up nowhere else
             turned.append(np.zeros(len(base)))
             continue
-        moved = deepcopy(plain)
-        place = moved.gen.index[live][number - 1]
-        moved.gen.loc[place, "p_mw"] += 1.0
-        pandapower.rundcpp(moved)
-        turned.append(moved.res_line["p_from_mw"].to_numpy() - base)
+        place = plain.gen.index[live][number - 1]
+        before = plain.gen.loc[place, "p_mw"]
+        plain.gen.loc[place, "p_mw"] += 1.0
+        pandapower.rundcpp(plain)
+        plain.gen.loc[place, "p_mw"] = before
+        turned.append(plain.res_line["p_from_mw"].to_numpy() - base)
     kv = net.bus["vn_kv"].loc[net.line["from_bus"]].to_numpy()
     rating = np.sqrt(3) * kv * net.line["max_i_ka"].to_numpy()
     effect = np.nan_to_num(np.column_stack(turned))
@@ -324,10 +324,10 @@ def test_between_two_losses_the_least_is_moved_that_keeps_ratings(name):
         system = rows[rows["element"] == "system"].set_index("contingency")
         for second in seconds:
             (outage,) = [o for o in second.outages if o != lost]
-            dark = deepcopy(plain)
-            dark[outage[0]].loc[dark[outage[0]].index[outage[1]], "in_service"] = False
-            pandapower.rundcpp(dark)
-            worst = dark.res_line["loading_percent"].max()
+            element, place = outage
+            with switched_off(plain, [(element, plain[element].index[place])]):
+                pandapower.rundcpp(plain)
+            worst = plain.res_line["loading_percent"].max()
             ours = system.loc[second.name, "max_loading_percent"]
             assert ours == pytest.approx(worst, abs=1e-5, nan_ok=True)
             assert (system.loc[second.name, "detail"] or "").endswith(told)
@@ -426,7 +426,7 @@ def test_a_dc_line_that_fails_carries_nothing(solver):
     rows = solved_rows(net, found, solver, loading=1.0)
     system = rows[rows["element"] == "system"].set_index("contingency")
     for one in found:
-        loading, _ = by_pandapower(net, replace(one, category="P1"), solver)
+        loading, _ = by_pandapower(deepcopy(net), replace(one, category="P1"), solver)
         assert system.loc[one.name, "max_loading_percent"] == pytest.approx(loading.max(), rel=1e-6)
 
 

@@ -3,11 +3,11 @@
 Started by the launcher that the server writes. What the server doesn't run is left to Python.
 """
 
-import json
 import os
 import sys
-from pathlib import Path
-from socket import AF_UNIX, send_fds, socket
+
+# The modules socket, json and pathlib take longer to import than the rest takes.
+from _socket import AF_UNIX, SCM_RIGHTS, SOL_SOCKET, socket
 
 MODULES = ("snakemake", "gat_batch.api")
 # Analyses may use numba, which the server keeps out as jobs that solve do.
@@ -23,27 +23,27 @@ SCRIPTS = (
 )
 
 
-def is_known(command: list[str], scripts: Path) -> bool:
+def is_known(command: list[str], scripts: str) -> bool:
     match command:
         case ["-m", module, *_]:
             return module in MODULES
         case [script, *_]:
-            path = Path(script).resolve()
-            return path.parent == scripts and path.stem in SCRIPTS
+            folder, name = os.path.split(os.path.realpath(script))
+            return folder == scripts and name.removesuffix(".py") in SCRIPTS
     return False
 
 
 def main() -> int:
     address, scripts, *command = sys.argv[1:]
-    if not is_known(command, Path(scripts)):
+    if not is_known(command, scripts):
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - what was asked for
-    with socket(AF_UNIX) as link:
-        link.connect(address)
-        send_fds(link, [b"\0"], [0, 1, 2])
-        asked = json.dumps((command, str(Path.cwd()), dict(os.environ)))
-        link.sendall(asked.encode() + b"\n")
-        with link.makefile() as answer:
-            return int(answer.read())
+    link = socket(AF_UNIX)
+    link.connect(address)
+    files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    link.sendmsg([b"\0"], [(SOL_SOCKET, SCM_RIGHTS, files)])
+    asked = ascii((command, os.getcwd(), dict(os.environ)))  # noqa: PTH109 - pathlib is left out
+    link.sendall(asked.encode() + b"\n")
+    return int(link.recv(9))
 
 
 if __name__ == "__main__":

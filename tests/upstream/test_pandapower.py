@@ -20,6 +20,7 @@ from gat_batch.upstream.pandapower import (
     bus_columns,
     power_limits_on_new_scipy,
     solved_arrays,
+    usual_start,
 )
 
 
@@ -45,6 +46,29 @@ def test_the_arrays_of_a_power_flow_are_where_the_admittance_model_takes_them_fr
     buses = array_rows(solved)["bus"][solved.line[["from_bus", "to_bus"]].to_numpy()]
     assert (ends == buses).all(), told
     assert arrays["bus"][:, bi.BASE_KV].real == pytest.approx(345.0), told
+
+
+@pytest.mark.parametrize("name", ["case118", "case300", "example_multivoltage", "iceland"])
+def test_a_power_flow_starts_from_the_mean_setpoint(name):
+    net = getattr(pandapower.networks, name)()
+    net.gen.loc[net.gen.index[-1:], ["vm_pu", "in_service"]] = 0.7, False
+    start = usual_start(net, {})
+    pandapower.runpp(net, numba=False)
+    told = (
+        "pandapower starts elsewhere than powerflow/plain and powerflow/admittances have it start"
+    )
+    assert start == {"init_vm_pu": net["_options"]["init_vm_pu"]}, told
+
+
+def test_where_pandapower_starts_is_left_to_it_where_more_than_setpoints_count():
+    net = pandapower.networks.case9()
+    assert usual_start(net, {"tolerance_mva": 1e-9})
+    assert not usual_start(net, {"init": "flat"})
+    net["user_pf_options"] = {"init": "flat"}
+    assert not usual_start(net, {})
+    net = pandapower.networks.case9()
+    net.ext_grid["in_service"] = net.gen["in_service"] = False
+    assert not usual_start(net, {})
 
 
 def test_the_arrays_of_a_dc_power_flow_have_its_matrices():

@@ -13,7 +13,7 @@ from ..grids.slack import has_slack, referenced
 from ..model.admittance_model import admittance_model_of, obstacle
 from ..model.state import Change, State, applied
 from ..model.unharmed import run_dc, unharmed
-from ..upstream.pandapower import solved_arrays
+from ..upstream.pandapower import solved_arrays, usual_start
 from .impedances.own_equations import with_impedances
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _solve_once(net: pandapowerNet, options: Mapping[str, Any], *, dc: bool) -> 
     with suppress(LoadflowNotConverged):
         try:
             with unharmed(net):
-                pandapower.runpp(net, **plain)
+                pandapower.runpp(net, **usual_start(net, options), **plain)
         except SolverError:
             # As for a branch without reactance, by which the DC power flow at its start divides.
             with unharmed(net):

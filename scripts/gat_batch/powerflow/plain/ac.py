@@ -17,7 +17,7 @@ from ...grids.tap_controllers import TABLE
 from ...model.solution import Solution
 from ...model.unharmed import ENGINE, unharmed
 from ...study.solver_options import rungs
-from ...upstream.pandapower import solved_arrays
+from ...upstream.pandapower import solved_arrays, usual_start
 from .results import results_of_network
 from .tap_control import controllers_in, final_taps
 
@@ -81,7 +81,7 @@ def _attempt(model: GridModel, options: Mapping[str, Any]) -> Solution:
 
 def _run(net: pandapowerNet, **options: Any) -> None:
     try:
-        pandapower.runpp(net, **options)
+        pandapower.runpp(net, **usual_start(net, options), **options)
     except (ControllerNotConverged, NetCalculationNotConverged) as error:
         raise LoadflowNotConverged(str(error)) from error
     except FloatingPointError:
