@@ -82,7 +82,7 @@ def test_polling_sees_whole_documents_that_never_go_backwards(slow_batch):
 
 def test_watching_ends_with_the_run(slow_batch):
     process = slow_batch.start(ready=True)
-    while not (slow_batch.batch / "logs" / "run.lock").exists():
+    while not (slow_batch.batch / "batch_manifest.json").exists():
         assert process.poll() is None
         time.sleep(0.01)
     watched = status_command(slow_batch.batch, "--watch")
