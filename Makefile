@@ -20,6 +20,7 @@ QUICK := tests/files tests/study tests/model tests/results tests/summary tests/u
 SLOWER := \
   tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations \
   tests/grids/test_matpower.py::test_charging_of_a_transformer_goes_with_it \
+  tests/model/test_impedances.py \
   tests/model/test_time_series.py::test_a_week_of_simbench_from_a_manifest_of_five_lines \
   tests/results/test_kept_rows.py tests/results/test_export.py
 # Not strictly: scripts to run by hand, of which what they call must hold.
