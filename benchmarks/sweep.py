@@ -1,5 +1,9 @@
 """lightsim2grid's bare sweep: Newton's method over many loads in C++, and nothing else.
 
+python benchmarks/sweep.py GRID COUNT LOW HIGH
+
+Prints the seconds that so many AC power flows take whose loads are scaled between two factors, or
+``none``. GRID is one of pandapower's or a JSON file.
 The limit of what a workflow around the same method can reach: no checks, no rows, no files. Its
 converter's grid is not always pandapower's (of ``case118`` voltages differ by 0.014 p.u.), so only
 its time counts.
@@ -7,14 +11,32 @@ its time counts.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from typing import Any
 
 import numpy as np
 import pandapower
+import pandapower.networks
 
 MOST_ITERATIONS, TOLERANCE = 10, 1e-8
+
+
+def main() -> None:
+    """Time the sweep that is asked for, and print its seconds."""
+    grid, count, low, high = sys.argv[1:]
+    net = network(grid)
+    factors = np.linspace(float(low), float(high), int(count), endpoint=False)[:, np.newaxis]
+    active, reactive = (net.load[name].to_numpy() * factors for name in ("p_mw", "q_mvar"))
+    secs = bare_sweep(net, active, reactive)
+    print("none" if secs is None else secs)
+
+
+def network(grid: str) -> Any:
+    """Return a grid, from a JSON file or pandapower's own."""
+    own = grid.endswith(".json")
+    return pandapower.from_json(grid) if own else getattr(pandapower.networks, grid)()
 
 
 def bare_sweep(net: Any, active: np.ndarray, reactive: np.ndarray) -> float | None:
@@ -27,7 +49,7 @@ def bare_sweep(net: Any, active: np.ndarray, reactive: np.ndarray) -> float | No
 
     Returns:
         The seconds of all states, or None if lightsim2grid's converter can't represent the grid or
-        its power flow fails.
+        any power flow fails, at which it stops.
     """
     # Imported late: it isn't needed where nothing is compared with it.
     from lightsim2grid.gridmodel import init_from_pandapower
@@ -51,5 +73,12 @@ def bare_sweep(net: Any, active: np.ndarray, reactive: np.ndarray) -> float | No
     sweep = TimeSeriesCPP(grid)
     sweep.change_solver(SolverType.KLUSingleSlack)
     began = time.perf_counter()
-    sweep.compute_Vs(generation, others, active, reactive, start, MOST_ITERATIONS, TOLERANCE)
-    return time.perf_counter() - began
+    solved = sweep.compute_Vs(
+        generation, others, active, reactive, start, MOST_ITERATIONS, TOLERANCE
+    )
+    secs = time.perf_counter() - began
+    return secs if solved else None
+
+
+if __name__ == "__main__":
+    main()
