@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from gat_batch.errors import InputErrors
+from gat_batch.plan import study_check
 from gat_batch.run.start import open_batch
 
 GRID = "pandapower:case14"
@@ -422,3 +424,23 @@ def test_manifest_in_json_and_yaml_is_the_same(workspace):
     plans = [open_batch({"manifest": str(path)}, main=False) for path in paths]
     first, second = (tuple(plan.batch.scenarios) for plan in plans)
     assert first == second
+
+
+def test_faults_are_the_same_when_processes_share_the_check(workspace, monkeypatch):
+    for number in range(7):
+        workspace.write(
+            f"{number}.csv", f"load,p_mw\n{number % 3 or 99},{'many' if number == 5 else 1}\n"
+        )
+    scenarios = [{"id": f"s{number}", "loads": f"{number}.csv"} for number in range(7)]
+    workspace.write("manifest.json", manifest(*scenarios))
+    monkeypatch.chdir(workspace.path)
+    monkeypatch.setattr(study_check, "cores", lambda: 3)
+    told = []
+    for part in 1000, 1:
+        monkeypatch.setattr(study_check, "PART", part)
+        with pytest.raises(InputErrors) as error:
+            open_batch({"manifest": "manifest.json"}, main=True)
+        told.append(str(error.value))
+    assert told[0] == told[1]
+    named = [line.split("'")[1] for line in told[0].splitlines()]
+    assert named == ["s0", "s3", "s5", "s6"]

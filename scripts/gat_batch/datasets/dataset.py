@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow.parquet as pq
 
 from ..errors import ResultError
 from ..files.durable import replace_json
+from ..parallel import in_processes
 from .checks import HELD, joined, worst_values
 from .data_card import CARD, data_card
 from .dataset_grid import DatasetGrid
@@ -22,7 +21,7 @@ from .rows.element_table import element_table
 from .samples import sample_sets, sample_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..plan.plan import Plan
@@ -102,7 +101,7 @@ def _write(plan: Plan, samples: SampleSet, folder: Path, layout: str, workers: i
     files = _layout(layout, folder, grid, samples)
     work = _Work(grid, samples.held, files)
     parts = range(-(-len(samples.held) // PARTITION))
-    made = [*_made(work, parts, min(workers, len(parts)))]
+    made = [*in_processes(work.part, parts, workers)]
     checks = joined(worst for worst, _ in made)
     for name, most in HELD.items():
         if checks.get(name, 0.0) > most:
@@ -152,25 +151,3 @@ class _Work:
             files.add(arrays)
             found.append(worst_values(arrays, self._grid, values, beside))
         return joined(found), files.close()
-
-
-_work: list[_Work] = []
-"""What a process of the pool works at, inherited when it was forked."""
-
-
-def _begin(work: _Work) -> None:
-    _work[:] = [work]
-
-
-def _part(number: int) -> Made:
-    return _work[0].part(number)
-
-
-def _made(work: _Work, parts: range, workers: int) -> Iterator[Made]:
-    """Make all parts, in order."""
-    if workers <= 1:
-        yield from map(work.part, parts)
-        return
-    fork = get_context("fork")
-    with ProcessPoolExecutor(workers, fork, _begin, (work,)) as pool:
-        yield from pool.map(_part, parts)

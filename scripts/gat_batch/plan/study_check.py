@@ -13,6 +13,7 @@ from ..model.costs import grid_costs
 from ..model.state import check_scenario
 from ..model.tables.opf_changes import place
 from ..model.tables.time_series import course_of
+from ..parallel import cores, in_processes
 from ..study.injection_tables import read_injections
 from ..study.opf_tables import read_element_table
 from ..study.scenario import OPTIMAL
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 Result = TypeVar("Result")
+
+PART = 1000
+"""Scenarios that are checked in one go: those of a small batch take less time than a fork."""
+
+MOST_PROCESSES = 4
+"""Most processes that check: it is done where a run is started, which others may use as well."""
 
 
 def grid_faults(plan: Plan, members: Sequence[Scenario]) -> Iterator[GatBatchError]:
@@ -57,8 +64,15 @@ def grid_faults(plan: Plan, members: Sequence[Scenario]) -> Iterator[GatBatchErr
         except GatBatchError as fault:
             yield fault.at(scenario=scenario.id, field="grid")
     check = _ScenarioCheck(ElementIndex(net), set(plan.made()))
-    for scenario in members:
-        yield from (fault.at(scenario=scenario.id) for fault in check.faults(scenario))
+
+    def faults_of(part: range) -> list[GatBatchError]:
+        found = ((scenario, check.faults(scenario)) for scenario in map(members.__getitem__, part))
+        return [fault.at(scenario=scenario.id) for scenario, faults in found for fault in faults]
+
+    numbers = range(len(members))
+    parts = [numbers[first : first + PART] for first in numbers[::PART]]
+    for faults in in_processes(faults_of, parts, min(cores(), MOST_PROCESSES)):
+        yield from faults
 
 
 class _ScenarioCheck:
