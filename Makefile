@@ -21,6 +21,12 @@ SLOWER := \
   tests/grids/test_matpower.py::test_every_shared_file_satisfies_its_own_equations \
   tests/grids/test_matpower.py::test_charging_of_a_transformer_goes_with_it \
   tests/model/test_impedances.py \
+  tests/opf/test_opf_dc.py::test_optimum_is_that_of_a_formulation_in_injections[case1354pegase] \
+  tests/report/test_groups.py::test_another_question_makes_another_report_and_solves_nothing \
+  tests/study/test_manifest.py::test_no_document_ends_in_a_traceback \
+  tests/grids/test_matpower.py::test_last_lines_of_a_run_and_its_report_name_what_is_left_out \
+  tests/upstream/test_pandapower.py::test_state_estimation_can_be_imported_later \
+  tests/upstream/test_pandapower.py::test_state_estimation_is_kept_out_and_with_it_what_only_it_imports \
   tests/model/test_time_series.py::test_a_week_of_simbench_from_a_manifest_of_five_lines \
   tests/results/test_kept_rows.py tests/results/test_export.py
 # Not strictly: scripts to run by hand, of which what they call must hold.
