@@ -13,7 +13,7 @@ from conftest import ROOT
 from rich.console import Console
 
 from gat_batch.errors import ResultError
-from gat_batch.files.run_lock import hold
+from gat_batch.files.run_lock import hold, is_held
 from gat_batch.run.batch_record import progress_line
 from gat_batch.run.journal import Journal, JournalReader, events_in
 from gat_batch.run.monitor import read_status
@@ -82,7 +82,8 @@ def test_polling_sees_whole_documents_that_never_go_backwards(slow_batch):
 
 def test_watching_ends_with_the_run(slow_batch):
     process = slow_batch.start(ready=True)
-    while not (slow_batch.batch / "batch_manifest.json").exists():
+    # As soon as the batch is claimed, before it has a status.
+    while not is_held(slow_batch.batch / "logs" / "run.lock"):
         assert process.poll() is None
         time.sleep(0.01)
     watched = status_command(slow_batch.batch, "--watch")
@@ -96,6 +97,13 @@ def test_a_folder_without_a_batch_is_named(tmp_path):
     assert run.returncode == 1
     assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
+    assert "name a folder such as" in run.stderr
+    for name in ("winter", "summer"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "batch_manifest.json").write_text("{}")
+    assert f"name one, as {tmp_path}/summer" in status_command(tmp_path).stderr
+    hold(tmp_path / "logs" / "run.lock")
+    assert "a run has just begun" in status_command(tmp_path).stderr
     (tmp_path / "batch_manifest.json").write_text("{")
     with pytest.raises(ResultError, match="can't be read"):
         read_status(tmp_path)

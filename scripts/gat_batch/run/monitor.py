@@ -80,8 +80,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         jobs = content["jobs"]
     except FileNotFoundError:
-        hint = "name a folder such as runs/batch/NAME"
-        raise ResultError("no batch here: no such file", file=file, hint=hint) from None
+        raise ResultError("no batch here: no such file", file=file, hint=_hint(folder)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"can't be read: {error}", file=file) from None
     active = is_held(folder / "logs" / "run.lock")
@@ -127,6 +126,16 @@ def read_status(folder: Path) -> dict[str, Any]:
         "at_work": [job["id"] for job in jobs if job["state"] == "running"],
         "look_at": _look_at(folder, jobs),
     }
+
+
+def _hint(folder: Path) -> str:
+    """Return what to do about a folder without a status."""
+    if is_held(folder / "logs" / "run.lock"):
+        return "a run has just begun: ask again in a moment"
+    batches = sorted(file.parent.name for file in folder.glob("*/batch_manifest.json"))
+    if batches:
+        return f"it holds batches: name one, as {folder / batches[0]}"
+    return "name a folder such as runs/batch/NAME"
 
 
 def _reasons(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -183,6 +192,8 @@ def _rate(content: dict[str, Any]) -> float | None:
 def watch(folder: Path, interval_secs: float = 0.5) -> Iterator[dict[str, Any]]:
     """Yield the state of a batch again and again, until no run is at work.
 
+    A run that has just begun is waited for.
+
     Args:
         folder: the batch's folder.
         interval_secs: time between two looks, in seconds.
@@ -193,6 +204,8 @@ def watch(folder: Path, interval_secs: float = 0.5) -> Iterator[dict[str, Any]]:
     Raises:
         ResultError: if the folder holds no batch.
     """
+    while is_held(folder / "logs" / "run.lock") and not (folder / "batch_manifest.json").exists():
+        time.sleep(interval_secs)
     while True:
         status = read_status(folder)
         yield status
