@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandapower.control
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT, Workspace
+from conftest import Workspace, run_script
 
 from gat_batch.datasets.layouts.hdf5_arrays import require_hdf5
 from gat_batch.errors import ResultError
@@ -69,11 +68,8 @@ def batch(tmp_path_factory):
 
 
 def export(space, out, *arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study", out]
-    return subprocess.run(
-        [*command, "--to", "pglearn", *arguments],
-        cwd=space.path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    arguments = ("runs/batch/study", out, "--to", "pglearn", *arguments)
+    return run_script("export", *arguments, cwd=space.path)
 
 
 def opened(batch, name, formulation, splits=SPLITS[:3]):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pandapower
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT, Workspace
+from conftest import Workspace, run_script
 from gridfm_rules import check_tables, read_tables
 
 from gat_batch.api import BatchJob
@@ -180,10 +177,7 @@ def test_an_exported_network_has_them(batch, monkeypatch):
 
 
 def test_datasets_have_the_admittances_of_each_sample(batch):
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study", "sets"]
-    made = subprocess.run(
-        [*command, "--to", "gridfm"], cwd=batch.path, capture_output=True, text=True, check=False
-    )
+    made = run_script("export", "runs/batch/study", "sets", "--to", "gridfm", cwd=batch.path)
     assert made.returncode == 0, made.stderr
     folder = batch.path / "sets" / "case30_ac"
     tables, rows = read_tables(folder / "raw"), pd.read_parquet(folder / "samples.parquet")
@@ -232,10 +226,10 @@ def test_drawn_impedances_are_solved_and_exported(tmp_path):
     space.write("study.yaml", content)
     run = space.run()
     assert run.returncode == 0, run.stdout + run.stderr
-    command = [sys.executable, str(ROOT / "scripts" / "export.py"), "runs/batch/study", "sets"]
     for layout in ("gridfm", "numpy"):
-        made = [*command[:-1], layout, "--to", layout, "--split", "0.4", "0.3", "0.3"]
-        subprocess.run(made, cwd=tmp_path, capture_output=True, check=True)
+        asked = ("runs/batch/study", layout, "--to", layout, "--split", "0.4", "0.3", "0.3")
+        made = run_script("export", *asked, cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
     tables = read_tables(tmp_path / "gridfm" / "case30_ac" / "raw")
     check_tables(tables, 100.0, "pf")
     branch = tables["branch_data"].set_index(["scenario", "idx"])[["r", "x"]]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ready_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opf_studies import AS_GIVEN, prepared, states_of
 
+from gat_batch.api import BatchJob
 from gat_batch.errors import InputErrors, TableError
 from gat_batch.grids import grid_ref, read_grid, write_grid
 from gat_batch.grids.bundled import read_bundled
@@ -119,26 +118,13 @@ def test_faults_of_tables_are_told_before_anything_is_solved(study):
     assert not study.batch.exists()
 
 
-def test_a_batch_of_optima_from_python(study):
-    script = """
-from gat_batch.api import BatchJob
-
-job = BatchJob.opf("manifest.json", max_workers=2)
-job.run()
-print(job.to_pandas("scenarios")["objective"].round(2).tolist())
-"""
+def test_a_batch_of_optima_from_python(study, monkeypatch):
+    monkeypatch.chdir(study.path)
+    monkeypatch.setattr(sys, "executable", str(ready_python()))
     study.write("manifest.json", BATCH | {"scenarios": BATCH["scenarios"][:2]})
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=study.path,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "[565.21, 576.89]" in run.stdout
+    job = BatchJob.opf("manifest.json", max_workers=2)
+    job.run()
+    assert job.to_pandas("scenarios")["objective"].round(2).tolist() == [565.21, 576.89]
 
 
 @pytest.mark.parametrize("name", ["grid.m", "grid.arrow"])

@@ -18,7 +18,7 @@ import pandapower
 import pandapower.networks
 import pandas as pd
 import pytest
-from conftest import ROOT, Workspace
+from conftest import ROOT, Workspace, run_script
 
 from gat_batch.results.reader import read_metadata, read_result
 
@@ -55,8 +55,8 @@ def write_small_batch(workspace, count=6, **top):
 
 @pytest.mark.parametrize("solver", ["dc", "ac"])
 def test_promised_manifest_runs_to_the_letter(workspace, solver):
-    convert = [sys.executable, str(ROOT / "scripts" / "convert_grid.py"), "pandapower:case118"]
-    subprocess.run([*convert, "base.arrow"], cwd=workspace.path, check=True)
+    made = run_script("convert_grid", "pandapower:case118", "base.arrow", cwd=workspace.path)
+    assert made.returncode == 0, made.stderr
     net = pandapower.networks.case118()
     for name, factor in (("base", 1.0), ("peak", 1.05)):
         table = pd.DataFrame({"load": net.load.index, "p_mw": net.load["p_mw"] * factor})
