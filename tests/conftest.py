@@ -230,7 +230,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open reports, each in a browser of its own: by path, how wide, in dark or not, and a link."""
+    """Open reports, each of a test in another browser: path, how wide, dark or not, and a link."""
     from opened_pages import opening
 
     with opening(tmp_path / "saved") as open_one:

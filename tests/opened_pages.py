@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -79,6 +80,35 @@ class OpenedPage:
         assert {url for url in asked if not url.startswith(local)} == {self.report.as_uri()}
 
 
+_free: dict[bool, list[webdriver.Chrome]] = {False: [], True: []}
+"""Browsers that no test has now, in light and in dark: to start one takes longer than a test."""
+
+
+def _new(chromium: str, driver: str, *, dark: bool) -> webdriver.Chrome:
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    if dark:
+        options.add_argument("--blink-settings=preferredColorScheme=0")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    atexit.register(browser.quit)
+    return browser
+
+
+def _as_new(browser: webdriver.Chrome, saved: Path, width: int) -> None:
+    """Leave nothing of an earlier test: a blank page, empty logs, a screen of this size."""
+    browser.get("about:blank")
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    place = {"behavior": "allow", "downloadPath": str(saved)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+
+
 @contextmanager
 def opening(saved):
     """Yield what opens reports; what they save goes into a folder."""
@@ -88,26 +118,17 @@ def opening(saved):
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    browsers = []
+    taken = []
 
     def open_one(report, *, width=1280, dark=False, link=""):
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for argument in ARGUMENTS:
-            options.add_argument(argument)
-        if dark:
-            options.add_argument("--blink-settings=preferredColorScheme=0")
-        options.add_experimental_option("prefs", {"download.default_directory": str(saved)})
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        browsers.append(webdriver.Chrome(options, webdriver.ChromeService(driver)))
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        browsers[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        page = OpenedPage(browsers[-1], report)
+        browser = _free[dark].pop() if _free[dark] else _new(chromium, driver, dark=dark)
+        taken.append((dark, browser))
+        _as_new(browser, saved, width)
+        page = OpenedPage(browser, report)
         page.open(link)
         return page
 
-    try:
-        yield open_one
-    finally:
-        for browser in browsers:
-            browser.quit()
+    yield open_one
+    # Not after a failure: who knows what the browser is at.
+    for dark, browser in taken:
+        _free[dark].append(browser)

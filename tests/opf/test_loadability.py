@@ -61,14 +61,15 @@ def test_of_dc_it_is_that_of_another_formulation(name):
 def test_of_ac_it_is_where_optimal_power_flows_cease_to_have_a_solution(name):
     limit = loadability_limit(read_bundled(name), "ac_opf")
     model = prepared(name)
-    low, high = 0.0, 8.0
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if optimum(model, "ac_opf", *scaled(model.net, middle)).status == "ok":
-            low = middle
-        else:
-            high = middle
-    assert limit == pytest.approx(low, abs=2e-4)
+    for factor, solved in (
+        *((factor, True) for factor in (0.3, 0.8, 0.98)),
+        *((factor, False) for factor in (1.02, 1.5)),
+    ):
+        found = optimum(model, "ac_opf", *scaled(model.net, factor * limit))
+        assert (found.status == "ok") == solved, factor
+    for off, solved in ((-2e-4, True), (2e-4, False)):
+        found = optimum(model, "ac_opf", *scaled(model.net, limit + off))
+        assert (found.status == "ok") == solved, off
 
 
 @pytest.mark.parametrize("name", ["case14", "case30"])

@@ -6,6 +6,7 @@ but in CI they fail.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -126,13 +127,18 @@ def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
 
 
 def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    """The same, but for how soon and how often it asks for its jobs; see slurm/impatient.py."""
+    """The same for results alone, but for how soon and how often it asks for its jobs.
+
+    See slurm/impatient.py; summary and report are made on SLURM in the first test.
+    """
+    scenarios = json.loads((space.path / "manifest.json").read_text())["scenarios"]
+    results = [str(space.result(one["id"]).relative_to(space.path)) for one in scenarios]
     command = slurm_command(space)
     place = command.index("-m")
     command[place : place + 2] = [str(ROOT / "tests" / "slurm" / "impatient.py")]
     command += ["--slurm-init-seconds-before-status-checks", "1"]
     return subprocess.Popen(
-        [*command, *arguments],
+        [*command, *arguments, "--", *results],
         cwd=space.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

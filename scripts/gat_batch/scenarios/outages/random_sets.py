@@ -7,6 +7,7 @@ the sets of the draw. More draws or more sets of each change none of those there
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,8 @@ class RandomSets:
             SpecificationError: if there aren't as many as are wanted.
         """
         count = int(self.entry["count"])
+        if self._different() < count:
+            raise _too_few(f"only {self._different()} different sets of outages", count)
         found: dict[str, OutageSet] = {}
         for outages in self._drawn(draw, count * TRIES):
             names = [f"{kind}-{self.elements.ids(kind)[at]}" for kind, at in outages]
@@ -76,7 +79,14 @@ class RandomSets:
                     return [*found.items()]
         whole = " that leave all buses supplied" if self._supply is not None else ""
         what = f"only {len(found)} different sets of outages{whole} were found for a draw"
-        raise SpecificationError(what, hint=f"{count} are wanted: lower count, or raise depth")
+        raise _too_few(what, count)
+
+    def _different(self) -> int:
+        """Return how many sets of the sizes wanted there are, connected or not."""
+        sizes = self.entry.get("sizes", ())
+        wanted = [size for size, weight in enumerate(sizes) if weight]
+        many = len(self._single)
+        return sum(comb(many, size) for size in wanted or [int(self.entry.get("depth", 1))])
 
     def _drawn(self, draw: int, most: int) -> Iterator[OutageSet]:
         sizes = np.cumsum(self.entry.get("sizes", ()))
@@ -94,3 +104,7 @@ class RandomSets:
         if self._supply is None:
             return True
         return self._supply.buses_lost((*self.own, *outages)) <= self._lost
+
+
+def _too_few(what: str, count: int) -> SpecificationError:
+    return SpecificationError(what, hint=f"{count} are wanted: lower count, or raise depth")
