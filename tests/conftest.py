@@ -51,8 +51,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three more than there are cores: tests of SLURM, of retries and of kills mostly wait."""
-    return (os.cpu_count() or 1) + 3
+    """Two more than there are cores: tests of SLURM, of retries and of kills mostly wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
