@@ -179,9 +179,8 @@ def test_every_solver_and_engine_works_in_a_job(workspace, engine, nets, optima)
     workspace.configure(engine=engine)
     # Summary and report, to which an engine is a word, are made of one of the batches.
     results = [workspace.result(one["id"]).relative_to(workspace.path) for one in scenarios]
-    # Jobs of one of them import for themselves what they need.
-    auto = engine == "auto"
-    run = workspace.start(*map(str, () if auto else results), ready=not auto)
+    # Jobs that import for themselves what they need.
+    run = workspace.start(*map(str, results if engine != "auto" else ()))
     output, _ = run.communicate(timeout=300)
     refused = {"both-dc_opf", "both-ac_opf"} if engine == "lightsim2grid" else set()
     assert run.returncode == bool(refused), output

@@ -126,10 +126,10 @@ def write_slow_batch(space: Workspace, count: int, **special: str) -> None:
     space.configure(scenarios_per_job=-(-len(scenarios) // 2), mem_mb=1000)
 
 
-def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    """The same for results alone, but for how soon and how often it asks for its jobs.
+def start_on_slurm(space: Workspace, *arguments: str, whole: bool = False) -> subprocess.Popen[str]:
+    """The same for results alone, or the whole batch, but that it asks for its jobs more often.
 
-    See slurm/impatient.py; summary and report are made on SLURM in the first test.
+    See slurm/impatient.py.
     """
     scenarios = json.loads((space.path / "manifest.json").read_text())["scenarios"]
     results = [str(space.result(one["id"]).relative_to(space.path)) for one in scenarios]
@@ -138,7 +138,7 @@ def start_on_slurm(space: Workspace, *arguments: str) -> subprocess.Popen[str]:
     command[place : place + 2] = [str(ROOT / "tests" / "slurm" / "impatient.py")]
     command += ["--slurm-init-seconds-before-status-checks", "1"]
     return subprocess.Popen(
-        [*command, *arguments, "--", *results],
+        [*command, *arguments, "--", *([] if whole else results)],
         cwd=space.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -221,7 +221,8 @@ def test_snakemake_killed_and_started_again_waits_for_its_old_jobs(workspace):
     assert running_jobs()
     unlocked = run_on_slurm(workspace, "--unlock")
     assert unlocked.returncode == 0, unlocked.stderr
-    assert_completes(workspace, start_on_slurm(workspace), before)
+    assert_completes(workspace, start_on_slurm(workspace, whole=True), before)
+    assert (workspace.batch / "summary" / "report.html").is_file()
     solves = [
         event["id"]
         for file in (workspace.batch / "logs" / "journal").glob("*.jsonl")
