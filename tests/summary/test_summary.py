@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from summary_files import files_in, results_of, write_result
 
 from gat_batch.errors import ResultError
 from gat_batch.model.violations import Limits
-from gat_batch.results.writer import write_placeholder
+from gat_batch.results.schema import RESULT_SCHEMA
+from gat_batch.results.writer import ResultWriter, write_placeholder
 from gat_batch.study.scenario import Scenario
 from gat_batch.summary.batch_summary import summarise
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
@@ -100,6 +102,49 @@ def test_scenarios_have_row_groups_of_their_own_where_those_are_large_enough(
     files = files_in(tmp_path)
     summarise(results_of(results), files, LIMITS)
     assert pq.ParquetFile(files.aggregated).num_row_groups == 30
+
+
+def test_of_a_scenario_alone_the_rows_are_its_result_and_figures_those_that_it_has_among_others(
+    batch, tmp_path
+):
+    scenario, path = batch[0][0]
+    among, alone = files_in(tmp_path / "among"), files_in(tmp_path / "alone")
+    summarise(results_of(batch[0]), among, LIMITS)
+    summarise(results_of([(scenario, path)]), alone, LIMITS)
+    assert alone.aggregated.read_bytes() == path.read_bytes()
+    rows, every = (pq.read_table(files.aggregated) for files in (alone, among))
+    assert rows.equals(every.slice(0, len(rows)))
+    table = pq.read_table(alone.scenarios)
+    assert table.equals(pq.read_table(among.scenarios).slice(0, 1))
+    assert table["snapshots"].to_pylist() == [4]
+    # Of its twin all figures but counts are the same.
+    write_result(tmp_path / "twin" / "result.parquet", rows.to_pylist())
+    twin = Scenario("twin", scenario.grid), tmp_path / "twin" / "result.parquet"
+    summarise(results_of([(scenario, path), twin]), among, LIMITS)
+    ours, theirs = (pq.read_table(files.elements) for files in (alone, among))
+    for name in ("element", "id", "min", "max", "worst", "worst_scenario", "worst_snapshot"):
+        assert ours[name].to_pylist() == theirs[name].to_pylist(), name
+    assert [2 * count for count in ours["count"].to_pylist()] == theirs["count"].to_pylist()
+
+
+def test_of_a_file_that_scenarios_shared_only_rows_of_the_manifest_count(tmp_path):
+    path = tmp_path / "job_dc_0001" / "result.parquet"
+    path.parent.mkdir()
+    rows = {
+        name: pa.Table.from_pylist(
+            [{"scenario": name, "element": "system", "status": "ok", "load_mw": 1.0}], RESULT_SCHEMA
+        )
+        for name in ("stays", "gone")
+    }
+    about = {"fingerprint": "0" * 64, "attempt": 1, "duration_secs": 0.5, "keep": "all"}
+    members = {"stays": {**about, "rows": [0, 1]}, "gone": {**about, "rows": [1, 2]}}
+    with ResultWriter(path, {"members": members}) as writer:
+        for own in rows.values():
+            writer.add_rows(own)
+    files = files_in(tmp_path)
+    summarise(results_of([(Scenario("stays", "one"), path)]), files, LIMITS)
+    assert pq.read_table(files.aggregated)["scenario"].to_pylist() == ["stays"]
+    assert pq.read_table(files.scenarios)["scenario"].to_pylist() == ["stays"]
 
 
 def test_elements_equal_pandas(batch, tmp_path):

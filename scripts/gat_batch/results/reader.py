@@ -12,16 +12,19 @@ from .schema import RESULT_SCHEMA
 from .shared_file import PART_SCHEMA, metadata_of, open_rows, shared_file, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
-def read_parts(path: Path, scenario: str = "") -> Iterator[tuple[dict[str, Any], pa.Table]]:
+def read_parts(
+    path: Path, scenario: str = "", columns: Sequence[str] | None = None
+) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     """Read a result in the parts it was written in, each of whole states and contingencies.
 
     Args:
         path: the result file, or a placeholder for one.
         scenario: whose result is wanted of a file of several; all rows if empty.
+        columns: the columns that are wanted of rows; all if None.
 
     Yields:
         Its metadata (fingerprint, status, duration, or why the scenario failed), the same each
@@ -36,7 +39,7 @@ def read_parts(path: Path, scenario: str = "") -> Iterator[tuple[dict[str, Any],
             shared = shared_file(path)
             about = shared.about(scenario)
             for rows in shared.parts(scenario):
-                yield about, rows
+                yield about, rows if columns is None else rows.select(columns)
             return
         with open_rows(path) as file:
             content = metadata_of(file.metadata, path)
@@ -47,7 +50,7 @@ def read_parts(path: Path, scenario: str = "") -> Iterator[tuple[dict[str, Any],
                 yield failed, PART_SCHEMA.empty_table()
                 return
             for group in range(file.num_row_groups):
-                yield content, file.read_row_group(group, use_threads=False)
+                yield content, file.read_row_group(group, columns, use_threads=False)
             if not file.num_row_groups:
                 yield content, PART_SCHEMA.empty_table()
     except (OSError, ValueError, pa.ArrowException) as error:

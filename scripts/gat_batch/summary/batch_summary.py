@@ -1,12 +1,13 @@
 """The summary of a batch: every row of every result, one row per scenario, one row per element.
 
-Results are read once; no more than a few parts of them are in
-memory, and what the statistics need is kept on disk.
+Results are read once; no more than a few parts of them are in memory, and what the statistics need
+is kept on disk. Of a batch of one scenario the file of all rows is a copy of its result.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -19,20 +20,23 @@ import pyarrow.parquet as pq
 
 from ..errors import ResultError
 from ..files.csv_files import write_csv
+from ..files.parquet_footer import read_members
 from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
 from ..results.shared_file import PART_SCHEMA
-from .base_states import Gathering
+from .base_states import COLUMNS, Gathering
 from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
 from .remedies import by_action
-from .result_parts import Results, result_parts
+from .result_parts import result_parts
 from .scenario_rows import ScenarioTable
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from ..model.violations import Limits
+    from .result_parts import ResultPart, Results
 
 MOST_ROW_GROUPS = 1000
 """Most row groups of the file of all rows; in a larger batch several scenarios share one. A reader
@@ -42,6 +46,9 @@ begins with about 3 kB per row group, and a writer holds ten times that until th
 LEAST_ROWS = 20_000
 """Rows of a row group, but for the last: smaller ones take longer to write and to read than to
 search."""
+
+COPIED_BYTES = 2**24
+"""Bytes of a file that are copied in one go."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,28 @@ def _aggregate(
     ranking: ContingencyRanking,
     scenarios: ScenarioTable,
 ) -> None:
+    """Write the file of all rows, and sum them up."""
+    # A file that scenarios shared may still hold some that have left the manifest.
+    if len(results.paths) > 1 or read_members(results.paths[0]):
+        with _RowGroups(target, -(-len(results.paths) // MOST_ROW_GROUPS)) as groups:
+            _sum_up(result_parts(results), results.paths, (statistics, ranking, scenarios), groups)
+        return
+    # Rows that aren't written need only be read as far as figures are made of them.
+    columns = None if results.scenarios[0].contingencies else (*COLUMNS, "contingency")
+    parts = result_parts(results, columns)
+    _sum_up(parts, results.paths, (statistics, ranking, scenarios), None)
+    with results.paths[0].open("rb") as source, target.open("wb") as sink:
+        shutil.copyfileobj(source, sink, COPIED_BYTES)
+
+
+def _sum_up(
+    parts: Generator[ResultPart, None, None],
+    paths: Sequence[Path],
+    tables: tuple[ElementStatistics, ContingencyRanking, ScenarioTable],
+    groups: _RowGroups | None,
+) -> None:
+    """Add the rows of all results to tables, and to a file of all rows if there is one."""
+    statistics, ranking, scenarios = tables
     gathering = Gathering()
 
     def hand_on() -> None:
@@ -142,12 +171,11 @@ def _aggregate(
             statistics.add(states)
             scenarios.add(states)
 
-    parts = result_parts(results)
-    with _RowGroups(target, -(-len(results.paths) // MOST_ROW_GROUPS)) as groups, closing(parts):
+    with closing(parts):
         for part in parts:
             metadata = part.metadata[0]
             for number, scenario in zip(part.numbers, part.scenarios, strict=True):
-                scenarios.begin(number, scenario, results.paths[number])
+                scenarios.begin(number, scenario, paths[number])
             if "failed" in metadata:
                 scenarios.failed(part.scenarios[0], metadata["failed"])
                 continue
@@ -163,7 +191,8 @@ def _aggregate(
                 scenarios.add_contingencies(part.scenarios[0], part.rows)
                 ranking.add(part.rows, keep)
             gathering.add(part.scenarios, states, counts, keep)
-            groups.add(part.rows, ended=len(part.scenarios) if part.last else 0)
+            if groups is not None:
+                groups.add(part.rows, ended=len(part.scenarios) if part.last else 0)
             if part.last:
                 for scenario, about in zip(part.scenarios, part.metadata, strict=True):
                     scenarios.solved(scenario, about)

@@ -82,12 +82,13 @@ class ResultPart:
 
 
 def result_parts(
-    results: Results,
+    results: Results, columns: Sequence[str] | None = None
 ) -> Generator[ResultPart, None, None]:
     """Yield the rows of all results.
 
     Args:
         results: the results.
+        columns: the columns that are wanted of files of a single scenario; all if None.
 
     Raises:
         ResultError: if a result is missing or damaged.
@@ -95,7 +96,7 @@ def result_parts(
     groups = _groups(results.paths)
 
     def begin(group: _Group) -> Future[list[_Begun]]:
-        return readers.submit(_begun, group, results)
+        return readers.submit(_begun, group, results, columns)
 
     with ThreadPoolExecutor(READERS) as readers:
         coming = deque(map(begin, islice(groups, READ_AHEAD)))
@@ -142,10 +143,10 @@ def _ahead(
         yield part
 
 
-def _begun(group: _Group, results: Results) -> list[_Begun]:
+def _begun(group: _Group, results: Results, columns: Sequence[str] | None) -> list[_Begun]:
     """Begin to read files: return the first parts of each, and the others, yet to be read."""
     found = [
-        _own(path, numbers[0], results.scenarios[numbers[0]])
+        _own(path, numbers[0], results.scenarios[numbers[0]], columns)
         if len(numbers) == 1
         else _shared(path, numbers, results)
         for path, numbers in group
@@ -153,9 +154,11 @@ def _begun(group: _Group, results: Results) -> list[_Begun]:
     return [(list(islice(parts, AT_FIRST)), parts) for parts in found]
 
 
-def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
+def _own(
+    path: Path, number: int, scenario: Scenario, columns: Sequence[str] | None
+) -> Iterator[ResultPart]:
     before: ResultPart | None = None
-    for metadata, rows in read_parts(path, scenario.id):
+    for metadata, rows in read_parts(path, scenario.id, columns):
         if before is not None:
             yield before
         before = ResultPart([number], [scenario], [metadata], [len(rows)], rows, last=False)
