@@ -136,4 +136,6 @@ def _study_faults(plan: Plan, scenarios: Members) -> Iterator[GatBatchError]:
             # Imported late: a batch with nothing to solve needs no pandapower.
             with state_estimation_later():
                 from .study_check import grid_faults
-            yield from grid_faults(plan, members)
+
+                found = list(grid_faults(plan, members))
+            yield from found
