@@ -1,19 +1,22 @@
 """Where the time of a batch of light scenarios goes on SLURM.
 
 Run where `snakemake --profile profiles/slurm` works and finished jobs are recorded by
-tests/slurm/cluster.sh: python benchmarks/slurm_overhead.py [--scenarios 2000]. Solves DC power
-flows of case118 and splits the wall time of each job by what the controller and the journal say.
+tests/slurm/cluster.sh: python benchmarks/slurm_overhead.py [--scenarios 2000 100000]
+[--config scenarios_per_job=1250]. Solves DC power flows of case118 and splits the wall time of each
+solving job by what the controller and the journal say.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 
@@ -24,32 +27,41 @@ CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 def main() -> None:
     """Run the batch and print the split."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--scenarios", type=int, default=2000)
-    count = parser.parse_args().scenarios
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)]
-        content = {"grid": "pandapower:case118", "solver": "dc", "scenarios": scenarios}
-        (work / "manifest.json").write_text(json.dumps(content))
-        (work / "config").mkdir()
-        (work / "config" / "config.yaml").write_text("manifest: manifest.json\nname: light\n")
-        seen = len(records())
-        wall = run(work)
-        report(work / "runs" / "batch" / "light", records()[seen:], wall, count)
+    parser.add_argument("--scenarios", type=int, nargs="+", default=[2000])
+    parser.add_argument("--config", nargs="+", default=[], help="KEY=VALUE of the configuration")
+    arguments = parser.parse_args()
+    packages = ("snakemake", "snakemake-executor-plugin-slurm")
+    cluster = subprocess.check_output(["sinfo", "--version"], text=True).strip()
+    print(", ".join(f"{name} {version(name)}" for name in packages), f"; {cluster}", flush=True)
+    for count in arguments.scenarios:
+        with tempfile.TemporaryDirectory() as folder:
+            write_batch(Path(folder), count)
+            seen = len(records())
+            began = time.time()
+            peak = run(Path(folder), arguments.config)
+            split(Path(folder), records()[seen:], began, count)
+            print(f"  where it was started, the largest process had {peak:.0f} MB", flush=True)
 
 
-def run(work: Path) -> float:
-    """Run the batch; its wall time in seconds."""
-    began = time.monotonic()
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--workflow-profile", str(ROOT / "profiles" / "slurm"), "--quiet", "all"),
-        ],
-        cwd=work,
-        check=True,
-    )
-    return time.monotonic() - began
+def write_batch(work: Path, count: int) -> None:
+    """Write the manifest and the configuration."""
+    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.3 * n / count} for n in range(count)]
+    content = {"grid": "pandapower:case118", "solver": "dc", "scenarios": scenarios}
+    (work / "manifest.json").write_text(json.dumps(content))
+    (work / "config").mkdir()
+    (work / "config" / "config.yaml").write_text("manifest: manifest.json\nname: light\n")
+
+
+def run(work: Path, config: list[str]) -> float:
+    """Run the batch; return the memory of the largest process of Snakemake's, in MB."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--quiet", "all"]
+    process = subprocess.Popen([*command, *(["--config", *config] if config else [])], cwd=work)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"snakemake ended with exit code {process.returncode}")
+    return usage.ru_maxrss / 1024
 
 
 def records() -> list[dict[str, str]]:
@@ -61,30 +73,32 @@ def records() -> list[dict[str, str]]:
     ]
 
 
-def report(batch: Path, jobs: list[dict[str, str]], wall: float, count: int) -> None:
-    """Print where the time went."""
+def split(work: Path, jobs: list[dict[str, str]], began: float, count: int) -> None:
+    """Print where the time went, of a run that began at a time in seconds since the epoch."""
+    wall = time.time() - began
+    batch = work / "runs" / "batch" / "light"
     shards = []
     for file in (batch / "logs" / "journal").glob("*.jsonl"):
         events = [json.loads(line) for line in file.read_text().splitlines()]
-        events = [event for event in events if event["event"] in ("started", "solved")]
-        solves = [event["duration_secs"] for event in events if event["event"] == "solved"]
-        first, last = events[0]["time"], events[-1]["time"]
+        times = [event["time"] for event in events if event["event"] in ("started", "solved")]
+        first, last = min(times), max(times)
         # The job that was running when the shard's first scenario was started.
         job = next(job for job in jobs if at(job, "StartTime") <= first <= at(job, "EndTime") + 1)
         shards.append(
             {
                 "queue": at(job, "StartTime") - at(job, "SubmitTime"),
                 "start and import": first - at(job, "StartTime"),
-                "solve": sum(solves),
-                "supervision": last - first - sum(solves),
+                "solve": last - first,
                 "end": at(job, "EndTime") - last,
             }
         )
-    print(f"{count} scenarios in {len(shards)} jobs, {wall:.0f} s of wall time; a job, in s:")
+    files = sum(path.is_file() for path in batch.rglob("*"))
+    first = min(at(job, "SubmitTime") for job in jobs) - began
+    print(f"{count} scenarios in {len(shards)} jobs of {len(jobs)} in all, {files} files,")
+    print(f"  {wall:.0f} s of wall time, {first:.0f} s until the first job was submitted;")
+    print("  a job that solves, in s:")
     for phase in shards[0]:
-        print(f"  {phase:18} {fmean(shard[phase] for shard in shards):7.2f}")
-    solved = sum(shard["solve"] for shard in shards)
-    print(f"solving took {solved:.0f} s in all, {1000 * solved / count:.1f} ms a scenario")
+        print(f"    {phase:18} {fmean(shard[phase] for shard in shards):7.2f}")
 
 
 def at(job: dict[str, str], key: str) -> float:

@@ -90,6 +90,7 @@ def test_three_hundred_scenarios_give_the_same_results_as_on_one_machine(workspa
     workspace.configure(workers_per_job=2)
     run = run_on_slurm(workspace)
     assert run.returncode == 0, run.stdout + run.stderr
+    assert "Warning" not in run.stdout + run.stderr
     status = workspace.status()
     assert (status["total"], status["completed"]) == (300, 300)
     jobs = finished_jobs(workspace)
