@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
-from gat_batch.errors import TableError
-from gat_batch.parallel import in_processes
+from gat_batch.errors import EndedError, TableError
+from gat_batch.parallel import apart, in_processes
 
 
 def test_results_come_in_order_from_other_processes():
@@ -32,3 +33,17 @@ def test_a_fault_crosses_whole():
     with pytest.raises(TableError) as error:
         [*in_processes(fail, range(4), 2)]
     assert str(error.value) == "loads.csv: scenario 'b': load: no such load (1)"
+
+
+def test_what_is_done_apart_leaves_nothing_but_its_result():
+    held = []
+    assert apart(lambda: (held.append(1), len(held), os.getpid())[1:])[0] == 1
+    assert not held
+    assert apart(os.getpid) != os.getpid()
+    assert apart(lambda: [*in_processes(lambda piece: 2 * piece, range(4), 2)]) == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("call", [apart, lambda kill: [*in_processes(lambda _: kill(), "ab", 2)]])
+def test_a_killed_process_is_told_in_a_sentence(call):
+    with pytest.raises(EndedError, match="ended before its work was done"):
+        call(lambda: os.kill(os.getpid(), signal.SIGKILL))

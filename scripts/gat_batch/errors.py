@@ -118,6 +118,10 @@ class ResultError(GatBatchError):
     """A result file that is missing, damaged or can't be written."""
 
 
+class EndedError(GatBatchError):
+    """A process of ours that was ended from outside, for lack of memory say."""
+
+
 class InputErrors(GatBatchError):  # noqa: N818 - it stands for many
     """All faults found in the input of a batch, reported together.
 

@@ -1,12 +1,16 @@
-"""One function over many pieces, in processes forked from this one."""
+"""Functions called in processes forked from this one: over many pieces, or apart."""
 
 from __future__ import annotations
 
 import gc
 import os
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import EndedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,13 +38,43 @@ def in_processes(
         function: called once for each piece, with all that this process has in memory by now.
         pieces: its arguments, which can be pickled as its results can.
         workers: most processes; with one, or one piece, it is called in this process.
+
+    Raises:
+        EndedError: if a process was ended from outside.
     """
     workers = min(workers, len(pieces))
     if workers <= 1:
         yield from map(function, pieces)
         return
-    with ProcessPoolExecutor(workers, get_context("fork"), _begin, (function,)) as pool:
+    with _forked(function, workers) as pool:
         yield from pool.map(_called, pieces)
+
+
+def apart(function: Callable[[], Result]) -> Result:
+    """Return what a function returns in a process of its own.
+
+    Modules that it imports and memory that it takes are gone afterwards.
+
+    Args:
+        function: called with all that this process has in memory; its result can be pickled.
+
+    Raises:
+        EndedError: if that process was ended from outside.
+    """
+    with _forked(lambda _: function(), 1) as pool:
+        result: Result = pool.submit(_called, None).result()
+    return result
+
+
+@contextmanager
+def _forked(function: Callable[[Any], Any], workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that call a function which they inherit."""
+    try:
+        with ProcessPoolExecutor(workers, get_context("fork"), _begin, (function,)) as pool:
+            yield pool
+    except BrokenProcessPool:
+        hint = "mostly for lack of memory: free some, then run again"
+        raise EndedError("a process ended before its work was done", hint=hint) from None
 
 
 def _begin(function: Callable[[Any], Any]) -> None:

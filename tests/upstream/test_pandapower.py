@@ -99,23 +99,6 @@ def test_state_estimation_is_kept_out_and_with_it_what_only_it_imports():
     assert run.stdout.startswith("False"), told
 
 
-def test_state_estimation_can_be_imported_later():
-    code = (
-        "import sys; from gat_batch.upstream.pandapower import state_estimation_later\n"
-        "with state_estimation_later(): import pandapower\n"
-        "print('scipy.stats' in sys.modules)\n"
-        "import pandapower.estimation; print(pandapower.estimation.estimate.__name__)"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.split() == ["False", "estimate"]
-
-
 def test_optimal_power_flow_still_needs_what_scipy_took_away():
     told = (
         "pandapower or scipy have changed: if runopp works without it, remove "

@@ -6,11 +6,14 @@ solved and nothing is written here.
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, GatBatchError, InputErrors, ManifestError, TableError
+from ..parallel import apart
+from ..process import set_up_solving
 from ..study.batch.scenarios import Members
-from ..upstream.pandapower import state_estimation_later
 from .analysis_check import analysis_faults
 from .folder_check import folder_faults
 from .shards import names_elements
@@ -133,9 +136,17 @@ def _study_faults(plan: Plan, scenarios: Members) -> Iterator[GatBatchError]:
         members = Members(scenarios, places)
         asked = grid in named and any(map(names_elements, members))
         if asked or not plan.grid(members[0]).ships:
-            # Imported late: a batch with nothing to solve needs no pandapower.
-            with state_estimation_later():
-                from .study_check import grid_faults
+            yield from apart(partial(_grid_faults, plan, members))
 
-                found = list(grid_faults(plan, members))
-            yield from found
+
+def _grid_faults(plan: Plan, members: Sequence[Scenario]) -> Sequence[GatBatchError]:
+    """Return faults of scenarios that share a grid, found in a process that is set up as jobs are.
+
+    Snakemake's isn't ours alone, and stays as small as it is.
+    """
+    if "pandapower" not in sys.modules:
+        set_up_solving()
+    # Imported late: a batch with nothing to solve needs no pandapower.
+    from .study_check import grid_faults
+
+    return list(grid_faults(plan, members))

@@ -40,23 +40,6 @@ def keep_state_estimation_out() -> None:
     sys.modules.setdefault("pandapower.estimation", ModuleType("pandapower.estimation"))
 
 
-@contextmanager
-def state_estimation_later() -> Iterator[None]:
-    """Let pandapower be imported meanwhile without its state estimation.
-
-    For a process that isn't ours alone, as Snakemake's: who imports it afterwards gets it.
-    """
-    name = "pandapower.estimation"
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = ModuleType(name)
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
 def _is_not_about_numba(record: logging.LogRecord) -> bool:
     return "numba" not in record.getMessage()
 
