@@ -46,11 +46,7 @@ def write_report(plan: Plan) -> None:
                 sections.append(section)
                 for figure in section.figures:
                     drawn[figure.name] = draughtsman.submit(svg, figure.whole())
-            plots = folder / "plots"
-            shutil.rmtree(plots, ignore_errors=True)
-            plots.mkdir()
-            for name, image in drawn.items():
-                _replace(plots / f"{name}.svg", image.result())
+            # Figures are still drawn while the page is put together.
             text = page(
                 material.summary,
                 material.status,
@@ -58,6 +54,11 @@ def write_report(plan: Plan) -> None:
                 library.result(),
                 material.differences(),
             )
+            plots = folder / "plots"
+            shutil.rmtree(plots, ignore_errors=True)
+            plots.mkdir()
+            for name, image in drawn.items():
+                _replace(plots / f"{name}.svg", image.result())
             _replace(folder / "report.html", text)
             _write_changes(folder / "against.parquet", material.compared)
     except OSError as error:
