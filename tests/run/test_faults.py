@@ -73,7 +73,7 @@ def test_each_fault_costs_its_scenario_one_attempt_at_most(workspace):
     kinds = ("segfault", "gil", "kill", "io")
     struck = {kind: f"loads_{kind}-once.csv" for kind in kinds}
     write_batch(workspace, struck | {f"s{n}": None for n in range(8)}, timeout_secs=3)
-    workspace.configure(retry_backoff_secs=0.1, scenarios_per_job=12)
+    workspace.configure(retry_backoff_secs=0.1, scenarios_per_job=12, workers_per_job=1)
     run = workspace.run()
     assert run.returncode == 0, run.stderr
     tried = attempts(workspace)
@@ -87,7 +87,7 @@ def test_each_fault_costs_its_scenario_one_attempt_at_most(workspace):
 
 def test_a_scenario_that_lacks_memory_gets_more_from_the_next_job(workspace):
     write_batch(workspace, {"m": "loads_memory-twice.csv", "a": None, "b": None})
-    workspace.configure(scenarios_per_job=3, mem_mb=700)
+    workspace.configure(scenarios_per_job=3, mem_mb=700, workers_per_job=1)
     run = workspace.run()
     assert run.returncode == 0, run.stderr
     assert len(workspace.solved()) == 3
@@ -110,7 +110,7 @@ def test_one_hanging_scenario_of_two_hundred_costs_its_own_attempts_only(workspa
     write_batch(
         workspace, {"h": "loads_gil.csv"} | {f"s{n}": None for n in range(199)}, timeout_secs=2
     )
-    workspace.configure(retry_attempts=2, retry_backoff_secs=0.1)
+    workspace.configure(retry_attempts=2, retry_backoff_secs=0.1, workers_per_job=1)
     assert workspace.run().returncode == 1
     tried = attempts(workspace)
     assert set(tried.values()) == {1}

@@ -455,6 +455,18 @@ def test_snapshots_make_one_scenario_of_many_states(workspace):
     assert (summary["snapshots"], summary["max_loading_snapshot"]) == (5, "h4")
 
 
+def test_jobs_share_the_cores_that_snakemake_has(workspace):
+    for count, workers in ((1, 5), (2, 2), (6, 1)):
+        scenarios = [{"id": f"s{n}"} for n in range(count)]
+        workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
+        workspace.configure(scenarios_per_job=1)
+        shown = succeed(workspace.run("-n", "-p", cores=5))
+        assert shown.count("solve.py") == shown.count(f"--workers {workers} ") == count
+        assert f"--memory-mb {2000 * workers} " in shown
+    shown = succeed(workspace.run("-n", "-p", "--config", "workers_per_job=3", cores=5))
+    assert shown.count("--workers 3 --memory-mb 2000 ") == 6
+
+
 def test_max_jobs_holds_on_more_cores(workspace):
     write_small_batch(workspace, count=4, max_jobs=1)
     workspace.configure(scenarios_per_job=1)

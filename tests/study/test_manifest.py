@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gat_batch.errors import GatBatchError
 from gat_batch.files.workflow_files import SCHEMAS
+from gat_batch.plan.job_needs import job_memory_mb, job_minutes
 from gat_batch.run.start import open_batch
 from gat_batch.study.batch.scenarios import Batch
 from gat_batch.study.manifest import read_manifest
@@ -67,8 +68,30 @@ def test_time_limit_of_a_job_grows_with_its_members_and_its_attempts(tmp_path):
     made = plan(tmp_path, many(100, timeout_secs=60), scenarios_per_job=100)
     (shard,) = made.shards
     # One member at its limit three times, two waits of a minute, a tenth of all limits.
-    assert made.job_minutes(shard) == 10 + 3 + 2 + 10
-    assert made.job_minutes(shard, 3) == 10 + 3 * 15
+    assert job_minutes(shard, made.config, workers=1, attempt=1) == 10 + 3 + 2 + 10
+    assert job_minutes(shard, made.config, workers=1, attempt=3) == 10 + 3 * 15
+    assert job_minutes(shard, made.config, workers=5, attempt=1) == 10 + 3 + 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "cores", "found"),
+    [
+        ("auto", 1, 8, (8, 16_000)),
+        ("auto", 3, 8, (2, 4000)),
+        ("auto", 9, 8, (1, 2000)),
+        (4, 1, 1, (4, 2000)),
+    ],
+)
+def test_a_job_has_its_share_of_the_cores_and_as_much_memory_for_each(
+    tmp_path, wanted, count, cores, found
+):
+    content, config = many(count), {"scenarios_per_job": 1, "workers_per_job": wanted}
+    made = plan(tmp_path, content, **config)
+    workers, memory = found
+    assert made.workers(cores) == workers
+    assert job_memory_mb(made.config, workers=workers, attempt=1) == memory
+    assert job_memory_mb(made.config, workers=workers, attempt=2) == 2 * memory
+    assert plan(tmp_path, {**content, "max_jobs": 1}, **config).workers(cores) == 1
 
 
 def test_shards_hold_one_grid_and_one_solver(tmp_path):

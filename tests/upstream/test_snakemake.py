@@ -22,6 +22,7 @@ Path("facts").write_text(repr(facts))
 def asked(wildcards):
     if engine.will_run(workflow):
         Path("executor").write_text(engine.executor_name(workflow))
+    Path("cores").write_text(str(engine.shared_cores(workflow)))
     return []
 
 rule all:
@@ -47,6 +48,10 @@ def test_the_workflow_knows_what_was_asked(workspace):
     assert not (workspace.path / "executor").exists()
     assert facts_of(workspace), told
     assert (workspace.path / "executor").read_text() == "local", told
+    assert (workspace.path / "cores").read_text() == "1", told
+    (workspace.path / "done").unlink()
+    assert workspace.snakemake("--cores", "3").returncode == 0
+    assert (workspace.path / "cores").read_text() == "3", told
 
 
 def test_timers_of_snakemake_are_ended_and_no_others():

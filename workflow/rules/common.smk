@@ -21,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 from gat_batch.run import start
 from gat_batch.errors import GatBatchError
 from gat_batch.run.finish import conclude
+from gat_batch.plan.job_needs import job_memory_mb, job_minutes
 from gat_batch.plan.plan import JOB_RETRIES
 from gat_batch.upstream import snakemake as engine
 
@@ -62,6 +63,12 @@ def begin_once():
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+@cache
+def workers():
+    """Scenarios that a job solves at the same time; known when Snakemake knows where it runs them."""
+    return PLAN.workers(engine.shared_cores(workflow))
 
 
 # Shards and summary follow if manifest and tables are made again: Snakemake looks for no other

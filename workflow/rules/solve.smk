@@ -23,14 +23,16 @@ for shard in PLAN.shards:
         retries: RETRIES
         conda:
             "../envs/gat-batch.yaml"
-        threads: PLAN.workers
+        threads: lambda wildcards: workers()
         resources:
-            mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
-            runtime=lambda wildcards, attempt, shard=shard: PLAN.job_minutes(
-                shard, attempt
+            mem_mb=lambda wildcards, attempt, threads: job_memory_mb(
+                PLAN.config, workers=threads, attempt=attempt
+            ),
+            runtime=lambda wildcards, attempt, threads, shard=shard: job_minutes(
+                shard, PLAN.config, workers=threads, attempt=attempt
             ),
             attempt=lambda wildcards, attempt: attempt,
-            scenario_slots=PLAN.workers,
+            scenario_slots=lambda wildcards, threads: threads,
         params:
             script=lambda wildcards, threads: SCRIPTS / "solve.py",
             shard=shard.name,

@@ -23,7 +23,8 @@ from ..study.analyses import analyses_of
 from ..study.batch.scenarios import MOST_MADE, Members
 from .batch_files import BatchFiles
 from .fingerprints import digest, grid_hash, keep_of, scenario_facts
-from .shards import Shard, job_minutes, shards_of
+from .job_needs import workers_per_job
+from .shards import Shard, shards_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,23 +167,14 @@ class Plan(BatchFiles):
         names = self.batch.outlines.ids if shard is None else shard.ids
         return [self.result(name) for name in names]
 
-    @property
-    def workers(self) -> int:
-        """Scenarios that one job solves at the same time."""
-        cap = self.batch.max_jobs
-        wanted = self.config.workers_per_job
-        return wanted if cap is None else min(wanted, cap)
-
-    def job_minutes(self, shard: Shard, attempt: int = 1) -> int:
-        """Return the time limit of a job in minutes.
-
-        A job that runs into it is continued by the next attempt.
+    def workers(self, cores: int) -> int:
+        """Return how many scenarios one job solves at the same time.
 
         Args:
-            shard: what the job solves.
-            attempt: which start of the job it is, from 1; the time to solve grows with it.
+            cores: cores of this machine that jobs share; 1 where they run on others.
         """
-        return job_minutes(shard, self.config, workers=self.workers, attempt=attempt)
+        most, jobs = self.batch.max_jobs, len(self.shards)
+        return workers_per_job(self.config, most=most, jobs=jobs, cores=cores)
 
     def inputs(self, shard: Shard) -> list[Path]:
         """Return the files of a shard's grid, and of its tables only the one that was changed last.

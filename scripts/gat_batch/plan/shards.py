@@ -1,11 +1,10 @@
-"""Which scenarios one job solves, and how long it may take.
+"""Which scenarios one job solves.
 
-Both follow from the manifest and the configuration alone, never from the number of cores.
+That follows from the manifest and the configuration alone, never from the number of cores.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,15 +39,6 @@ FEWEST_JOBS = 8
 FEWEST_PER_JOB: dict[Solver, int] = {"dc": 500, "ac": 500, "dc_opf": 250, "ac_opf": 25}
 """Fewer scenarios than this aren't worth a job of their own: starting Python takes seconds, a light
 study milliseconds."""
-
-
-EXPECTED_SHARE = 0.1
-"""Share of its timeout that a scenario is expected to take: a limit is no estimate, and clusters
-let short jobs start first."""
-
-
-START_MINUTES = 10
-"""Time allowed for a job to start and to read its grid."""
 
 
 @dataclass(frozen=True)
@@ -146,25 +136,6 @@ def shards_of(batch: Batch, config: Config, *, in_blocks: bool) -> tuple[Shard, 
         Shard(f"{solver}_{count:04}", solver, tuple(outlines.ids[n] for n in piece), piece, batch)
         for count, (solver, piece) in enumerate(pieces, 1)
     )
-
-
-def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> int:
-    """Return the time limit of a job in minutes.
-
-    A job that runs into it is continued by the next attempt.
-
-    Args:
-        shard: what the job solves.
-        config: how the batch is run.
-        workers: scenarios that the job solves at the same time.
-        attempt: which start of the job it is, from 1; the time to solve grows with it.
-    """
-    waits = config.retry_backoff_max_secs * (config.retry_attempts - 1)
-    worst = shard.needs.longest_secs * config.retry_attempts + waits
-    # More than an ordinary job has are only put into one if each takes next to no time.
-    ordinary = min(1.0, MOST_PER_JOB[shard.solver] / len(shard.ids))
-    expected = shard.needs.total_secs * ordinary * EXPECTED_SHARE / workers
-    return START_MINUTES + math.ceil(attempt * (worst + expected) / 60)
 
 
 def _cut(members: tuple[int, ...], size: int) -> list[tuple[int, ...]]:

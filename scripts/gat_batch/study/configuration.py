@@ -23,7 +23,7 @@ class Config:
         name: name of the batch and of its folder.
         output_dir: the folder that holds the batches.
         scenarios_per_job: scenarios that one Snakemake job solves, or ``auto``.
-        workers_per_job: scenarios that one job solves at the same time.
+        workers_per_job: scenarios that one job solves at the same time, or ``auto``.
         retry_attempts: most attempts at a scenario, the first included.
         retry_backoff_secs: wait before the second attempt, in seconds.
         retry_backoff_max_secs: longest wait before an attempt, in seconds.
@@ -47,7 +47,7 @@ class Config:
     name: str
     output_dir: Path
     scenarios_per_job: int | Literal["auto"]
-    workers_per_job: int
+    workers_per_job: int | Literal["auto"]
     retry_attempts: int
     retry_backoff_secs: float
     retry_backoff_max_secs: float

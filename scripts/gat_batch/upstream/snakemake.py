@@ -30,6 +30,12 @@ def executor_name(workflow: Any) -> str:
     return str(workflow.executor_plugin.name)
 
 
+def shared_cores(workflow: Any) -> int:
+    """Return how many cores of this machine the jobs of a run share; 1 where they run on others."""
+    here = is_main_process(workflow) and workflow.local_exec
+    return int(workflow.resource_settings.cores or 1) if here else 1
+
+
 def deploys_environments(workflow: Any) -> bool:
     """Tell whether Snakemake makes the environments of jobs itself."""
     return bool(workflow.deployment_settings.deployment_method)
