@@ -80,6 +80,27 @@ def read_metadata(path: Path, scenario: str = "") -> dict[str, Any]:
     return found
 
 
+def has_contingencies(path: Path) -> bool:
+    """Tell whether rows of a result are of contingencies; its footer says so.
+
+    Args:
+        path: a scenario's own result file.
+
+    Raises:
+        ResultError: if it is missing or damaged.
+    """
+    try:
+        stored = pq.read_metadata(path)
+        place = stored.schema.names.index("contingency")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise unusable(path, error) from None
+    columns = (stored.row_group(group).column(place) for group in range(stored.num_row_groups))
+    return any(
+        column.statistics is None or column.statistics.null_count < column.num_values
+        for column in columns
+    )
+
+
 def results_in(folder: Path) -> dict[str, Path]:
     """Return scenario -> the file that its result, or the placeholder of one, is in.
 

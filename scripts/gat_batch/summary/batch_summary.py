@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from ..errors import ResultError
 from ..files.csv_files import write_csv
 from ..files.parquet_footer import read_members
+from ..results.reader import has_contingencies
 from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
 from ..results.shared_file import PART_SCHEMA
 from .base_states import COLUMNS, Gathering
@@ -148,7 +149,7 @@ def _aggregate(
             _sum_up(result_parts(results), results.paths, (statistics, ranking, scenarios), groups)
         return
     # Rows that aren't written need only be read as far as figures are made of them.
-    columns = None if results.scenarios[0].contingencies else (*COLUMNS, "contingency")
+    columns = None if has_contingencies(results.paths[0]) else (*COLUMNS, "contingency")
     parts = result_parts(results, columns)
     _sum_up(parts, results.paths, (statistics, ranking, scenarios), None)
     with results.paths[0].open("rb") as source, target.open("wb") as sink:
