@@ -40,7 +40,8 @@ class _Posed:
     its own. What flows into references is no equation, so their rows may go.
 
     Attributes:
-        solver: the solver, which keeps its factorisation from one state to the next.
+        solver: the solver. It analyses the equations anew in each call, which is a good part of a
+            state's time (``benchmarks/newton.py``); lightsim2grid offers no way to tell it not to.
         bus: admittances in p.u.
         live: rows that take part.
         ref, pv, pq: positions among these.
