@@ -79,6 +79,7 @@ def test_time_limit_of_a_job_grows_with_its_members_and_its_attempts(tmp_path):
         ("auto", 1, 8, (8, 16_000)),
         ("auto", 3, 8, (2, 4000)),
         ("auto", 9, 8, (1, 2000)),
+        ("auto", 1, 64, (8, 16_000)),
         (4, 1, 1, (4, 2000)),
     ],
 )

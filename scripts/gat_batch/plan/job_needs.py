@@ -20,6 +20,10 @@ START_MINUTES = 10
 """Time allowed for a job to start and to read its grid."""
 
 
+MOST_WORKERS = 8
+"""Most workers of a job that doesn't say how many: one process writes what they solve."""
+
+
 def workers_per_job(config: Config, *, most: int | None, jobs: int, cores: int) -> int:
     """Return how many scenarios a job solves at the same time.
 
@@ -30,7 +34,7 @@ def workers_per_job(config: Config, *, most: int | None, jobs: int, cores: int) 
         cores: cores of this machine that these share; 1 where they run on others.
     """
     asked = config.workers_per_job
-    wanted = max(1, cores // jobs) if asked == "auto" else asked
+    wanted = min(max(1, cores // jobs), MOST_WORKERS) if asked == "auto" else asked
     return wanted if most is None else min(wanted, most)
 
 
