@@ -1,6 +1,6 @@
 """What of an AC state's time Newton's method takes for its steps, and what before the first one.
 
-    python benchmarks/newton.py [--grids case118 case2869pegase]
+    python benchmarks/newton.py [--grids case118 case2869pegase grid.m]
 
 lightsim2grid's solver, on its own and on pandapower's admittances, analyses them anew in each call.
 Prints the time of a call with no more than one, two, and as many steps as converge, and what is
@@ -23,8 +23,8 @@ from gat_batch.process import set_up_solving
 set_up_solving()
 
 import numpy as np
+from contingencies import grid_of
 
-from gat_batch.grids.bundled import read_bundled
 from gat_batch.model.grid_model import prepare
 from gat_batch.powerflow.admittances import cached_admittances
 from gat_batch.upstream.lightsim2grid import klu_newton
@@ -41,9 +41,12 @@ def main() -> None:
     parser.add_argument("--grids", nargs="+", default=["case118", "case2869pegase"])
     print(f"lightsim2grid {version('lightsim2grid')}")
     for name in parser.parse_args().grids:
-        equations = cached_admittances(prepare(read_bundled(name)), "ac", {})
+        equations = cached_admittances(prepare(grid_of(name)), "ac", {})
         if isinstance(equations, str):
             print(f"{name}: left to pandapower, as {equations}")
+            continue
+        if len(equations.ref) > 1:
+            print(f"{name}: has several references, of which the solver knows one")
             continue
         solver = klu_newton()
         one, two, whole = (call_ms(solver, equations, steps) for steps in (1, 2, 20))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+
+from compare import run
 
 ROOT = Path(__file__).parents[1]
 CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
@@ -38,9 +39,12 @@ def main() -> None:
             write_batch(Path(folder), count)
             seen = len(records())
             began = time.time()
-            peak = run(Path(folder), arguments.config)
-            split(Path(folder), records()[seen:], began, count)
-            print(f"  where it was started, the largest process had {peak:.0f} MB", flush=True)
+            found = run(command_of(arguments.config), Path(folder))
+            split(Path(folder), records()[seen:], began, found.secs, count)
+            print(
+                f"  where it was started, the largest process had {found.peak_mb:.0f} MB",
+                flush=True,
+            )
 
 
 def write_batch(work: Path, count: int) -> None:
@@ -52,16 +56,11 @@ def write_batch(work: Path, count: int) -> None:
     (work / "config" / "config.yaml").write_text("manifest: manifest.json\nname: light\n")
 
 
-def run(work: Path, config: list[str]) -> float:
-    """Run the batch; return the memory of the largest process of Snakemake's, in MB."""
+def command_of(config: list[str]) -> list[str]:
+    """Return the command that runs the batch in the working directory."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--quiet", "all"]
-    process = subprocess.Popen([*command, *(["--config", *config] if config else [])], cwd=work)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"snakemake ended with exit code {process.returncode}")
-    return usage.ru_maxrss / 1024
+    return [*command, *(["--config", *config] if config else [])]
 
 
 def records() -> list[dict[str, str]]:
@@ -73,9 +72,8 @@ def records() -> list[dict[str, str]]:
     ]
 
 
-def split(work: Path, jobs: list[dict[str, str]], began: float, count: int) -> None:
-    """Print where the time went, of a run that began at a time in seconds since the epoch."""
-    wall = time.time() - began
+def split(work: Path, jobs: list[dict[str, str]], began: float, wall: float, count: int) -> None:
+    """Print where the time went of a run, by its begin (seconds since the epoch) and its length."""
     batch = work / "runs" / "batch" / "light"
     shards = []
     for file in (batch / "logs" / "journal").glob("*.jsonl"):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from gat_batch.errors import EndedError, TableError
 from gat_batch.parallel import apart, in_processes
@@ -37,9 +42,15 @@ def test_a_fault_crosses_whole():
 
 def test_what_is_done_apart_leaves_nothing_but_its_result():
     held = []
-    assert apart(lambda: (held.append(1), len(held), os.getpid())[1:])[0] == 1
+
+    def add():
+        held.append("here")
+        return len(held), os.getpid()
+
+    count, process = apart(add)
+    assert count == 1
+    assert process != os.getpid()
     assert not held
-    assert apart(os.getpid) != os.getpid()
     assert apart(lambda: [*in_processes(lambda piece: 2 * piece, range(4), 2)]) == [0, 2, 4, 6]
 
 
@@ -47,3 +58,39 @@ def test_what_is_done_apart_leaves_nothing_but_its_result():
 def test_a_killed_process_is_told_in_a_sentence(call):
     with pytest.raises(EndedError, match="ended before its work was done"):
         call(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+WAITING = """
+import os, time
+from gat_batch.parallel import apart
+
+def wait():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+apart(wait)
+"""
+
+
+@pytest.mark.parametrize("fatal", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_ends_with_the_one_that_started_it(fatal):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    forked = int(process.stdout.readline())
+    if fatal == signal.SIGKILL:
+        process.kill()
+    else:
+        os.killpg(process.pid, fatal)
+    until = time.monotonic() + 20
+    while Path(f"/proc/{forked}/cmdline").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{forked}/cmdline").exists()
+    _, told = process.communicate(timeout=20)
+    # Ctrl-C is told by the process that was started, not by the other one, too.
+    assert told.count("Traceback") <= 1, told

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ Result = TypeVar("Result")
 
 _function: Callable[[Any], Any] | None = None
 """What a forked process calls, which it inherits: only pieces and results cross."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 def cores() -> int:
@@ -70,15 +74,19 @@ def apart(function: Callable[[], Result]) -> Result:
 def _forked(function: Callable[[Any], Any], workers: int) -> Iterator[ProcessPoolExecutor]:
     """Yield processes that call a function which they inherit."""
     try:
-        with ProcessPoolExecutor(workers, get_context("fork"), _begin, (function,)) as pool:
+        begin = (function, os.getpid())
+        with ProcessPoolExecutor(workers, get_context("fork"), _begin, begin) as pool:
             yield pool
     except BrokenProcessPool:
         hint = "mostly for lack of memory: free some, then run again"
         raise EndedError("a process ended before its work was done", hint=hint) from None
 
 
-def _begin(function: Callable[[Any], Any]) -> None:
+def _begin(function: Callable[[Any], Any], parent: int) -> None:
     global _function  # noqa: PLW0603 - inherited; a pickled grid costs more than many pieces
+    # Else it would wait for ever for a parent that was killed, and report a Ctrl-C beside it.
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What was there before is left alone, or looking for garbage would copy it.
     gc.freeze()
     _function = function
@@ -87,3 +95,17 @@ def _begin(function: Callable[[Any], Any]) -> None:
 def _called(piece: Any) -> Any:
     assert _function is not None  # noqa: S101 - set when the process began
     return _function(piece)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask Linux to kill this process when its parent dies; elsewhere do nothing.
+
+    Args:
+        parent: process id of the parent, to notice if it is dead already.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "prctl"):
+        return
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

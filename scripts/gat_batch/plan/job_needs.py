@@ -42,13 +42,13 @@ def job_memory_mb(config: Config, *, workers: int, attempt: int) -> int:
     """Return the memory of a job in MB.
 
     Args:
-        config: how the batch is run. Workers that it doesn't ask for have as much as jobs of their
-            own would have.
+        config: how the batch is run. Each worker that ``auto`` gives a job has ``mem_mb``; those
+            that the configuration asks for share it.
         workers: scenarios that the job solves at the same time.
         attempt: which start of the job it is, from 1.
     """
-    apart = workers if config.workers_per_job == "auto" else 1
-    return config.mem_mb * apart * attempt
+    times = workers if config.workers_per_job == "auto" else 1
+    return config.mem_mb * times * attempt
 
 
 def job_minutes(shard: Shard, config: Config, *, workers: int, attempt: int) -> int:

@@ -8,7 +8,6 @@ doesn't pass by waiting: the caller may try again with more.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import heapq
 import itertools
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pebble import ProcessExpired, ProcessPool
 
 from ..errors import GatBatchError, UnreadableError, described
+from ..parallel import die_with_parent
 from ..upstream.pebble import end_pools_quickly, hear_dead_workers_out
 from .memory import limit_memory
 
@@ -35,9 +35,6 @@ Verdict = Literal["timeout", "crash", "memory", "io", "bad data", "internal"]
 
 TRANSIENT: frozenset[Verdict] = frozenset({"timeout", "crash", "io"})
 """Verdicts that may be different next time."""
-
-_PR_SET_PDEATHSIG = 1
-
 end_pools_quickly()
 hear_dead_workers_out()
 
@@ -260,17 +257,3 @@ def _start_worker(parent: int, memory_mb: float | None) -> None:
     die_with_parent(parent)
     # What was inherited stays shared with the parent, if no garbage is looked for in it.
     gc.freeze()
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent dies; elsewhere do nothing.
-
-    Args:
-        parent: process id of the parent, to notice if it is dead already.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "prctl"):
-        return
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
