@@ -149,6 +149,26 @@ def test_other_tasks_go_on_while_one_waits_for_its_next_attempt():
     ]
 
 
+def test_an_attempt_is_told_of_before_the_end_of_the_one_whose_place_it_takes():
+    told = []
+
+    def tell(task, attempt):
+        told.append((task.name, attempt))
+
+    tasks = [Task(name, 5.0) for name in ("fine-0", "fine-1", "kill-once")]
+    for outcome in supervise(tasks, behave, workers=1, policy=FAST, on_start=tell):
+        tell(outcome.task, "done")
+    assert told == [
+        ("fine-0", 1),
+        ("fine-1", 1),
+        ("fine-0", "done"),
+        ("kill-once", 1),
+        ("fine-1", "done"),
+        ("kill-once", 2),
+        ("kill-once", "done"),
+    ]
+
+
 def test_workers_die_with_their_supervisor():
     reader, writer = os.pipe()
     child = os.fork()

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MOST_PER_PART = 100
 """Most scenarios that are solved together: what a job that is killed has to solve again."""
 
+KILL_MARGIN_SECS = 10.0
+"""How long after its deadline an attempt may still be reported as running."""
+
 LEAST_PARTS = 4
 """Parts of a shard for each of its workers, so that they end at about the same time."""
 
@@ -124,11 +127,10 @@ class ShardRun:
         try:
             with without_garbage_collection():
                 # Imported only where there is something to solve: this is what takes seconds.
-                from ..files.csv_files import recognised
-                from ..study.wide_tables import recognised_wide
+                from ..study.wide_tables import recognised_forms
                 from . import worker
 
-                prepare = partial(worker.prepare, self.plan, members, self.journal)
+                prepare = partial(worker.prepare, self.plan, members)
                 broken = contained(partial(prepare, threads=threads, memory_mb=memory_mb))
         except GatBatchError as fault:
             self._give_all_up(members, "bad data", str(fault))
@@ -137,16 +139,8 @@ class ShardRun:
             self.log(broken.line())
             self._give_all_up(members, "internal", broken.detail.removeprefix("internal: "))
             return
-        for line in told(read_approximations(self.plan.approximations(members[0]))):
-            self.log(line)
-        tables = recognised(table for member in members for table in member.tables)
-        wide = recognised_wide(
-            (path, kind)
-            for member in members
-            for kind, path, _ in member.injections
-            if path is not None
-        )
-        for line in filter(None, (tables, wide)):
+        approximations = read_approximations(self.plan.approximations(members[0]))
+        for line in (*told(approximations), *recognised_forms(members)):
             self.log(line)
         self.log(f"{numbered(len(members), 'scenario')} to solve, {workers} at a time")
         rest = members if threads > 1 else self._solve_together(members, workers, memory_mb)
@@ -190,6 +184,7 @@ class ShardRun:
                 workers=workers,
                 policy=RetryPolicy(attempts=1),
                 memory_mb=memory_mb,
+                on_start=self._note_start,
                 on_failure=self._note_failed_part,
             ):
                 if not outcome.failed:
@@ -203,6 +198,14 @@ class ShardRun:
         there = self.layout.solved(rest) if len(solved) < len(able) else set()
         self._restore_records(member.id for member in rest if member.id in there)
         return [member for member in rest if member.id not in there]
+
+    def _note_start(self, task: Task, attempt: int) -> None:
+        # Not by the worker: one that hasn't come to it yet would be missing from the status.
+        from .worker import BETWEEN
+
+        until = time.time() + task.timeout_secs + KILL_MARGIN_SECS
+        names = task.name.split(BETWEEN)
+        self.journal.write_all("started", names, attempt=attempt, until=until)
 
     def _note_failed_part(self, task: Task, failure: Failure, _wait_secs: float | None) -> None:
         count = numbered(task.name.count("\n") + 1, "scenario")
@@ -235,6 +238,7 @@ class ShardRun:
                 workers=workers,
                 policy=policy,
                 memory_mb=memory_mb,
+                on_start=self._note_start,
                 on_failure=self._note_failure,
             ):
                 if outcome.failed and outcome.failures[-1].verdict == "memory" and not self.last:

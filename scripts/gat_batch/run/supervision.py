@@ -135,6 +135,7 @@ def supervise(
     workers: int,
     policy: RetryPolicy,
     memory_mb: float | None = None,
+    on_start: Callable[[Task, int], None] = lambda *_: None,
     on_failure: Callable[[Task, Failure, float | None], None] = lambda *_: None,
     jitter: Callable[[], float] = random.random,
 ) -> Iterator[Outcome]:
@@ -148,6 +149,7 @@ def supervise(
         workers: tasks done at the same time.
         policy: when to try again.
         memory_mb: memory that a worker may occupy, in MB; None for no limit.
+        on_start: called for each attempt when it is handed to a worker, with its number from 1.
         on_failure: called for each failed attempt with the wait in seconds before the next one,
             or None if there is none.
         jitter: source of random numbers in [0, 1).
@@ -166,8 +168,10 @@ def supervise(
     )
 
     def submit(entry: _Entry) -> None:
+        attempt = len(entry.failures) + 1
+        on_start(entry.task, attempt)
         entry.submitted = time.time()
-        arguments = (entry.task.name, len(entry.failures) + 1)
+        arguments = (entry.task.name, attempt)
         future = pool.schedule(work, args=arguments, timeout=entry.task.timeout_secs)
         running[future] = entry
 

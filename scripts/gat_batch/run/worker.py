@@ -43,18 +43,13 @@ if TYPE_CHECKING:
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
-    from .journal import Journal
     from .solving.record import Solved
     from .solving.several import Together
-
-KILL_MARGIN_SECS = 10.0
-"""How long after its deadline an attempt may still be reported as running."""
 
 
 @dataclass(frozen=True)
 class _Worker:
     plan: Plan
-    journal: Journal
     members: dict[str, Scenario]
     parts: Path
     model: GridModel
@@ -76,7 +71,6 @@ _worker: _Worker | None = None
 def prepare(
     plan: Plan,
     members: Sequence[Scenario],
-    journal: Journal,
     *,
     threads: int = 1,
     memory_mb: float | None = None,
@@ -86,7 +80,6 @@ def prepare(
     Args:
         plan: the batch.
         members: scenarios with the same grid.
-        journal: where attempts are noted.
         threads: processes that solve one scenario's snapshots or contingencies at the same time.
         memory_mb: memory that one scenario may take, in MB; None for no limit.
 
@@ -103,7 +96,7 @@ def prepare(
     limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
     criteria = Criteria.of(net, limits)
     parts = plan.parts(plan.holder(members[0].id))
-    _worker = _Worker(plan, journal, by_id, parts, *prepared, threads, memory_mb, criteria)
+    _worker = _Worker(plan, by_id, parts, *prepared, threads, memory_mb, criteria)
 
 
 def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
@@ -123,8 +116,6 @@ def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
     assert _worker is not None, "prepare() comes first"  # noqa: S101 - not for users
     began = time.time()
     scenario = _worker.members[scenario_id]
-    until = began + scenario.timeout_secs + KILL_MARGIN_SECS
-    _worker.journal.write("started", scenario_id, attempt=attempt, until=until)
     own = _metadata(scenario, attempt, began)
     run = _run_of(scenario)
     plan, summed, count = _worker.plan, Summed(), 0
@@ -168,8 +159,6 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
     began = time.time()
     members = [_worker.members[name] for name in names.split(BETWEEN)]
     limit = min(member.timeout_secs for member in members)
-    until = began + limit + KILL_MARGIN_SECS
-    _worker.journal.write_all("started", [one.id for one in members], attempt=1, until=until)
     runs = []
     for member in members:
         if time.time() - began > limit * SHARE_TO_READ:

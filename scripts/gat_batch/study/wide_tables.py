@@ -16,17 +16,19 @@ import numpy as np
 
 from ..errors import GatBatchError, InputErrors, TableError, UnreadableError
 from ..files.columns import codes, column_names, numbers
+from ..files.csv_files import recognised
 from ..files.words import first_of
 from .injections import ELEMENT_COLUMNS, VALUE_COLUMNS, InjectionTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from .injections import Kind
+    from .scenario import Scenario
 
 TIMES = ("time", "snapshot")
 """Columns that name the rows."""
@@ -165,6 +167,22 @@ def _column(header: str, kind: Kind) -> _Column:
 
 def _without_kind(column: _Column, kind: str) -> _Column:
     return _Column(column.header, column.label.removeprefix(f"{kind}:"), column.quantity)
+
+
+def recognised_forms(scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """Tell which tables of scenarios have another form than the plain one.
+
+    Args:
+        scenarios: those whose tables are looked at; any that can't be read are left out.
+
+    Yields:
+        A sentence for each such form.
+    """
+    tables = recognised(table for one in scenarios for table in one.tables)
+    wide = recognised_wide(
+        (path, kind) for one in scenarios for kind, path, _ in one.injections if path is not None
+    )
+    yield from filter(None, (tables, wide))
 
 
 def recognised_wide(tables: Iterable[tuple[Path, Kind]]) -> str | None:
