@@ -48,7 +48,7 @@ def test_angles_to_begin_with_are_those_of_a_dc_power_flow(name):
     rng = np.random.default_rng(1)
     power = rng.normal(0, 0.3, admittances.buses).astype(complex)
     vm = np.ones(admittances.buses)
-    found = first_voltages(admittances, power, vm)
+    (found,) = first_voltages(admittances, power[None], vm[None])
     free = np.concatenate([dc.pv, dc.pq])
     angle = np.angle(dc.start)
     needed = power.real - dc.bus_shift - dc.bus[:, dc.ref] @ angle[dc.ref]

@@ -15,7 +15,7 @@ from ..model.voltage_units import reactive_limits
 from .element_results import block_solution_of, bus_power, solution_of
 from .injections.demand import demand_of, injection_of
 from .injections.unit_powers import active_powers, reactive_shares
-from .newton import newton
+from .newton import newton_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,18 +43,12 @@ def solved_together(
     demand = demand_of(column.model, own, column, options)
     if demand.contradictory:
         return no_block()
-    power = injection_of(own, demand)
-    found: list[tuple[int, NDArray[np.complex128], int]] = []
-    for number in range(*column.states):
-        solved = _solved(own, power[number], demand.vm[number], options)
-        if solved is not None:
-            found.append((number, *solved))
-    if not found:
+    solved, voltage, iterations = _solved(own, injection_of(own, demand), demand.vm, options)
+    numbers = np.flatnonzero(solved)
+    if not len(numbers):
         return no_block()
-    numbers = np.array([number for number, _, _ in found])
-    voltage = np.array([one for _, one, _ in found])
-    if len(numbers) < column.states[0]:
-        demand = demand.only(numbers)
+    if len(numbers) < len(solved):
+        demand, voltage, iterations = demand.only(numbers), voltage[numbers], iterations[numbers]
     solution = block_solution_of(
         column.model,
         own,
@@ -62,7 +56,7 @@ def solved_together(
         voltage,
         _injected(own, demand, voltage, column, options),
         engine="scipy" if own.dc else ENGINE,
-        iterations=None if own.dc else np.array([one for _, _, one in found]),
+        iterations=None if own.dc else iterations,
         trafo_loading=loading_by(options),
     )
     return numbers, solution
@@ -75,10 +69,11 @@ def solved_alone(
     demand = demand_of(column.model, own, column, options)
     if demand.contradictory:
         return None
-    solved = _solved(own, injection_of(own, demand), demand.vm, options)
-    if solved is None:
+    power = injection_of(own, demand)
+    solved, voltages, iterations = _solved(own, power[None], demand.vm[None], options)
+    if not solved[0]:
         return None
-    voltage, iterations = solved
+    voltage = voltages[0]
     return solution_of(
         column.model,
         own,
@@ -86,7 +81,7 @@ def solved_alone(
         voltage,
         _injected(own, demand, voltage, column, options),
         engine="scipy" if own.dc else ENGINE,
-        iterations=None if own.dc else iterations,
+        iterations=None if own.dc else int(iterations[0]),
         trafo_loading=loading_by(options),
     )
 
@@ -101,12 +96,13 @@ def _solved(
     power: NDArray[np.complex128],
     vm: NDArray[np.float64],
     options: Mapping[str, Any],
-) -> tuple[NDArray[np.complex128], int] | None:
-    """Solve the equations of one state: voltages, or angles of DC, and iterations."""
+) -> tuple[NDArray[np.bool_], NDArray[np.complex128], NDArray[np.int64]]:
+    """Solve the equations of states: which are solved, voltages or angles of DC, iterations."""
     if not own.dc:
-        return newton(own, power, vm, options)
+        return newton_each(own, power, vm, options)
     angle = _angles(own, power)
-    return None if angle is None else (angle, 0)
+    solved = np.logical_and.reduce(np.isfinite(angle), axis=1)
+    return solved, angle, np.zeros(len(angle), np.int64)
 
 
 def _injected(
@@ -165,19 +161,21 @@ def reactive_limits_of(
 
 def _angles(
     admittances: AdmittanceModel, injection: NDArray[np.complex128]
-) -> NDArray[np.complex128] | None:
+) -> NDArray[np.complex128]:
+    """Return angles of a DC power flow, shape (states, buses), NaN if there is no solution."""
     free = admittances.free
-    angle = np.angle(admittances.start)
+    given = np.angle(admittances.start)
+    angle = np.tile(given, (len(injection), 1))
     kept = admittances.solvers
     if "lu" not in kept:
         try:
             kept["lu"] = linalg.splu(admittances.bus[free][:, free].tocsc())
         except RuntimeError:  # singular: pandapower says how it takes that
-            return None
-        kept["fixed"] = admittances.bus[free][:, admittances.ref] @ angle[admittances.ref]
-    power = injection.real - admittances.bus_shift
-    angle[free] = kept["lu"].solve(power[free] - kept["fixed"])
-    if not np.isfinite(angle).all():
-        return None
+            angle[:] = np.nan
+            return angle.astype(complex)
+        kept["fixed"] = admittances.bus[free][:, admittances.ref] @ given[admittances.ref]
+    power = (injection.real - admittances.bus_shift).take(free, axis=1) - kept["fixed"]
+    # One by one: of several together the last digits would depend on how many there are.
+    angle[:, free] = [kept["lu"].solve(one) for one in power]
     # An angle may turn more than once: magnitudes carry the setpoints, angles stay as they are.
     return angle.astype(complex)

@@ -81,7 +81,7 @@ def newton(
     *,
     start: Complexes | None = None,
 ) -> tuple[Complexes, int] | None:
-    """Solve AC equations by Newton's method.
+    """Solve AC equations of one state by Newton's method.
 
     Args:
         admittances: the equations.
@@ -94,45 +94,111 @@ def newton(
         Complex voltages in p.u., 0 where nothing is supplied, and iterations; None if it doesn't
         converge.
     """
-    start = first_voltages(admittances, injection, vm) if start is None else start.copy()
-    held = admittances.held
-    start[held] *= vm[held] / np.abs(start[held])
-    ratio = start[admittances.ref[1:]] / start[admittances.ref[0]]
-    kept = admittances.solvers
-    if "newton" not in kept or not np.array_equal(kept["newton"].ratio, ratio):
-        kept["newton"] = _Posed.of(admittances, ratio)
-    posed: _Posed = kept["newton"]
-    ref, pv, pq = posed.ref, posed.pv, posed.pq
+    begin = None if start is None else start[None].copy()
+    solved, voltage, iterations = newton_each(
+        admittances, injection[None], vm[None], options, start=begin
+    )
+    return (voltage[0], int(iterations[0])) if solved[0] else None
+
+
+def newton_each(
+    admittances: AdmittanceModel,
+    injection: Complexes,
+    vm: Reals,
+    options: Mapping[str, Any],
+    *,
+    start: Complexes | None = None,
+) -> tuple[NDArray[np.bool_], Complexes, NDArray[np.int64]]:
+    """Solve AC equations of several states by Newton's method, one state after the other.
+
+    Args:
+        admittances: the equations.
+        injection: power that is injected at each bus in p.u., shape (states, buses).
+        vm: setpoint of each row's voltage in p.u., shape (states, rows).
+        options: solver options.
+        start: complex voltages in p.u. to start from, shape (states, buses), which are overwritten;
+            None for :func:`first_voltages`.
+
+    Returns:
+        Which states converge, shape (states,); complex voltages in p.u., 0 where nothing is
+        supplied, shape (states, buses); and iterations, shape (states,). No state's numbers depend
+        on the others.
+    """
+    if start is None:
+        start = first_voltages(admittances, injection, vm)
+    held, ref = admittances.held, admittances.ref
+    at_held = start.take(held, axis=1)
+    start[:, held] = at_held * (vm.take(held, axis=1) / np.abs(at_held))
+    ratio = start[:, ref[1:]] / start[:, ref[:1]]
+    voltage = np.zeros((len(start), admittances.buses), complex)
+    solved = np.zeros(len(start), bool)
+    iterations = np.zeros(len(start), np.int64)
+    first = 0
+    while first < len(start):
+        # Equations as the solver takes them serve all states that have one ratio.
+        other = (ratio[first:] != ratio[first]).any(axis=1)
+        last = first + int(other.argmax()) if other.any() else len(start)
+        now = slice(first, last)
+        kept = admittances.solvers
+        if "newton" not in kept or not np.array_equal(kept["newton"].ratio, ratio[first]):
+            kept["newton"] = _Posed.of(admittances, ratio[first])
+        posed: _Posed = kept["newton"]
+        power = injection[now].take(posed.live, axis=1)
+        begin = start[now].take(posed.live, axis=1)
+        solved[now], iterations[now] = _stepped(admittances, posed, begin, power, options)
+        voltage[now, posed.live] = begin
+        first = last
+    voltage[:, ref] = start[:, ref]
+    return solved, voltage, iterations
+
+
+def _stepped(
+    admittances: AdmittanceModel,
+    posed: _Posed,
+    voltage: Complexes,
+    power: Complexes,
+    options: Mapping[str, Any],
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Take Newton's steps from voltages of states, which are overwritten.
+
+    Returns:
+        Which states converge, and iterations, shape (states,).
+    """
     tolerance = float(options.get("tolerance_mva", 1e-8)) / admittances.base_mva
-    power = injection[posed.live]
-    iterations = options.get("max_iteration", "auto")
-    most = MOST_ITERATIONS if iterations == "auto" else int(iterations)
-    begin = start[posed.live]
-    share = np.ones(len(begin))
-    done = posed.solver.solve(posed.bus, begin, power, ref, share, pv, pq, most, tolerance)
-    solved = posed.solver.get_V()
-    if not done:
-        del kept["newton"]
-        if len(solved) != len(begin) or not np.isfinite(solved).all():
-            return None
-    mismatch = solved * np.conj(posed.bus @ solved) - power
+    most = options.get("max_iteration", "auto")
+    limits = MOST_ITERATIONS if most == "auto" else int(most), tolerance
+    where = posed.ref, np.ones(len(posed.live)), posed.pv, posed.pq
+    solver = posed.solver
+    done = np.zeros(len(voltage), bool)
+    iterations = np.zeros(len(voltage), np.int64)
+    for number, (begin, given) in enumerate(zip(voltage, power, strict=True)):
+        done[number] = solver.solve(posed.bus, begin, given, *where, *limits)
+        found = solver.get_V()
+        iterations[number] = solver.get_nb_iter()
+        if not done[number]:
+            # One that has failed may be of no use any more.
+            solver = klu_newton()
+            if len(found) != len(begin) or not np.isfinite(found).all():
+                found = np.nan
+        voltage[number] = found
+    if solver is not posed.solver:
+        del admittances.solvers["newton"]
+    mismatch = voltage * np.conj((posed.bus @ voltage.T).T) - power
     allowed: float | Reals = SAFETY * tolerance
-    if not done:
+    if not done.all():
         # Beside a branch of next to no impedance the flow is a small difference of large numbers.
-        magnitude = np.abs(solved)
-        rounding = ROUNDING * magnitude * (np.abs(posed.bus) @ magnitude)
-        allowed = np.maximum(allowed, np.where(rounding > tolerance, rounding, 0.0))
+        magnitude = np.abs(voltage[~done])
+        rounding = ROUNDING * magnitude * (np.abs(posed.bus) @ magnitude.T).T
+        allowed = np.full(voltage.shape, allowed)
+        allowed[~done] = np.maximum(allowed[~done], np.where(rounding > tolerance, rounding, 0.0))
+    # What isn't finite is not within.
     real, imaginary = np.abs(mismatch.real) <= allowed, np.abs(mismatch.imag) <= allowed
-    if not (real[pv].all() and real[pq].all() and imaginary[pq].all()):
-        return None
-    voltage = np.zeros(admittances.buses, complex)
-    voltage[posed.live] = solved
-    voltage[admittances.ref] = start[admittances.ref]
-    return voltage, int(posed.solver.get_nb_iter())
+    within = real[:, posed.pv].all(axis=1) & real[:, posed.pq].all(axis=1)
+    return within & imaginary[:, posed.pq].all(axis=1), iterations
 
 
 def first_voltages(admittances: AdmittanceModel, injection: Complexes, vm: Reals) -> Complexes:
-    """Return voltages to start from, as pandapower's power flow does.
+    """Return voltages to start from, as pandapower's power flow does, shape (states, buses).
 
     Angles are those of a DC power flow of the same state, magnitudes what is held and elsewhere the
     mean of that. From voltages of another state Newton's method may end at a solution of low
@@ -140,23 +206,27 @@ def first_voltages(admittances: AdmittanceModel, injection: Complexes, vm: Reals
 
     Args:
         admittances: the equations.
-        injection: power that is injected at each bus in p.u.
-        vm: setpoint of each row's voltage in p.u.
+        injection: power that is injected at each bus in p.u., shape (states, buses).
+        vm: setpoint of each row's voltage in p.u., shape (states, rows).
     """
     held, free = admittances.held, admittances.free
     kept = admittances.solvers
     if "first" not in kept:
         kept["first"] = *_dc_equations(admittances, free), np.angle(admittances.start)
     solver, fixed, angle = kept["first"]
+    start = np.tile(admittances.start, (len(injection), 1))
     if solver is None:
-        return admittances.start.copy()
-    angle = angle.copy()
-    angle[free] = solver.solve(injection.real[free] - fixed)
-    if not np.isfinite(angle).all():
-        return admittances.start.copy()
-    magnitude = np.full(len(angle), vm[held].mean())
-    magnitude[held] = vm[held]
-    return np.asarray(magnitude * np.exp(1j * angle))
+        return start
+    angle = np.tile(angle, (len(injection), 1))
+    # One by one: of several together the last digits would depend on how many there are.
+    power = injection.real.take(free, axis=1) - fixed
+    angle[:, free] = [solver.solve(one) for one in power]
+    setpoints = vm.take(held, axis=1)
+    magnitude = np.repeat(setpoints.mean(axis=1)[:, None], admittances.buses, axis=1)
+    magnitude[:, held] = setpoints
+    known = np.isfinite(angle).all(axis=1)
+    start[known] = (magnitude * np.exp(1j * angle))[known]
+    return start
 
 
 def _dc_equations(
