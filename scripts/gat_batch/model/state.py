@@ -270,7 +270,7 @@ def _injection_changes(
     for (element, column), values in columns.items():
         scaled = column in SCALED.get(element, ())
         factor = _factor(scenario, element) if scaled else 1.0
-        yield Change(element, column, values * factor)
+        yield Change(element, column, values if factor == 1.0 else values * factor)
 
 
 def _factor(scenario: _Scenario, element: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from ...study.wide_tables import UNIT
 from .unit_columns import unit_positions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from pandapower.auxiliary import pandapowerNet
 
@@ -27,6 +30,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "sgen": ("p_mw", "q_mvar"),
 }
 """Columns that a table can set. A generator's reactive power follows from its voltage."""
+
+AT_ONCE = 64
+"""Snapshots whose values are computed together; those of a year don't fit in memory."""
 
 _NO_ROWS = np.array([], dtype=np.int64)
 
@@ -46,7 +52,7 @@ class Shares:
     fraction: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Injections:
     """A table whose labels have been found in a grid.
 
@@ -57,7 +63,10 @@ class Injections:
 
     table: InjectionTable
     shares: dict[str, Shares]
-    _columns: dict[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    _begin: int = field(default=-1, init=False, repr=False)
+    _columns: dict[tuple[str, str], NDArray[np.float64]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def columns(
         self, net: pandapowerNet, snapshot: str | None
@@ -71,60 +80,69 @@ class Injections:
         Returns:
             Whole columns by (element, column), for every kind of element that the table sets.
         """
-        rows = self._rows(snapshot)
+        begin, within = 0, 0
+        if self.table.snapshots:
+            begin, within = divmod(self._number[snapshot], AT_ONCE)
+        if begin != self._begin:
+            names = (self.table.snapshots or (None,))[begin * AT_ONCE :][:AT_ONCE]
+            self._columns = self._of_snapshots(net, names)
+            self._begin = begin
+        return {place: values[within] for place, values in self._columns.items()}
+
+    @cached_property
+    def _number(self) -> dict[str | None, int]:
+        return {name: number for number, name in enumerate(self.table.snapshots)}
+
+    def _of_snapshots(
+        self, net: pandapowerNet, names: Sequence[str | None]
+    ) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """Return whole columns in several snapshots, shape (snapshots, elements)."""
+        rows = [self.table.rows_by_snapshot.get(name, _NO_ROWS) for name in names]
         given = {
             name: _by_label(self.table, rows, values) for name, values in self.table.values.items()
         }
         result = {}
         for element, shares in self.shares.items():
-            new = {column: self._given(net, element, column).copy() for column in COLUMNS[element]}
+            as_given = {name: net[element][name].to_numpy(np.float64) for name in COLUMNS[element]}
+            new = {name: np.tile(values, (len(names), 1)) for name, values in as_given.items()}
             _set(new, given, shares)
             result.update({(element, column): values for column, values in new.items()})
         return result
 
-    def _given(self, net: pandapowerNet, element: str, column: str) -> NDArray[np.float64]:
-        """Return a column of the grid as given, read once for all snapshots."""
-        if (element, column) not in self._columns:
-            self._columns[element, column] = net[element][column].to_numpy(np.float64, copy=True)
-        return self._columns[element, column]
-
-    def _rows(self, snapshot: str | None) -> NDArray[np.int64]:
-        table = self.table
-        return table.rows_by_snapshot.get(snapshot if table.snapshots else None, _NO_ROWS)
-
 
 def _by_label(
-    table: InjectionTable, rows: NDArray[np.int64], values: NDArray[np.float64]
+    table: InjectionTable, rows: Sequence[NDArray[np.int64]], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    result = np.full(len(table.labels), np.nan)
-    result[table.label[rows]] = values[rows]
+    """Return the values of rows of several snapshots, shape (snapshots, labels)."""
+    result = np.full((len(rows), len(table.labels)), np.nan)
+    snapshot, together = np.repeat(np.arange(len(rows)), [*map(len, rows)]), np.concatenate(rows)
+    result[snapshot, table.label[together]] = values[together]
     return result
 
 
 def _set(
     new: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]], shares: Shares
 ) -> None:
-    """Write what a table gives into copies of the grid's columns."""
-    p_old = new["p_mw"][shares.position]
+    """Write what a table gives into copies of the grid's columns, shapes (snapshots, ...)."""
+    label, position = shares.label, shares.position
+    p_old = new["p_mw"][:, position]
     if "p_mw" in given:
-        p_new = given["p_mw"][shares.label] * shares.fraction
-        _write(new["p_mw"], shares.position, p_new)
+        p_new = given["p_mw"][:, label] * shares.fraction
+        _write(new["p_mw"], position, p_new)
         if "q_mvar" in new:
             ratio = np.divide(p_new, p_old, out=np.ones_like(p_old), where=p_old != 0)
-            q_kept = new["q_mvar"][shares.position] * ratio
-            _write(new["q_mvar"], shares.position, q_kept)
+            _write(new["q_mvar"], position, new["q_mvar"][:, position] * ratio)
     if "q_mvar" in given and "q_mvar" in new:
-        q_new = given["q_mvar"][shares.label] * shares.fraction
-        _write(new["q_mvar"], shares.position, q_new)
+        _write(new["q_mvar"], position, given["q_mvar"][:, label] * shares.fraction)
     if "vm_pu" in given and "vm_pu" in new:
-        _write(new["vm_pu"], shares.position, given["vm_pu"][shares.label])
+        _write(new["vm_pu"], position, given["vm_pu"][:, label])
 
 
 def _write(
     column: NDArray[np.float64], position: NDArray[np.int64], values: NDArray[np.float64]
 ) -> None:
-    there = np.isfinite(values)
-    column[position[there]] = values[there]
+    """Write values that there are, shape (snapshots, positions), into a column."""
+    column[:, position] = np.where(np.isfinite(values), values, column[:, position])
 
 
 def resolve(
