@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
@@ -32,14 +31,16 @@ def add_at(total: NDArray[Any], rows: Rows, values: NDArray[Any]) -> None:
         for state, own in enumerate(np.broadcast_to(values, (len(total), len(rows)))):
             np.add.at(total[state], rows, own)
         return
-    for those in _one_a_row(rows):
+    for those in _one_a_row(rows.astype(np.int64).tobytes()):
         total[:, rows[those]] += values[..., those]
 
 
-def _one_a_row(rows: Rows) -> Iterator[Rows]:
-    """Yield the first value of each row, then the second of each, and so on."""
+# What is in service is the same in block after block.
+@lru_cache(maxsize=32)
+def _one_a_row(content: bytes) -> tuple[Rows, ...]:
+    """Return the first value of each row, then the second of each, and so on."""
+    rows = np.frombuffer(content, np.int64)
     order = np.argsort(rows, kind="stable")
     starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
     turn = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
-    for number in range(int(turn.max(initial=-1)) + 1):
-        yield order[turn == number]
+    return tuple(order[turn == number] for number in range(int(turn.max(initial=-1)) + 1))

@@ -105,6 +105,24 @@ class Summed:
             self.report(solved.breakdown.line(snapshot))
 
 
+@dataclass(frozen=True)
+class SolvedBlock:
+    """States of a scenario that were solved together, and whose rows are yet to be made.
+
+    Attributes:
+        snapshots: the name of each.
+        block: their solutions.
+    """
+
+    snapshots: Sequence[str | None]
+    block: BlockSolution
+
+    def rows(self, run: Run) -> pa.Table:
+        """Return their rows, one state after the other."""
+        scenarios = [run.scenario] * len(self.snapshots)
+        return run.kept.of_block(run.model, scenarios, self.snapshots, self.block)
+
+
 def block_size(model: GridModel) -> int:
     """Return how many states of a grid are solved together."""
     return max(1, MOST_ROWS // len(model.element))
@@ -124,6 +142,25 @@ def base_cases(
     Yields:
         Rows of the states, in their order.
     """
+    for found in solved_cases(run, summed, start, stop):
+        yield found.rows(run) if isinstance(found, SolvedBlock) else found
+
+
+def solved_cases(
+    run: Run, summed: Summed, start: int = 0, stop: int | None = None, *, bare: bool = False
+) -> Iterator[pa.Table | SolvedBlock]:
+    """Solve states as :func:`base_cases` does.
+
+    Args:
+        run: what to solve.
+        summed: what is to be remembered of the states is noted there.
+        start: number of the first state.
+        stop: number of the one after the last; all that there are if None.
+        bare: whether to leave it to others to make the rows of states that are solved together.
+
+    Yields:
+        Rows of the states, in their order, or what they are made of.
+    """
     study, states = run.study, run.states(start, stop)
     if study.ties:
         yield from _tied(run, list(states), summed)
@@ -132,7 +169,7 @@ def base_cases(
     before = None
     while block := list(islice(states, size)):
         if len(block) > 1 and study.in_blocks:
-            yield from _block(run, block, summed)
+            yield from _block(run, block, summed, bare=bare)
             continue
         for state in block:
             solve = partial(study.solve, run.model, state, before=before)
@@ -166,17 +203,19 @@ class _Part:
 
     numbers: NDArray[np.int64]
     block: BlockSolution | None
-    rows: pa.Table | None
+    rows: pa.Table | SolvedBlock | None
     deviation: Deviation
 
 
-def _block(run: Run, states: Sequence[State], summed: Summed) -> Iterator[pa.Table]:
+def _block(
+    run: Run, states: Sequence[State], summed: Summed, *, bare: bool
+) -> Iterator[pa.Table | SolvedBlock]:
     """Solve some states together, and those that can't be alone."""
-    found = contained(partial(_together, run, states))
+    found = contained(partial(_together, run, states, bare=bare))
     if isinstance(found, Breakdown) and len(states) > 1:
         middle = len(states) // 2
-        yield from _block(run, states[:middle], summed)
-        yield from _block(run, states[middle:], summed)
+        yield from _block(run, states[:middle], summed, bare=bare)
+        yield from _block(run, states[middle:], summed, bare=bare)
         return
     if isinstance(found, Breakdown):
         numbers, rows, starts = np.empty(0, np.int64), None, np.empty(0, np.int64)
@@ -185,13 +224,13 @@ def _block(run: Run, states: Sequence[State], summed: Summed) -> Iterator[pa.Tab
         if found.block is not None:
             summed.note_block(found.block)
         summed.verify(found.deviation)
-        if len(numbers) == len(states):
+        if rows is not None and len(numbers) == len(states):
             yield rows
             return
         starts = begins(rows)
     place = {int(number): n for n, number in enumerate(numbers)}
     for number, state in enumerate(states):
-        if number in place and rows is not None:
+        if number in place and isinstance(rows, pa.Table):
             n = place[number]
             yield rows.slice(starts[n], starts[n + 1] - starts[n])
             continue
@@ -200,7 +239,7 @@ def _block(run: Run, states: Sequence[State], summed: Summed) -> Iterator[pa.Tab
         yield solved.rows
 
 
-def _together(run: Run, states: Sequence[State]) -> _Part:
+def _together(run: Run, states: Sequence[State], *, bare: bool) -> _Part:
     """Solve what can be solved together, make its rows, and verify states whose turn has come."""
     numbers, block = run.study.solve_block(run.model, states)
     if block is None:
@@ -211,9 +250,9 @@ def _together(run: Run, states: Sequence[State]) -> _Part:
         if chosen(run.verify, run.scenario, state.snapshot, None):
             solution = block.solution(n)
             deviation |= verified(run.model, state, study.solver, study.options, solution)
-    snapshots = [states[number].snapshot for number in numbers]
-    rows = run.kept.of_block(run.model, [run.scenario] * len(numbers), snapshots, block)
-    return _Part(numbers, block, rows, deviation)
+    solved = SolvedBlock([states[number].snapshot for number in numbers], block)
+    whole = bare and len(numbers) == len(states)
+    return _Part(numbers, block, solved if whole else solved.rows(run), deviation)
 
 
 def begins(rows: pa.Table | None) -> NDArray[np.int64]:

@@ -7,21 +7,24 @@ scenario's own process solves when its turn comes: what then becomes of it is as
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
-import pyarrow as pa
-
-from ...results.schema import RESULT_SCHEMA, ROWS_PER_GROUP
+from ...breakdown import Breakdown, contained
+from ...results.schema import ROWS_PER_GROUP
 from ...study.scenario import OPTIMAL
 from ..memory import keep_freed_memory
 from ..supervision import RetryPolicy, Task, supervise
-from .base_cases import Summed, base_cases, block_size
+from .base_cases import SolvedBlock, Summed, base_cases, block_size, solved_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
 
     from ..supervision import Outcome
     from .state import Run
@@ -38,7 +41,7 @@ ONCE = RetryPolicy(attempts=1)
 
 @dataclass(frozen=True)
 class _Shared:
-    """What workers inherit: what to solve, and files without a name for the rows of parts."""
+    """What workers inherit: what to solve, and files without a name for what they find."""
 
     run: Run
     files: Sequence[IO[bytes]]
@@ -86,7 +89,7 @@ def _rest(shared: _Shared, unit: int, summed: Summed) -> Iterator[pa.Table]:
     most = max(1, ROWS_PER_GROUP // (unit * len(run.model.element)))
     even = -(-run.count // (unit * run.threads * PARTS))
     starts = range(unit, run.count, unit * min(even, most))
-    solved: dict[int, tuple[Outcome, list[pa.Table]]] = {}
+    solved: dict[int, tuple[Outcome, list[pa.Table | SolvedBlock]]] = {}
     turn = 0
 
     def tasks() -> Iterator[Task]:
@@ -110,55 +113,54 @@ def _rest(shared: _Shared, unit: int, summed: Summed) -> Iterator[pa.Table]:
 
 
 def _rows(
-    run: Run, outcome: Outcome, rows: Sequence[pa.Table], summed: Summed
+    run: Run, outcome: Outcome, found: Sequence[pa.Table | SolvedBlock], summed: Summed
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a part, which is solved here if no worker has."""
+    """Yield the rows of a part, which is solved here if no worker has or they can't be made."""
     if not outcome.failed:
-        summed.add(outcome.value)
-        yield from rows
-        return
+        rows = contained(partial(_made, run, found))
+        if not isinstance(rows, Breakdown):
+            summed.add(outcome.value)
+            yield from rows
+            return
     start, stop, _ = map(int, outcome.task.name.split(":"))
-    failure = outcome.failures[-1]
-    summed.report(
-        f"snapshots {start + 1} to {stop}: {failure.verdict}: {failure.message}; solved again"
-    )
+    if outcome.failed:
+        failure = outcome.failures[-1]
+        summed.report(
+            f"snapshots {start + 1} to {stop}: {failure.verdict}: {failure.message}; solved again"
+        )
     yield from base_cases(run, summed, start, stop)
+
+
+def _made(run: Run, found: Sequence[pa.Table | SolvedBlock]) -> list[pa.Table]:
+    return [one.rows(run) if isinstance(one, SolvedBlock) else one for one in found]
 
 
 def _solve_part(name: str, _attempt: int) -> Summed:
     """Solve one part. Runs in a worker."""
     assert _shared is not None, "snapshots_in_parts() comes first"  # noqa: S101 - not for users
+    run, summed = _shared.run, Summed()
     start, stop, slot = map(int, name.split(":"))
-    summed = Summed()
-    _write(_shared.files[slot], base_cases(_shared.run, summed, start, stop))
+    # All rows of a block take five times the memory of the numbers that they are made of.
+    bare = run.kept.states == "all"
+    _write(_shared.files[slot], solved_cases(run, summed, start, stop, bare=bare))
     return summed
 
 
-def _write(file: IO[bytes], tables: Iterable[pa.Table]) -> None:
-    """Write tables as Arrow streams, one after the other, without columns that hold nothing."""
+def _write(file: IO[bytes], found: Iterator[pa.Table | SolvedBlock]) -> None:
+    """Write what was found into a file, which is emptied first."""
     file.seek(0)
     with open(file.fileno(), "wb", closefd=False) as sink:
-        for table in tables:
-            there = [name for name in table.schema.names if table[name].null_count < len(table)]
-            stored = table.select(there)
-            with pa.ipc.new_stream(sink, stored.schema) as writer:
-                writer.write_table(stored)
+        for one in found:
+            pickle.dump(one, sink, protocol=5)
         # Only now: pages that are there needn't be made again.
         sink.truncate()
 
 
-def _read(file: IO[bytes]) -> list[pa.Table]:
-    """Read the tables that another process has written."""
+def _read(file: IO[bytes]) -> list[pa.Table | SolvedBlock]:
+    """Read what another process has written."""
+    found = []
     file.seek(0)
-    content = file.read()
-    source = pa.BufferReader(content)
-    tables = []
-    while source.tell() < len(content):
-        found = pa.ipc.open_stream(source).read_all()
-        there = set(found.schema.names)
-        empty = {kind: pa.nulls(len(found), kind) for kind in {*RESULT_SCHEMA.types}}
-        columns = [
-            found[one.name] if one.name in there else empty[one.type] for one in RESULT_SCHEMA
-        ]
-        tables.append(pa.Table.from_arrays(columns, schema=RESULT_SCHEMA))
-    return tables
+    with open(file.fileno(), "rb", closefd=False) as source:
+        while source.peek(1):
+            found.append(pickle.load(source))  # noqa: S301 - a file without a name, written by us
+    return found
