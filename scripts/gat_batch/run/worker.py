@@ -31,7 +31,6 @@ from ..results.kept import KeptRows
 from ..results.writer import ResultWriter
 from ..solvers.study import Study
 from .solving.base_cases import Summed
-from .solving.contingencies import solved_in_parts
 from .solving.record import found_of, solved_of
 from .solving.several import solved_together
 from .solving.snapshots import snapshots_in_parts
@@ -40,6 +39,8 @@ from .solving.state import Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
@@ -88,6 +89,9 @@ def prepare(
         OSError: if its connections or approximations can't be written.
     """
     global _worker  # noqa: PLW0603 - forked workers inherit it; a pickled grid costs more than a solve
+    if any(member.contingencies for member in members):
+        # Only then, as it takes a while; and here, so that workers inherit it.
+        from .solving import contingencies  # noqa: F401
     net = read_grid(plan.grid(members[0]))
     write_connections(plan.connections(members[0]), net)
     write_approximations(plan.approximations(members[0]), net)
@@ -125,18 +129,22 @@ def solve_member(scenario_id: str, attempt: int) -> dict[str, Solved]:
     else:
         own |= {"scenario": scenario_id, "solver": scenario.solver}
     with ResultWriter(path, metadata) as writer:
-        rows_of = (
-            solved_in_parts(run, summed.note, summed.verify, summed.report)
-            if run.contingencies
-            else snapshots_in_parts(run, summed)
-        )
-        for rows in rows_of:
+        for rows in _solved(run, summed):
             writer.add_rows(rows)
             count += len(rows)
         own |= found_of(summed, time.time() - began)
         if plan.in_blocks:
             own["rows"] = [0, count]
     return {scenario_id: solved_of(own, summed)}
+
+
+def _solved(run: Run, summed: Summed) -> Iterator[pa.Table]:
+    """Solve a scenario, and yield its rows."""
+    if not run.contingencies:
+        return snapshots_in_parts(run, summed)
+    from .solving.contingencies import solved_in_parts
+
+    return solved_in_parts(run, summed.note, summed.verify, summed.report)
 
 
 def solve_members(names: str, _attempt: int) -> dict[str, Solved]:

@@ -48,9 +48,6 @@ LEAST_ROWS = 20_000
 """Rows of a row group, but for the last: smaller ones take longer to write and to read than to
 search."""
 
-COPIED_BYTES = 2**24
-"""Bytes of a file that are copied in one go."""
-
 
 @dataclass(frozen=True)
 class SummaryFiles:
@@ -151,9 +148,10 @@ def _aggregate(
     # Rows that aren't written need only be read as far as figures are made of them.
     columns = None if has_contingencies(results.paths[0]) else (*COLUMNS, "contingency")
     parts = result_parts(results, columns)
-    _sum_up(parts, results.paths, (statistics, ranking, scenarios), None)
-    with results.paths[0].open("rb") as source, target.open("wb") as sink:
-        shutil.copyfileobj(source, sink, COPIED_BYTES)
+    with ThreadPoolExecutor(1) as scribe:
+        copied = scribe.submit(shutil.copyfile, results.paths[0], target)
+        _sum_up(parts, results.paths, (statistics, ranking, scenarios), None)
+        copied.result()
 
 
 def _sum_up(
