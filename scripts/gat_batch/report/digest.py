@@ -18,7 +18,7 @@ from ..summary.congestion import AT_LIMIT, congestion_shares, congestion_sums
 from .histogram import histogram_of
 from .states.extremes import Extremes
 from .states.gathering import StateGathering
-from .states.reading import BATCH_ROWS, base_rows
+from .states.reading import BATCH_ROWS, base_rows, taken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -115,10 +115,10 @@ def digest(
         if voltage and "bus" in at:
             voltage.add("bus", table["vm_pu"].to_numpy()[at["bus"]])
         if len(drawn) and "system" in at:
-            system = _frame(table, at["system"])
+            system = taken(table, at["system"])
             curves.append(system[system["scenario"].isin(drawn)][["scenario", "snapshot", *SYSTEM]])
         if priced and "bus" in at:
-            prices = _added(prices, _prices(_frame(table, at["bus"]), scenarios))
+            prices = _added(prices, _prices(taken(table, at["bus"]), scenarios))
         index = table["id"].to_numpy()
         for kind, ids in congested.items():
             if len(ids) and kind in at:
@@ -141,11 +141,6 @@ def _ever_at_limit(elements: pd.DataFrame, limits: Limits) -> dict[str, NDArray[
     least = AT_LIMIT * limits.loading_percent
     found = elements[(elements["quantity"] == "loading_percent") & (elements["max"] >= least)]
     return {kind: found["id"][found["element"] == kind].to_numpy() for kind in BRANCHES}
-
-
-def _frame(table: pa.Table, rows: NDArray[np.int64]) -> pd.DataFrame:
-    frame: pd.DataFrame = table.take(pa.array(rows)).to_pandas()
-    return frame
 
 
 def _added(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

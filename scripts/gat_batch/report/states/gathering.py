@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from ...study.scenario import BRANCHES
 from .choice import choose
+from .reading import taken
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from .choice import Choice
@@ -161,7 +162,7 @@ class StateGathering:
         system = kinds.indices.to_numpy() == kinds.dictionary.index("system").as_py()
         starts = np.flatnonzero(system)
         state = np.cumsum(system) - 1
-        heads = whole.take(pa.array(starts)).to_pandas()
+        heads = taken(whole, starts)
         heads["scenario"] = heads["scenario"].astype(object)
         keep, even = self._chosen(code[starts], heads)
         for name, grid in self._grids.items():
