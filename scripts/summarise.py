@@ -10,6 +10,7 @@ from gat_batch.model.violations import Limits
 from gat_batch.run.start import job_plan
 from gat_batch.summary.batch_results import batch_results
 from gat_batch.summary.batch_summary import SummaryFiles, summarise
+from gat_batch.upstream.pyarrow import keep_pandas_out
 
 
 def main() -> int:
@@ -29,6 +30,9 @@ def main() -> int:
             categories=plan.summary("categories.parquet"),
             remedies=plan.summary("remedies.parquet"),
         )
+        if not any(kind.contingent for kind in plan.batch.outlines.kinds):
+            # Nothing else that is summed up takes it, and it takes a while.
+            keep_pandas_out()
         limits = Limits(plan.config.loading_limit_percent, plan.config.voltage_band_pu)
         summarise(batch_results(plan), files, limits)
     except GatBatchError as error:

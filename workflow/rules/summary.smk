@@ -23,6 +23,7 @@ rule summarise:
     retries: RETRIES
     conda:
         "../envs/gat-batch.yaml"
+    threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: PLAN.config.mem_mb * attempt,
         runtime=60,

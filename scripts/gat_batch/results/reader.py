@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LARGE = 50_000
+"""Rows of a row group that are worth a thread for each column."""
+
+
 def read_parts(
     path: Path, scenario: str = "", columns: Sequence[str] | None = None
 ) -> Iterator[tuple[dict[str, Any], pa.Table]]:
@@ -50,7 +54,8 @@ def read_parts(
                 yield failed, PART_SCHEMA.empty_table()
                 return
             for group in range(file.num_row_groups):
-                yield content, file.read_row_group(group, columns, use_threads=False)
+                large = file.metadata.row_group(group).num_rows >= LARGE
+                yield content, file.read_row_group(group, columns, use_threads=large)
             if not file.num_row_groups:
                 yield content, PART_SCHEMA.empty_table()
     except (OSError, ValueError, pa.ArrowException) as error:

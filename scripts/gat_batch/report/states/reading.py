@@ -44,7 +44,7 @@ def base_rows(aggregated: Path, columns: Sequence[str]) -> Iterator[tuple[pa.Tab
     ):
 
         def read(groups: list[int]) -> tuple[pa.Table, pa.Table]:
-            table = file.read_row_groups(groups, columns=list(columns), use_threads=False)
+            table = file.read_row_groups(groups, columns=list(columns))
             after = table.slice(0, 0)
             if table["contingency"].null_count < len(table):
                 if "limit" in columns:
