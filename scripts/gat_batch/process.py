@@ -1,12 +1,18 @@
 """How a process is set up before it imports pandapower; jobs, tests and benchmarks share it.
 
 A test in a process that was set up differently would say nothing about jobs. Nothing here imports
-more than the standard library.
+more than numpy.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def set_up_solving() -> None:
@@ -14,13 +20,14 @@ def set_up_solving() -> None:
 
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
     then uses its own loops and would say so again and again; that message is left out. Nor is there
-    pandapower's state estimation.
+    pandapower's state estimation, or numpy's interface to Fortran.
     """
-    from .upstream.pandapower import keep_numba_out, keep_state_estimation_out
+    from .upstream.pandapower import keep_f2py_out, keep_numba_out, keep_state_estimation_out
 
     _use_one_thread()
     keep_numba_out()
     keep_state_estimation_out()
+    keep_f2py_out()
 
 
 def set_up_analysing() -> None:
@@ -32,6 +39,22 @@ def set_up_analysing() -> None:
     """
     _use_one_thread()
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Suspend garbage collection, and exempt all that is made meanwhile from it for good.
+
+    For modules and tables, which last: the more objects are made, the more often Python looks for
+    garbage, which takes an eighth of a job's start. And forked processes would have to copy what
+    the collector touches later.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _use_one_thread() -> None:

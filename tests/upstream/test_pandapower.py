@@ -99,6 +99,18 @@ def test_state_estimation_is_kept_out_and_with_it_what_only_it_imports():
     assert run.stdout.startswith("False"), told
 
 
+def test_f2py_is_kept_out():
+    code = "from gat_batch.process import set_up_solving; set_up_solving(); import scipy.sparse"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print('numpy.f2py.f2py2e' in sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "False\n", "scipy takes f2py in another way: keep_f2py_out is in vain"
+
+
 def test_optimal_power_flow_still_needs_what_scipy_took_away():
     told = (
         "pandapower or scipy have changed: if runopp works without it, remove "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, GatBatchError, InputErrors, ManifestError, TableError
 from ..parallel import apart
-from ..process import set_up_solving
+from ..process import set_up_solving, without_garbage_collection
 from ..study.batch.scenarios import Members
 from .analysis_check import analysis_faults
 from .folder_check import folder_faults
@@ -144,9 +144,12 @@ def _grid_faults(plan: Plan, members: Sequence[Scenario]) -> Sequence[GatBatchEr
 
     Snakemake's isn't ours alone, and stays as small as it is.
     """
-    if "pandapower" not in sys.modules:
-        set_up_solving()
-    # Imported late: a batch with nothing to solve needs no pandapower.
-    from .study_check import grid_faults
+    with without_garbage_collection():
+        if "pandapower" not in sys.modules:
+            set_up_solving()
+        # Imported late: a batch with nothing to solve needs no pandapower.
+        import pandapower  # noqa: F401 - by the grid's reader anyway
+
+        from .study_check import grid_faults
 
     return list(grid_faults(plan, members))

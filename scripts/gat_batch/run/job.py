@@ -19,11 +19,11 @@ from ..files.durable import Durable
 from ..files.run_lock import alone
 from ..files.words import numbered
 from ..grids.approximations import read_approximations, told
+from ..process import without_garbage_collection
 from ..study.scenario import OPTIMAL
 from .batch_record import MOST_LISTED, failure_record, progress_line
 from .journal import Journal
 from .layouts import layout_of
-from .memory import without_garbage_collection
 from .status import StatusBoard
 
 if TYPE_CHECKING:

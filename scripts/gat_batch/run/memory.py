@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import resource
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LEAST_BYTES = 64 * 2**20
 """Bytes that a process may always take: without them Python can't even report a failure."""
@@ -40,22 +34,6 @@ def limit_memory(megabytes: float) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Suspend garbage collection, and exempt all that is made meanwhile from it for good.
-
-    For modules and tables, which last: the more objects are made, the more often Python looks for
-    garbage, which takes an eighth of a job's start. And forked processes would have to copy what
-    the collector touches later.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def keep_freed_memory() -> None:

@@ -40,6 +40,18 @@ def keep_state_estimation_out() -> None:
     sys.modules.setdefault("pandapower.estimation", ModuleType("pandapower.estimation"))
 
 
+def keep_f2py_out() -> None:
+    """Have scipy, and so pandapower, come without numpy's interface to Fortran in this process.
+
+    scipy takes all names that numpy has, and with this one a twentieth of its time to start.
+    """
+    import numpy as np
+
+    if "numpy.f2py" not in sys.modules:
+        # In both places, as numpy looks for it in the first and scipy in the second.
+        sys.modules["numpy.f2py"] = np.f2py = ModuleType("numpy.f2py")
+
+
 def _is_not_about_numba(record: logging.LogRecord) -> bool:
     return "numba" not in record.getMessage()
 
