@@ -6,8 +6,7 @@ import argparse
 import sys
 
 from gat_batch.errors import GatBatchError
-from gat_batch.report import write_report
-from gat_batch.run.start import job_plan
+from gat_batch.vega.svg import draughtsman
 
 
 def main() -> int:
@@ -16,7 +15,12 @@ def main() -> int:
     parser.add_argument("--settings", required=True, help="configuration values as JSON")
     arguments = parser.parse_args()
     try:
-        write_report(job_plan(arguments.settings))
+        with draughtsman() as drawing:
+            # Only now, as it takes about as long until the first figure can be drawn.
+            from gat_batch.report import write_report
+            from gat_batch.run.start import job_plan
+
+            write_report(job_plan(arguments.settings), drawing)
     except GatBatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -16,17 +16,18 @@ from gat_batch.grids.connections import connections_of, read_connections, write_
 from gat_batch.model.violations import Limits
 from gat_batch.report import summary_tables
 from gat_batch.report.contingency_sections import contingencies
-from gat_batch.report.drawing_library import drawing_library
 from gat_batch.report.maps.bus_layout import bus_positions
 from gat_batch.report.maps.one_line_diagram import one_line_diagram
 from gat_batch.report.optimum_sections import costs
 from gat_batch.report.over_time import curves
-from gat_batch.report.page import page, svg
+from gat_batch.report.page import page
 from gat_batch.report.sections import sections_of
 from gat_batch.report.summary_tables import read_summary
 from gat_batch.results.writer import write_placeholder
 from gat_batch.study.scenario import Scenario
 from gat_batch.summary.batch_summary import summarise
+from gat_batch.vega.library import drawing_library
+from gat_batch.vega.svg import svg
 
 LIMITS = Limits(90.0, (0.95, 1.05))
 NET = pandapower.networks.case9()

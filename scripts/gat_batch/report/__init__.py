@@ -9,58 +9,58 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from ..errors import ResultError
-from .drawing_library import drawing_library
+from ..vega.library import drawing_library
+from ..vega.svg import svg
 from .material import read_material
-from .page import page, svg
+from .page import page
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from ..plan.plan import Plan
     from .against.comparison import Comparison
 
 
-def write_report(plan: Plan) -> None:
+def write_report(plan: Plan, draughtsman: Executor) -> None:
     """Write the report of a batch from its summary.
 
     Args:
         plan: the batch; its summary must be there.
+        draughtsman: draws the figures meanwhile.
 
     Raises:
         ResultError: if the summary can't be read or the report can't be written.
     """
     folder = plan.summary("report.html").parent
     try:
-        # Another process draws meanwhile; to start to draw takes longer than all that is drawn.
-        with ProcessPoolExecutor(1) as draughtsman:
-            library = draughtsman.submit(drawing_library)
-            material = read_material(plan)
-            sections, drawn = [], {}
-            for section in material.sections():
-                sections.append(section)
-                for figure in section.figures:
-                    drawn[figure.name] = draughtsman.submit(svg, figure.whole())
-            # Figures are still drawn while the page is put together.
-            text = page(
-                material.summary,
-                material.status,
-                sections,
-                library.result(),
-                material.differences(),
-            )
-            plots = folder / "plots"
-            shutil.rmtree(plots, ignore_errors=True)
-            plots.mkdir()
-            for name, image in drawn.items():
-                _replace(plots / f"{name}.svg", image.result())
-            _replace(folder / "report.html", text)
-            _write_changes(folder / "against.parquet", material.compared)
+        library = draughtsman.submit(drawing_library)
+        material = read_material(plan)
+        sections, drawn = [], {}
+        for section in material.sections():
+            sections.append(section)
+            for figure in section.figures:
+                drawn[figure.name] = draughtsman.submit(svg, figure.whole())
+        # Figures are still drawn while the page is put together.
+        text = page(
+            material.summary,
+            material.status,
+            sections,
+            library.result(),
+            material.differences(),
+        )
+        plots = folder / "plots"
+        shutil.rmtree(plots, ignore_errors=True)
+        plots.mkdir()
+        for name, image in drawn.items():
+            _replace(plots / f"{name}.svg", image.result())
+        _replace(folder / "report.html", text)
+        _write_changes(folder / "against.parquet", material.compared)
     except OSError as error:
         raise ResultError(
             f"the report can't be made: {error.strerror or error}",

@@ -11,12 +11,12 @@ import vl_convert
 
 from ..errors import ResultError
 from ..files.words import nearest
+from ..vega.svg import fixed, svg
 from .maps.difference_map import difference_map, extreme_values, state_values
 from .maps.grid_map import grid_map
 from .maps.packed import outages
 from .maps.state_map import failing, read_state, read_state_of_batch, state_elements
 from .material import read_material
-from .page import fixed, svg
 
 if TYPE_CHECKING:
     import pandas as pd

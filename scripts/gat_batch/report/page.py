@@ -1,4 +1,4 @@
-"""The page ``summary/report.html``, and its figures as SVG for Snakemake's own report."""
+"""The page ``summary/report.html``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import markupsafe
-import vl_convert
 
 from .. import __version__
 from ..study.scenario import OPTIMAL
@@ -83,18 +82,6 @@ def page(
     )
     grids = _json(packed(summary, MOST_BYTES - len(text.encode()), differences))
     return text.replace(STATES, grids)
-
-
-def svg(spec: dict[str, Any]) -> str:
-    """Draw a figure: return the text of an SVG file."""
-    text: str = vl_convert.vegalite_to_svg(fixed(spec))
-    return text
-
-
-def fixed(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the specification of a figure that doesn't depend on where it is put."""
-    width = 720 if spec["width"] == "container" else spec["width"]
-    return {**spec, "width": width, "background": "white"}
 
 
 def _json(content: Any) -> markupsafe.Markup:

@@ -161,8 +161,8 @@ class StateGathering:
         kinds = whole["element"].combine_chunks()
         system = kinds.indices.to_numpy() == kinds.dictionary.index("system").as_py()
         starts = np.flatnonzero(system)
-        state = np.cumsum(system) - 1
-        heads = taken(whole, starts)
+        sizes = np.diff(starts, append=len(whole))
+        heads = taken(whole.select(["scenario", "snapshot", *SYSTEM]), starts)
         heads["scenario"] = heads["scenario"].astype(object)
         keep, even = self._chosen(code[starts], heads)
         for name, grid in self._grids.items():
@@ -171,7 +171,7 @@ class StateGathering:
                 place = np.where(own, np.cumsum(own) - 1, -1)
                 chosen = heads.loc[own, ["scenario", "snapshot", *SYSTEM]]
                 grid.states.append(chosen.assign(even=even[own]))
-                at = place[state]
+                at = np.repeat(place, sizes)
                 self._take(grid, whole, at, int(own.sum()))
 
     def _chosen(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-BATCH_ROWS = 200_000
+BATCH_ROWS = 400_000
 
 CATEGORIES = ("scenario", "element")
 REPEATED = ("snapshot", "status", "max_loading_element")
