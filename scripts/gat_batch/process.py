@@ -20,14 +20,21 @@ def set_up_solving() -> None:
 
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
     then uses its own loops and would say so again and again; that message is left out. Nor is there
-    pandapower's state estimation, or numpy's interface to Fortran.
+    what no power flow uses: pandapower's state estimation and its way to workbooks, and numpy's
+    interface to Fortran.
     """
-    from .upstream.pandapower import keep_f2py_out, keep_numba_out, keep_state_estimation_out
+    from .upstream.pandapower import (
+        keep_f2py_out,
+        keep_numba_out,
+        keep_openpyxl_out,
+        keep_state_estimation_out,
+    )
 
     _use_one_thread()
     keep_numba_out()
     keep_state_estimation_out()
     keep_f2py_out()
+    keep_openpyxl_out()
 
 
 def set_up_analysing() -> None:
