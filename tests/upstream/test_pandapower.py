@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pandapower
@@ -18,6 +20,7 @@ from gat_batch.upstream.pandapower import (
     array_rows,
     branch_columns,
     bus_columns,
+    drop_empty_tables,
     power_limits_on_new_scipy,
     solved_arrays,
     usual_start,
@@ -112,6 +115,27 @@ def test_what_no_power_flow_uses_is_kept_out(module):
     )
     assert run.stdout == "False\n", f"{module} is imported in another way: jobs start later"
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("name", ["case118", "mv_oberrhein", "example_multivoltage"])
+def test_empty_tables_are_no_loss(name):
+    text = pandapower.to_json(getattr(pandapower.networks, name)())
+    document = json.loads(text)
+    before = set(document["_object"])
+    drop_empty_tables(document)
+    dropped = before - set(document["_object"])
+    assert len(dropped) > 40, "pandapower writes empty tables in another way: grids take longer"
+    whole, lean = map(pandapower.from_json_string, (text, json.dumps(document)))
+    assert set(whole) == set(lean)
+    assert not any(len(whole[table]) for table in dropped)
+    assert pandapower.nets_equal(whole, lean)
+
+
+def test_other_documents_stay_as_they_are():
+    for document in ({}, {"_object": []}, {"_object": {"bus": 1, "load": {"_object": {}}}}):
+        copy = deepcopy(document)
+        drop_empty_tables(copy)
+        assert copy == document
 
 
 def test_optimal_power_flow_still_needs_what_scipy_took_away():

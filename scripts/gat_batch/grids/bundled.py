@@ -11,6 +11,7 @@ from pandapower.auxiliary import pandapowerNet as Network
 
 from ..errors import GridError
 from ..files.words import meant
+from ..upstream.pandapower import reading_lean
 
 if TYPE_CHECKING:
     from pandapower.auxiliary import pandapowerNet
@@ -34,7 +35,8 @@ def read_bundled(name: str) -> pandapowerNet:
     if not (name in _names() and callable(builder)):
         hint = meant(name, _names()) or "see pandapower.networks for the names"
         raise GridError(f"pandapower has no grid {name!r}", file=f"pandapower:{name}", hint=hint)
-    net = builder()
+    with reading_lean():
+        net = builder()
     if not isinstance(net, Network):
         raise GridError("is not one network", file=f"pandapower:{name}")
     _forget_ratings(net)

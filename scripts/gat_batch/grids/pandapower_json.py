@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandapower
 
 from ..errors import GridError
+from ..upstream.pandapower import drop_empty_tables
 from .tap_controllers import TABLE, taken_out
 
 if TYPE_CHECKING:
@@ -66,9 +67,8 @@ def read_json(path: Path) -> pandapowerNet:
     if not isinstance(document, dict) or document.get("_class") != "pandapowerNet":
         raise GridError("is not a pandapower network", file=path)
     try:
-        if controllers is not None and len(controllers):
-            text = json.dumps(document)
-        net = pandapower.from_json_string(text, convert=True)
+        drop_empty_tables(document)
+        net = pandapower.from_json_string(json.dumps(document), convert=True)
     except Exception as error:  # noqa: BLE001 - pandapower fails in many ways on other content
         reason = f"{type(error).__name__}: {error}"
         raise GridError(f"pandapower can't read it: {reason}", file=path) from None
