@@ -152,7 +152,7 @@ def _rows(
     # What the system row alone fills is taken from the state's value there, and is null elsewhere.
     at = pa.array(state, mask=place != 0)
     columns = [
-        *(pa.array(names, pa.string()).take(pa.array(state)) for names in (scenarios, snapshots)),
+        *(_names(names, state) for names in (scenarios, snapshots)),
         pa.repeat(pa.scalar(contingency, pa.string()), rows),
         *(
             pa.concat_arrays([column] * states) if flat is None else column.take(pa.array(place))
@@ -176,10 +176,22 @@ def _rows(
     return pa.Table.from_arrays(columns, schema=RESULT_SCHEMA)
 
 
+def _names(names: Sequence[str | None], state: NDArray[np.int64]) -> pa.Array:
+    """Return the name of each row's state, shape (rows,)."""
+    if len(set(names)) == 1:
+        return pa.repeat(pa.scalar(names[0], pa.string()), len(state))
+    return pa.array(names, pa.string()).take(pa.array(state))
+
+
 def _column(values: NDArray[np.float64], flat: NDArray[np.int64] | None) -> pa.Array:
     """Return values of all rows, shape (states, rows), as a column of those chosen."""
-    own = values.reshape(-1)
-    return pa.array(own if flat is None else own[flat], from_pandas=True)
+    own = values.reshape(-1) if flat is None else values.reshape(-1)[flat]
+    # As pa.array() makes of NaN, in a third of its time.
+    known = ~np.isnan(own)
+    places = np.packbits(known, bitorder="little")
+    buffers = [pa.py_buffer(places), pa.py_buffer(own)]
+    missing = len(own) - int(np.count_nonzero(known))
+    return pa.Array.from_buffers(pa.float64(), len(own), buffers, missing)
 
 
 def _first_rows(model: GridModel) -> dict[str, int]:
