@@ -106,6 +106,8 @@ def test_worst_of_all_is_the_start(batch, rows, opened):
 def test_a_scenario_goes_to_the_map(batch, rows, opened, width, dark):
     page = opened(batch / "report.html", width=width, dark=dark)
     page.click("[data-table=branches] tbody a[href^='#state=']")
+    # The browser tells the page of its new address when it comes to it.
+    page.until("report.maps[0].shown.state !== null")
     scenario = page.ask("report.maps[0].shown.state")
     assert scenario in set(rows["scenario"])
     page.until("document.querySelector('.told').textContent.includes('load')")
@@ -388,6 +390,7 @@ def test_what_the_page_does_not_hold_is_said(batch, opened):
     page = opened(batch / "report.html", link="#element=load:999")
     assert "no rows of this element" in page.find("#own").text
     page.click(".back a")
+    page.until("!document.body.classList.contains('in-own')")
     assert page.find("#scenarios").is_displayed()
     page.open("#scenario=nobody")
     assert "doesn't list it" in page.find("#own").text
