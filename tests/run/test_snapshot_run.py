@@ -21,6 +21,7 @@ from gat_batch.model.criteria import Criteria
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.state import State, scenario_states
 from gat_batch.model.violations import Limits
+from gat_batch.results import kept
 from gat_batch.results.kept import KeptRows
 from gat_batch.results.reader import read_metadata
 from gat_batch.run.solving import base_cases, snapshots
@@ -156,6 +157,24 @@ def test_what_a_worker_loses_is_solved_again(monkeypatch, tmp_path, fault, told)
     assert line.startswith("snapshots ")
     assert line.endswith(f": {told}; solved again")
     assert replace(summed, reports=()) == noted
+
+
+def test_rows_that_cannot_be_made_together_are_made_alone(monkeypatch):
+    """Of what workers solved, too, whose rows the scenario's own process makes."""
+    sound, noted = solved(run_of(), 1)
+    make, met = kept.rows_of_block, []
+
+    def broken(model, scenarios, snapshots, *arguments, **keywords):
+        if "h13" in snapshots:
+            met.append(os.getpid())
+            raise KeyError("h13")
+        return make(model, scenarios, snapshots, *arguments, **keywords)
+
+    monkeypatch.setattr(kept, "rows_of_block", broken)
+    rows, summed = solved(run_of(), 2)
+    assert os.getpid() in met
+    assert rows.equals(sound)
+    assert summed == noted
 
 
 def rows_of(solver, _attempt):

@@ -1,9 +1,9 @@
 """What happened to a shard's members, JSON objects in lines, appended as it happens.
 
-The shard and its workers append; whoever wants to know the state of the batch reads. A line is
-written by one call, so that lines of several writers don't mix, and readers skip a line cut short
-by a crash. Results are the truth; the journal adds what they can't say: what is running, what was
-tried how often, and what was given up.
+The shard appends, and before it the start of a run; whoever wants to know the state of the batch
+reads. A line is written by one call, and readers skip a line cut short by a crash. Results are the
+truth; the journal adds what they can't say: what is running, what was tried how often, and what was
+given up.
 """
 
 from __future__ import annotations

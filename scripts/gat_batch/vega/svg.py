@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 EMPTY = {"width": 10, "data": {"values": []}, "mark": "point"}
+"""A figure without anything in it, to start drawing with."""
 
 
 def svg(spec: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from ...solvers.verification import Deviation, chosen, verified
 from .state import solved_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -142,8 +142,13 @@ def base_cases(
     Yields:
         Rows of the states, in their order.
     """
-    for found in solved_cases(run, summed, start, stop):
-        yield found.rows(run) if isinstance(found, SolvedBlock) else found
+    yield from made(run, solved_cases(run, summed, start, stop))
+
+
+def made(run: Run, found: Iterable[pa.Table | SolvedBlock]) -> Iterator[pa.Table]:
+    """Yield the rows of what :func:`solved_cases` found, made where they aren't yet."""
+    for one in found:
+        yield one.rows(run) if isinstance(one, SolvedBlock) else one
 
 
 def solved_cases(

@@ -11,7 +11,6 @@ import pickle
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from ...breakdown import Breakdown, contained
@@ -19,7 +18,7 @@ from ...results.schema import ROWS_PER_GROUP
 from ...study.scenario import OPTIMAL
 from ..memory import keep_freed_memory
 from ..supervision import RetryPolicy, Task, supervise
-from .base_cases import SolvedBlock, Summed, base_cases, block_size, solved_cases
+from .base_cases import Summed, base_cases, block_size, made, solved_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..supervision import Outcome
+    from .base_cases import SolvedBlock
     from .state import Run
 
 FEWEST_BLOCKS, FEWEST_ALONE = 8, 20
@@ -117,7 +117,7 @@ def _rows(
 ) -> Iterator[pa.Table]:
     """Yield the rows of a part, which is solved here if no worker has or they can't be made."""
     if not outcome.failed:
-        rows = contained(partial(_made, run, found))
+        rows = contained(lambda: list(made(run, found)))
         if not isinstance(rows, Breakdown):
             summed.add(outcome.value)
             yield from rows
@@ -129,10 +129,6 @@ def _rows(
             f"snapshots {start + 1} to {stop}: {failure.verdict}: {failure.message}; solved again"
         )
     yield from base_cases(run, summed, start, stop)
-
-
-def _made(run: Run, found: Sequence[pa.Table | SolvedBlock]) -> list[pa.Table]:
-    return [one.rows(run) if isinstance(one, SolvedBlock) else one for one in found]
 
 
 def _solve_part(name: str, _attempt: int) -> Summed:
