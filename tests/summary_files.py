@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gat_batch.files.parquet_footer import METADATA_KEY
+from gat_batch.files.parquet.footer import METADATA_KEY
 from gat_batch.report.summary_tables import read_summary
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import write_placeholder

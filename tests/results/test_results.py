@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gat_batch.errors import ResultError
-from gat_batch.files.parquet_footer import read_fingerprint
+from gat_batch.files.parquet.footer import read_fingerprint
 from gat_batch.model.grid_model import prepare
 from gat_batch.model.solution import Solution
 from gat_batch.model.state import State

@@ -120,6 +120,44 @@ def test_a_shared_result_has_the_rows_of_single_ones_bit_for_bit(workspace, monk
     assert net.res_bus["vm_pu"].tolist() == low["vm_pu"].tolist()
 
 
+def test_large_parts_are_copied_and_read_as_what_was_written(workspace):
+    scenarios = [{"id": f"s{n}", "load_scale": 0.8 + 0.005 * n} for n in range(40)]
+    scenarios[3]["keep"] = scenarios[21]["keep"] = "system"
+    content = {"grid": "pandapower:case1354pegase", "solver": "dc", "scenarios": scenarios}
+    workspace.write("manifest.json", content)
+    run(workspace)
+    single, summary = rows(workspace), workspace.batch / "summary"
+    run(workspace, layout="block", name="shared")
+    batch = workspace.batch.with_name("shared")
+    found = results_in(batch)
+    (path,) = set(found.values())
+    # Each of the parts is a row group, of more scenarios than 20,000 rows.
+    sizes = group_sizes(path)
+    assert len(sizes) == 8
+    assert min(sizes) > 20_000
+    assert group_sizes(batch / "summary" / "aggregated_results.parquet") == sizes
+    for name in scenarios:
+        assert read_result(path, name["id"]).equals(single[name["id"]])
+    for name in ("aggregated_results", "elements"):
+        tables = [pq.read_table(one / f"{name}.parquet") for one in (summary, batch / "summary")]
+        assert tables[0].equals(tables[1]), name
+    # Of what an earlier run has left, each row is read before it becomes part of a result.
+    parts = path.parent / "parts"
+    parts.mkdir()
+    damaged = bytearray(path.read_bytes())
+    damaged[200_000] ^= 1
+    (parts / "1-1.parquet").write_bytes(damaged)
+    path.unlink()
+    run(workspace, layout="block", name="shared")
+    for name in scenarios:
+        assert read_result(path, name["id"]).equals(single[name["id"]])
+
+
+def group_sizes(path):
+    stored = pq.read_metadata(path)
+    return [stored.row_group(group).num_rows for group in range(stored.num_row_groups)]
+
+
 def test_an_edit_or_a_damage_costs_what_it_concerns_and_no_more(workspace):
     write_study(workspace, layout="block")
     run(workspace)

@@ -7,13 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from summary_files import files_in, results_of, write_result
+from summary_files import files_in, results_of, state, write_result
 
 from gat_batch.errors import ResultError
 from gat_batch.model.violations import Limits
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import ResultWriter, write_placeholder
-from gat_batch.study.scenario import Scenario
+from gat_batch.study.scenario import Contingencies, Scenario
 from gat_batch.summary.batch_summary import summarise
 from gat_batch.summary.element_statistics import ELEMENT_COLUMNS
 from gat_batch.summary.scenario_rows import SCENARIO_COLUMNS
@@ -104,6 +104,58 @@ def test_scenarios_have_row_groups_of_their_own_where_those_are_large_enough(
     assert pq.ParquetFile(files.aggregated).num_row_groups == 30
 
 
+def test_of_rows_that_are_copied_the_summary_is_that_of_rows_that_are_written(
+    batch, tmp_path, monkeypatch
+):
+    results, _ = batch
+    path = tmp_path / "job_n1" / "result.parquet"
+    rows = [
+        *state("h1", loading=[30, 90], vm=[1.0, 0.97]),
+        *state("h1", "line 0", loading=[0, 120], vm=[1.0, 0.85]),
+        *state("h2", loading=[20, 40], vm=[1.0, 1.02]),
+    ]
+    write_result(path, [{**row, "scenario": "n1"} for row in rows])
+    outages = Contingencies(depth=1, types=("line",))
+    results = [*results, (Scenario("n1", "three", contingencies=outages), path)]
+    found = {}
+    for way in ("written", "copied"):
+        files = found[way] = files_in(tmp_path / way)
+        summarise(results_of(results), files, LIMITS)
+        monkeypatch.setattr("gat_batch.results.rows_file.LEAST_ROWS", 1)
+        monkeypatch.setattr("gat_batch.results.rows_file.LEAST_BYTES", 0)
+    assert pq.ParquetFile(found["written"].aggregated).num_row_groups == 1
+    # One for each part that results were written in.
+    assert pq.ParquetFile(found["copied"].aggregated).num_row_groups > len(results)
+    for one, other in zip(*(vars(files).values() for files in found.values()), strict=True):
+        if one.suffix == ".csv":
+            assert one.read_text() == other.read_text()
+        else:
+            assert pq.read_table(one).equals(pq.read_table(other)), one.name
+
+
+def test_what_is_damaged_in_rows_that_are_copied_is_named(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr("gat_batch.results.rows_file.LEAST_ROWS", 1)
+    monkeypatch.setattr("gat_batch.results.rows_file.LEAST_BYTES", 0)
+    path = tmp_path / "job_big" / "result.parquet"
+    rows = random_rows(np.random.default_rng(3), "big", [f"h{n}" for n in range(300)], dc=False)
+    path.parent.mkdir()
+    about = {"fingerprint": "0" * 64, "attempt": 1, "duration_secs": 0.5}
+    with ResultWriter(path, about) as writer:
+        writer.add_rows(pa.Table.from_pylist(rows, RESULT_SCHEMA))
+    results = [*batch[0], (Scenario("big", "one"), path)]
+    summarise(results_of(results), files_in(tmp_path / "before"), LIMITS)
+    column = RESULT_SCHEMA.get_field_index("loading_percent")
+    chunk = pq.read_metadata(path).row_group(0).column(column)
+    content = bytearray(path.read_bytes())
+    # A number in the middle of a column that isn't compressed: only a checksum tells.
+    content[chunk.data_page_offset + chunk.total_compressed_size // 2] ^= 1
+    path.write_bytes(content)
+    files = files_in(tmp_path / "after")
+    with pytest.raises(ResultError, match="job_big"):
+        summarise(results_of(results), files, LIMITS)
+    assert list(files.aggregated.parent.iterdir()) == []
+
+
 def test_of_a_scenario_alone_the_rows_are_its_result_and_figures_those_that_it_has_among_others(
     batch, tmp_path
 ):
@@ -111,7 +163,7 @@ def test_of_a_scenario_alone_the_rows_are_its_result_and_figures_those_that_it_h
     among, alone = files_in(tmp_path / "among"), files_in(tmp_path / "alone")
     summarise(results_of(batch[0]), among, LIMITS)
     summarise(results_of([(scenario, path)]), alone, LIMITS)
-    assert alone.aggregated.read_bytes() == path.read_bytes()
+    assert pq.read_table(alone.aggregated).equals(pq.read_table(path))
     rows, every = (pq.read_table(files.aggregated) for files in (alone, among))
     assert rows.equals(every.slice(0, len(rows)))
     table = pq.read_table(alone.scenarios)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import SolverError
-from ..files.parquet_footer import METADATA_KEY
+from ..files.parquet.footer import METADATA_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ResultError, SolverError
-from ..files.parquet_footer import read_fingerprint
+from ..files.parquet.footer import read_fingerprint
 from ..files.words import numbered
 from ..grids import read_grid
 from ..results.reader import read_result, result_fingerprint, results_in

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ManifestError
 from ..files.documents import named_file
-from ..files.parquet_footer import read_fingerprint, read_fingerprints
+from ..files.parquet.footer import read_fingerprint, read_fingerprints
 from ..grids import GridRef, grid_ref
 from ..grids.reference import NAMED
 from ..study.analyses import analyses_of

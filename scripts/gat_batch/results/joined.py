@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..files.parquet_footer import read_fingerprints
+from ..files.parquet.footer import read_fingerprints
 from .reader import read_metadata, read_parts
+from .rows_file import LEAST_ROWS, large_groups
 from .schema import RESULT_SCHEMA
 from .shared_file import shared_file, unusable
 from .writer import ResultWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
-ROWS_PER_GROUP = 20_000
-"""Rows of a row group: a reader of one scenario reads the others of its group, too."""
+    from ..files.parquet.row_groups import RowGroup
 
 
 def join_results(
@@ -27,6 +27,8 @@ def join_results(
     sources: Mapping[str, Path],
     failed: Mapping[str, Mapping[str, Any]],
     common: Mapping[str, Any],
+    *,
+    trusted: Container[Path] = (),
 ) -> None:
     """Write the results of several scenarios into one file.
 
@@ -36,6 +38,8 @@ def join_results(
         sources: scenario -> file that has its rows: its own, or one of several.
         failed: why and how each of the others failed.
         common: metadata that all have in common.
+        trusted: sources of which large row groups are copied as they are; others are read, which
+            tells whether they are damaged.
 
     Raises:
         ResultError: if a source is damaged.
@@ -44,7 +48,7 @@ def join_results(
     members: dict[str, dict[str, Any]] = {}
     count = 0
     metadata = {"members": members, **common}
-    with ResultWriter(path, metadata, rows_per_group=ROWS_PER_GROUP) as writer:
+    with ResultWriter(path, metadata, rows_per_group=LEAST_ROWS) as writer:
         for source, group in groupby(scenarios, key=sources.get):
             names = list(group)
             if source is None:
@@ -57,9 +61,12 @@ def join_results(
                 own.pop("scenario", None)
                 members[name] = {**own, "rows": [count, count + rows]}
                 count += rows
-            tables = _tables(source, names)
-            while (table := _next(tables, source)) is not None:
-                writer.add_rows(table.cast(RESULT_SCHEMA))
+            parts = _parts(source, names, copying=source in trusted)
+            while (part := _next(parts, source)) is not None:
+                if isinstance(part, pa.Table):
+                    writer.add_rows(part.cast(RESULT_SCHEMA))
+                else:
+                    writer.copy(source, part)
 
 
 def copy_result(source: Path, scenario: str, target: Path) -> None:
@@ -79,14 +86,14 @@ def copy_result(source: Path, scenario: str, target: Path) -> None:
             writer.add_rows(part.cast(RESULT_SCHEMA))
 
 
-def _next(tables: Iterator[pa.Table], source: Path) -> pa.Table | None:
-    """Return the next table of a source, None if there are no more.
+def _next(parts: Iterator[pa.Table | RowGroup], source: Path) -> pa.Table | RowGroup | None:
+    """Return the next part of a source, None if there are no more.
 
     Raises:
         ResultError: if the source is damaged.
     """
     try:
-        return next(tables, None)
+        return next(parts, None)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unusable(source, error) from None
 
@@ -99,19 +106,29 @@ def _reach(source: Path, scenario: str) -> int:
     return sum(len(part) for _, part in read_parts(source))
 
 
-def _tables(source: Path, names: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows of scenarios from one file, as many at once as lie side by side."""
+def _parts(source: Path, names: Sequence[str], *, copying: bool) -> Iterator[pa.Table | RowGroup]:
+    """Yield the rows of scenarios from one file, or row groups of it where they are copied."""
     if names[0] not in read_fingerprints(source):
         for _, part in read_parts(source):
             yield part
         return
     shared = shared_file(source)
-    start, stop = shared.members[names[0]]["rows"]
-    for name in names[1:]:
-        first, last = shared.members[name]["rows"]
-        # No row group of the target may be much larger than asked for.
-        if first != stop or last - start > ROWS_PER_GROUP:
-            yield from shared.rows(start, stop)
+    large = large_groups(source) if copying else {}
+    reaches = [shared.members[name]["rows"] for name in names]
+    for start, stop in _side_by_side(reaches):
+        for group, first, last in shared.pieces_of(start, stop):
+            if group in large and shared.has_whole(group, first, last):
+                yield large[group]
+            else:
+                yield shared.piece(group, first, last)
+
+
+def _side_by_side(reaches: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield reaches of rows, those that follow each other as one."""
+    start, stop = reaches[0]
+    for first, last in reaches[1:]:
+        if first != stop:
+            yield start, stop
             start = first
         stop = last
-    yield from shared.rows(start, stop)
+    yield start, stop

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files.parquet_footer import read_fingerprint, read_fingerprints, read_members
+from ..files.parquet.footer import read_fingerprint, read_fingerprints, read_members
 from .schema import RESULT_SCHEMA
 from .shared_file import PART_SCHEMA, metadata_of, open_rows, shared_file, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -21,14 +22,15 @@ LARGE = 50_000
 
 
 def read_parts(
-    path: Path, scenario: str = "", columns: Sequence[str] | None = None
+    path: Path, scenario: str = "", columns: Mapping[int, Sequence[str]] = MappingProxyType({})
 ) -> Iterator[tuple[dict[str, Any], pa.Table]]:
     """Read a result in the parts it was written in, each of whole states and contingencies.
 
     Args:
         path: the result file, or a placeholder for one.
         scenario: whose result is wanted of a file of several; all rows if empty.
-        columns: the columns that are wanted of rows; all if None.
+        columns: row group of a file of its own -> the columns that are wanted of its rows; all of
+            others.
 
     Yields:
         Its metadata (fingerprint, status, duration, or why the scenario failed), the same each
@@ -43,7 +45,7 @@ def read_parts(
             shared = shared_file(path)
             about = shared.about(scenario)
             for rows in shared.parts(scenario):
-                yield about, rows if columns is None else rows.select(columns)
+                yield about, rows
             return
         with open_rows(path) as file:
             content = metadata_of(file.metadata, path)
@@ -55,7 +57,7 @@ def read_parts(
                 return
             for group in range(file.num_row_groups):
                 large = file.metadata.row_group(group).num_rows >= LARGE
-                yield content, file.read_row_group(group, columns, use_threads=large)
+                yield content, file.read_row_group(group, columns.get(group), use_threads=large)
             if not file.num_row_groups:
                 yield content, PART_SCHEMA.empty_table()
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -83,27 +85,6 @@ def read_metadata(path: Path, scenario: str = "") -> dict[str, Any]:
         raise unusable(path, error) from None
     found: dict[str, Any] = content.get("members", {}).get(scenario, content)
     return found
-
-
-def has_contingencies(path: Path) -> bool:
-    """Tell whether rows of a result are of contingencies; its footer says so.
-
-    Args:
-        path: a scenario's own result file.
-
-    Raises:
-        ResultError: if it is missing or damaged.
-    """
-    try:
-        stored = pq.read_metadata(path)
-        place = stored.schema.names.index("contingency")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise unusable(path, error) from None
-    columns = (stored.row_group(group).column(place) for group in range(stored.num_row_groups))
-    return any(
-        column.statistics is None or column.statistics.null_count < column.num_values
-        for column in columns
-    )
 
 
 def results_in(folder: Path) -> dict[str, Path]:

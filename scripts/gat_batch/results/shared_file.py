@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ResultError
-from ..files.parquet_footer import METADATA_KEY
+from ..files.parquet.footer import METADATA_KEY
 from .schema import RESULT_SCHEMA
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ PART_SCHEMA = RESULT_SCHEMA.set(
     pa.field("element", pa.dictionary(pa.int32(), pa.string())),
 )
 """Schema of rows as they are read in parts."""
+
+_CONTINGENCY = RESULT_SCHEMA.get_field_index("contingency")
 
 
 class SharedFile:
@@ -51,7 +53,7 @@ class SharedFile:
         groups = range(self._file.num_row_groups)
         sizes = (self._file.metadata.row_group(group).num_rows for group in groups)
         self._starts = [0, *accumulate(sizes)]
-        self._at_hand: tuple[int, pa.Table | None] = (-1, None)
+        self._at_hand: tuple[tuple[int, Sequence[str] | None], pa.Table | None] = (-1, None), None
 
     def about(self, scenario: str) -> dict[str, Any]:
         """Return the metadata of a member, as its own file would have them."""
@@ -60,14 +62,44 @@ class SharedFile:
             **self._common,
         }
 
-    def rows(self, start: int, stop: int) -> Iterator[pa.Table]:
-        """Yield the rows from one number up to another, a row group at a time."""
+    def pieces_of(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield row groups, with the first row and the one behind the last that are wanted of each.
+
+        Args:
+            start: number of the first row that is wanted.
+            stop: number of the one behind the last.
+        """
         group = bisect_right(self._starts, start) - 1
         while start < stop:
-            begin, end = self._starts[group : group + 2]
-            upper = min(stop, end)
-            yield self._group(group).slice(start - begin, upper - start)
+            upper = min(stop, self._starts[group + 1])
+            yield group, start, upper
             start, group = upper, group + 1
+
+    def has_whole(self, group: int, start: int, stop: int) -> bool:
+        """Return whether these rows are all of a row group."""
+        return self._starts[group : group + 2] == [start, stop]
+
+    def has_contingencies(self, group: int) -> bool:
+        """Return whether rows of a row group are of contingencies."""
+        column = self._file.metadata.row_group(group).column(_CONTINGENCY)
+        known = column.statistics
+        return known is None or known.null_count < column.num_values
+
+    def rows(self, start: int, stop: int) -> Iterator[pa.Table]:
+        """Yield the rows from one number up to another, a row group at a time."""
+        for piece in self.pieces_of(start, stop):
+            yield self.piece(*piece)
+
+    def piece(
+        self, group: int, start: int, stop: int, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return rows of one row group, all columns of them or some."""
+        if self._at_hand[0] != (group, columns):
+            rows = self._file.read_row_group(group, columns, use_threads=False)
+            self._at_hand = (group, columns), rows
+        found = self._at_hand[1]
+        assert found is not None  # noqa: S101 - it has just been read
+        return found.slice(start - self._starts[group], stop - start)
 
     def parts(self, scenario: str) -> Iterator[pa.Table]:
         """Yield the rows of a member, at least one table."""
@@ -76,17 +108,20 @@ class SharedFile:
             yield PART_SCHEMA.empty_table()
         yield from self.rows(start, stop)
 
-    def pieces(self) -> Iterator[tuple[Sequence[str], pa.Table, bool]]:
-        """Yield the members in the order of their rows: names, rows, whether these are the last.
+    def pieces(self) -> Iterator[tuple[Sequence[str], tuple[int, int, int] | None, bool]]:
+        """Yield the members in the order of their rows, as many at once as share a row group.
 
         One that failed comes alone, without rows; one with many comes several times.
+
+        Yields:
+            Names, where their rows are, as for :meth:`piece`, and whether these are the last.
         """
         together: list[str] = []
         for name, one in self.members.items():
             if "rows" not in one:
                 yield from self._piece(together)
                 together = []
-                yield [name], PART_SCHEMA.empty_table(), True
+                yield [name], None, True
                 continue
             if together and not self._in_one_group([*together, name]):
                 yield from self._piece(together)
@@ -98,19 +133,13 @@ class SharedFile:
         start, stop = self.members[names[0]]["rows"][0], self.members[names[-1]]["rows"][1]
         return bool(stop <= self._starts[bisect_right(self._starts, start)])
 
-    def _piece(self, names: Sequence[str]) -> Iterator[tuple[Sequence[str], pa.Table, bool]]:
+    def _piece(
+        self, names: Sequence[str]
+    ) -> Iterator[tuple[Sequence[str], tuple[int, int, int], bool]]:
         if names:
             start, stop = self.members[names[0]]["rows"][0], self.members[names[-1]]["rows"][1]
-            for rows in self.rows(start, stop):
-                start += len(rows)
-                yield names, rows, start == stop
-
-    def _group(self, group: int) -> pa.Table:
-        if self._at_hand[0] != group:
-            self._at_hand = group, self._file.read_row_group(group, use_threads=False)
-        found = self._at_hand[1]
-        assert found is not None  # noqa: S101 - it has just been read
-        return found
+            for piece in self.pieces_of(start, stop):
+                yield names, piece, piece[2] == stop
 
 
 def shared_file(path: Path) -> SharedFile:
@@ -135,7 +164,9 @@ def open_rows(path: Path) -> pq.ParquetFile:
         OSError, ValueError, pyarrow.ArrowException: if it is missing or damaged.
     """
     # Not pq.read_table: it takes "a=b" in a folder's name for a column.
-    file = pq.ParquetFile(path, read_dictionary=["element"], pre_buffer=False)
+    file = pq.ParquetFile(
+        path, read_dictionary=["element"], pre_buffer=False, page_checksum_verification=True
+    )
     if not file.schema_arrow.equals(PART_SCHEMA):
         file.close()
         raise unusable(path, "its columns are not those of a result")

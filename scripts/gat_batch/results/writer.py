@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..files.parquet_footer import METADATA_KEY
-from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
+from ..files.parquet.footer import METADATA_KEY
+from .rows_file import RowsFile
+from .schema import RESULT_SCHEMA, ROWS_PER_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from ..files.parquet.row_groups import RowGroup
 
 BUFFER_BYTES = 2**17
-
-VALUES_AT_ONCE = 2**15
-"""Values of a column that are encoded in one go; pyarrow's own 1,024 take a twentieth longer."""
 
 MOST_BATCHES = 2000
 """Small batches that are kept before they are put together."""
@@ -58,7 +56,7 @@ class ResultWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._writer = stack.enter_context(_new_file(self._path, self._metadata))
+            self._file = stack.enter_context(_new_file(self._path, self._metadata))
             stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
@@ -87,10 +85,24 @@ class ResultWriter:
             self._written = self._scribe.submit(self._write, self._batches)
             self._batches, self._rows, self._merged = [], 0, 0
 
+    def copy(self, source: Path, group: RowGroup) -> None:
+        """Add a row group of another result as it is.
+
+        Raises:
+            ResultError: if the source is damaged.
+        """
+        self._write_rest()
+        self._file.copy(source, group)
+
     def _write(self, batches: list[pa.RecordBatch]) -> None:
         # Whole states in one row group, so that readers can take one at a time.
-        rows = pa.Table.from_batches(batches, RESULT_SCHEMA)
-        self._writer.write_table(rows, row_group_size=len(rows))
+        self._file.write(pa.Table.from_batches(batches, RESULT_SCHEMA))
+
+    def _write_rest(self) -> None:
+        self._wait()
+        if self._batches:
+            self._write(self._batches)
+            self._batches, self._rows, self._merged = [], 0, 0
 
     def _wait(self) -> None:
         """Wait until what was handed over is written.
@@ -106,9 +118,7 @@ class ResultWriter:
         if self._scribe is not None:
             self._scribe.shutdown()
         if kind is None:
-            self._wait()
-            if self._batches:
-                self._write(self._batches)
+            self._write_rest()
 
 
 def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
@@ -129,28 +139,18 @@ def write_placeholder(path: Path, failure: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[pq.ParquetWriter]:
+def _new_file(path: Path, metadata: Mapping[str, Any]) -> Iterator[RowsFile]:
     """Yield a writer of a file that takes its name only when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _remove_remains(path)
-        with temporary.open("wb", BUFFER_BYTES) as sink:
-            writer = pq.ParquetWriter(
-                sink,
-                RESULT_SCHEMA,
-                compression=COMPRESSION,
-                use_dictionary=REPEATING,
-                write_statistics=list(KEYS),
-                # Quicker to write and to read where many columns are empty.
-                data_page_version="2.0",
-                write_batch_size=VALUES_AT_ONCE,
-                store_schema=False,
-            )
+        with temporary.open("w+b", BUFFER_BYTES) as sink:
+            file = RowsFile(sink)
             try:
-                yield writer
-                writer.add_key_value_metadata({METADATA_KEY: _json(metadata)})
+                yield file
+                file.finish({METADATA_KEY: _json(metadata)})
             finally:
-                writer.close()
+                file.close()
         temporary.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)

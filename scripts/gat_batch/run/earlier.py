@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files.durable import replace_json
-from ..files.parquet_footer import read_fingerprint, read_fingerprints, read_members
+from ..files.parquet.footer import read_fingerprint, read_fingerprints, read_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..files.parquet_footer import read_fingerprint
+from ..files.parquet.footer import read_fingerprint
 from ..files.words import first_of, numbered
 from ..plan.folder_check import left_folders
 from .earlier import forget

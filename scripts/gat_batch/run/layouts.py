@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ResultError
 from ..files.durable import replace_json
-from ..files.parquet_footer import read_fingerprints
+from ..files.parquet.footer import read_fingerprints
 from .earlier import taken_over
 
 if TYPE_CHECKING:
@@ -199,7 +199,14 @@ class OneFile:
             raise ResultError("parts of the result have gone", file=result, hint=hint)
         result.parent.mkdir(parents=True, exist_ok=True)
         try:
-            join_results(result, names, sources, self._failed, {"solver": self.shard.solver})
+            join_results(
+                result,
+                names,
+                sources,
+                self._failed,
+                {"solver": self.shard.solver},
+                trusted=set(parts),
+            )
         except ResultError as damage:
             # The next attempt solves what it held.
             Path(damage.file or result).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ QUANTITIES = ("vm_pu", "loading_percent", "p_mw", "q_mvar", "p_from_mw")
 COLUMNS = ("snapshot", "element", "id", "name", *QUANTITIES, *SYSTEM)
 """Columns that are kept of states, as no figure needs others."""
 
-MOST_ROWS = 50_000
+MOST_ROWS = 40_000
 """Rows that are gathered before they are handed on; one part of a result may have more."""
 
 MOST_SCENARIOS = 10_000
@@ -115,6 +115,8 @@ class Gathering:
             return None
         owner = np.repeat(self._owners, self._counts)
         # Columns are selected of all parts at once, as it takes as long for a single one.
+        if len({part.num_columns for part in self._parts}) > 1:
+            self._parts = [part.select(COLUMNS) for part in self._parts]
         rows = pa.concat_tables(self._parts).select(COLUMNS).combine_chunks()
         states = BaseStates(self._scenarios, owner, rows, self._keep)
         self._scenarios, self._parts, self._rows = [], [], 0

@@ -1,18 +1,18 @@
 """The summary of a batch: every row of every result, one row per scenario, one row per element.
 
 Results are read once; no more than a few parts of them are in memory, and what the statistics need
-is kept on disk. Of a batch of one scenario the file of all rows is a copy of its result.
+is kept on disk. Large row groups of results get into the file of all rows as they are.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import IO, TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +20,10 @@ import pyarrow.parquet as pq
 
 from ..errors import ResultError
 from ..files.csv_files import write_csv
-from ..files.parquet_footer import read_members
-from ..results.reader import has_contingencies
-from ..results.schema import COMPRESSION, REPEATING, ROWS_PER_GROUP
+from ..results.rows_file import LEAST_ROWS, RowsFile
+from ..results.schema import ROWS_PER_GROUP
 from ..results.shared_file import PART_SCHEMA
-from .base_states import COLUMNS, Gathering
+from .base_states import Gathering
 from .categories import by_category
 from .contingency_ranking import ContingencyRanking
 from .element_statistics import ElementStatistics
@@ -33,20 +32,18 @@ from .result_parts import result_parts
 from .scenario_rows import ScenarioTable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from ..model.violations import Limits
     from .result_parts import ResultPart, Results
 
+BUFFER_BYTES = 2**20
+
 MOST_ROW_GROUPS = 1000
-"""Most row groups of the file of all rows; in a larger batch several scenarios share one. A reader
-begins with about 3 kB per row group, and a writer holds ten times that until the end."""
-
-
-LEAST_ROWS = 20_000
-"""Rows of a row group, but for the last: smaller ones take longer to write and to read than to
-search."""
+"""Scenarios of a batch from which on several share a row group of the file of all rows, unless they
+are large. A reader begins with about 3 kB per row group, and a writer holds ten times that of each
+that isn't copied until the end."""
 
 
 @dataclass(frozen=True)
@@ -140,27 +137,18 @@ def _aggregate(
     scenarios: ScenarioTable,
 ) -> None:
     """Write the file of all rows, and sum them up."""
-    # A file that scenarios shared may still hold some that have left the manifest.
-    if len(results.paths) > 1 or read_members(results.paths[0]):
-        with _RowGroups(target, -(-len(results.paths) // MOST_ROW_GROUPS)) as groups:
-            _sum_up(result_parts(results), results.paths, (statistics, ranking, scenarios), groups)
-        return
-    # Rows that aren't written need only be read as far as figures are made of them.
-    columns = None if has_contingencies(results.paths[0]) else (*COLUMNS, "contingency")
-    parts = result_parts(results, columns)
-    with ThreadPoolExecutor(1) as scribe:
-        copied = scribe.submit(shutil.copyfile, results.paths[0], target)
-        _sum_up(parts, results.paths, (statistics, ranking, scenarios), None)
-        copied.result()
+    size = -(-len(results.paths) // MOST_ROW_GROUPS)
+    with target.open("w+b", BUFFER_BYTES) as sink, _RowGroups(sink, size) as groups:
+        _sum_up(result_parts(results), results.paths, (statistics, ranking, scenarios), groups)
 
 
 def _sum_up(
     parts: Generator[ResultPart, None, None],
     paths: Sequence[Path],
     tables: tuple[ElementStatistics, ContingencyRanking, ScenarioTable],
-    groups: _RowGroups | None,
+    groups: _RowGroups,
 ) -> None:
-    """Add the rows of all results to tables, and to a file of all rows if there is one."""
+    """Add the rows of all results to tables, and to the file of all rows."""
     statistics, ranking, scenarios = tables
     gathering = Gathering()
 
@@ -190,8 +178,7 @@ def _sum_up(
                 scenarios.add_contingencies(part.scenarios[0], part.rows)
                 ranking.add(part.rows, keep)
             gathering.add(part.scenarios, states, counts, keep)
-            if groups is not None:
-                groups.add(part.rows, ended=len(part.scenarios) if part.last else 0)
+            groups.add(part)
             if part.last:
                 for scenario, about in zip(part.scenarios, part.metadata, strict=True):
                     scenarios.solved(scenario, about)
@@ -201,46 +188,52 @@ def _sum_up(
 class _RowGroups:
     """Writes results into one file, some to a row group, while others are summed up."""
 
-    def __init__(self, target: Path, size: int) -> None:
+    def __init__(self, sink: IO[bytes], size: int) -> None:
         self._size = size
         self._tables: list[pa.Table] = []
         self._rows = self._results = 0
         self._waiting: deque[tuple[int, Future[None]]] = deque()
-        # Without Arrow's schema readers get plain texts, as from a result.
-        self._writer = pq.ParquetWriter(
-            target,
-            PART_SCHEMA,
-            compression=COMPRESSION,
-            use_dictionary=REPEATING,
-            store_schema=False,
-        )
+        self._file = RowsFile(sink, PART_SCHEMA)
         self._scribe = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._writer, self._scribe:
+        try:
+            with self._scribe:
+                if kind is None:
+                    self._write()
+                    self._wait(0)
             if kind is None:
-                self._write()
-                self._wait(0)
+                self._file.finish()
+        finally:
+            self._file.close()
 
-    def add(self, part: pa.Table, *, ended: int) -> None:
-        """Add rows of results, of which so many have no more to come."""
-        self._tables.append(part)
-        self._rows += len(part)
-        self._results += ended
+    def add(self, part: ResultPart) -> None:
+        """Add a part of results."""
+        if part.copied is not None:
+            self._write()
+            for path, group in part.copied:
+                self._hand_over(group.rows, partial(self._file.copy, path, group))
+            return
+        self._tables.append(part.rows)
+        self._rows += len(part.rows)
+        self._results += len(part.scenarios) if part.last else 0
         enough = self._results >= self._size and self._rows >= LEAST_ROWS
         if enough or self._rows >= ROWS_PER_GROUP:
             self._write()
 
     def _write(self) -> None:
         if self._tables:
-            # What waits is in memory: some small row groups, or a single large one.
-            self._wait(ROWS_PER_GROUP - self._rows)
             rows = pa.concat_tables(self._tables)
-            self._waiting.append((len(rows), self._scribe.submit(self._writer.write_table, rows)))
+            self._hand_over(len(rows), partial(self._file.write, rows))
         self._tables, self._rows, self._results = [], 0, 0
+
+    def _hand_over(self, rows: int, task: Callable[[], None]) -> None:
+        # What waits is in memory: some small row groups, or a single large one.
+        self._wait(ROWS_PER_GROUP - rows)
+        self._waiting.append((rows, self._scribe.submit(task)))
 
     def _wait(self, most_rows: int) -> None:
         """Wait until no more than so many rows are yet to be written."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -39,6 +40,9 @@ QUANTITY = {
     **dict.fromkeys(("load_dc", "source_dc"), "p_mw"),
 }
 """Element -> the quantity that its statistics are about."""
+
+THREADS = 2
+"""Threads that compute statistics of some elements each; so many has the rule of the summary."""
 
 LIMITED = ("bus", "line", "trafo", "trafo3w", "line_dc")
 """Elements that a batch's limits hold for."""
@@ -176,12 +180,15 @@ class ElementStatistics:
         weights = np.array(grid.weights) / [self._states[name] for name in grid.scenarios]
         kinds = grid.kinds
         step = max(1, BLOCK_BYTES // (8 * states))
-        blocks = [
-            self._block(
-                np.array(data[:, start : start + step]), weights, kinds[start : start + step]
-            )
-            for start in range(0, elements, step)
-        ]
+
+        def block(start: int) -> dict[str, NDArray[Any]]:
+            some = slice(start, start + step)
+            return self._block(np.array(data[:, some]), weights, kinds[some])
+
+        with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
+            # Elements that were never computed, voltages of a DC batch say, come out as NaN.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            blocks = list(threads.map(block, range(0, elements, step)))
         columns: dict[str, Any] = {
             key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]
         }
@@ -232,19 +239,16 @@ class ElementStatistics:
         unlimited = ~np.isin(kinds, LIMITED) | (weight == 0)
         share = (weights[:, None] * violated).sum(axis=0) / np.where(unlimited, 1.0, weight)
         total = (weights[:, None] * np.where(there, values, 0.0)).sum(axis=0)
-        with warnings.catch_warnings():
-            # Elements that were never computed, voltages of a DC batch say, come out as NaN.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return {
-                "count": there.sum(axis=0),
-                "min": np.nanmin(values, axis=0),
-                "mean": np.divide(total, weight, out=np.full(len(kinds), np.nan), where=weight > 0),
-                "p95": _quantile(values, there, 0.95),
-                "max": np.nanmax(values, axis=0),
-                "worst": values[worst, np.arange(len(kinds))],
-                "worst_state": worst,
-                "violation_probability": np.where(unlimited, np.nan, share),
-            }
+        return {
+            "count": there.sum(axis=0),
+            "min": np.nanmin(values, axis=0),
+            "mean": np.divide(total, weight, out=np.full(len(kinds), np.nan), where=weight > 0),
+            "p95": _quantile(values, there, 0.95),
+            "max": np.nanmax(values, axis=0),
+            "worst": values[worst, np.arange(len(kinds))],
+            "worst_state": worst,
+            "violation_probability": np.where(unlimited, np.nan, share),
+        }
 
 
 def _kinds_told(keep: Any) -> tuple[str, ...]:

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from ..files.parquet.footer import read_fingerprints
 from ..results.reader import read_parts
-from ..results.shared_file import SharedFile, unusable
+from ..results.rows_file import large_groups
+from ..results.shared_file import PART_SCHEMA, SharedFile, unusable
+from .base_states import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ..files.parquet.row_groups import RowGroup
     from ..study.scenario import Scenario
 
 
@@ -44,8 +48,8 @@ READERS = 2
 READ_AHEAD = 2
 """Threads that read results, and groups of results that are read before they are summed up."""
 
-AT_FIRST = 2
-"""Parts of a file that are read with it."""
+AT_FIRST = AT_ONCE = 2
+"""Parts of a file that are read with it, and later in one go: some take longer to sum up."""
 
 _Begun = tuple[list["ResultPart"], "Iterator[ResultPart]"]
 """The first parts of a file, and those that come behind them."""
@@ -55,6 +59,11 @@ _Group = list[tuple["Path", list[int]]]
 
 BYTES_PER_GROUP = 2**19
 """Size of the files of a group, as handing over single small ones takes as long as reading them."""
+
+_NO_ROWS = PART_SCHEMA.empty_table()
+
+_BARE = (*COLUMNS, "contingency")
+"""Columns that are read of rows that are copied: those of which figures are made."""
 
 MOST_TOGETHER = 2_000
 """Most scenarios of a part: of a file that thousands share only these are made at a time."""
@@ -71,6 +80,9 @@ class ResultPart:
         counts: number of rows of each.
         rows: the rows of the first, then those of the next.
         last: whether no more rows of these scenarios come.
+        copied: files and row groups that hold them, and are copied as they are, no more than once;
+            None if they are to be written. Then, without contingencies, only columns of which
+            figures are made have been read.
     """
 
     numbers: Sequence[int]
@@ -79,16 +91,14 @@ class ResultPart:
     counts: Sequence[int]
     rows: pa.Table
     last: bool = True
+    copied: Sequence[tuple[Path, RowGroup]] | None = None
 
 
-def result_parts(
-    results: Results, columns: Sequence[str] | None = None
-) -> Generator[ResultPart, None, None]:
+def result_parts(results: Results) -> Generator[ResultPart, None, None]:
     """Yield the rows of all results.
 
     Args:
         results: the results.
-        columns: the columns that are wanted of files of a single scenario; all if None.
 
     Raises:
         ResultError: if a result is missing or damaged.
@@ -96,7 +106,7 @@ def result_parts(
     groups = _groups(results.paths)
 
     def begin(group: _Group) -> Future[list[_Begun]]:
-        return readers.submit(_begun, group, results, columns)
+        return readers.submit(_begun, group, results)
 
     with ThreadPoolExecutor(READERS) as readers:
         coming = deque(map(begin, islice(groups, READ_AHEAD)))
@@ -136,17 +146,21 @@ def _groups(paths: Sequence[Path]) -> Iterator[_Group]:
 def _ahead(
     parts: Iterator[ResultPart], readers: ThreadPoolExecutor
 ) -> Generator[ResultPart, None, None]:
-    """Yield parts of a file, the next of which is read meanwhile."""
-    coming = readers.submit(next, parts, None)
-    while (part := coming.result()) is not None:
-        coming = readers.submit(next, parts, None)
-        yield part
+    """Yield parts of a file, the next of which are read meanwhile."""
+
+    def some() -> list[ResultPart]:
+        return list(islice(parts, AT_ONCE))
+
+    coming = readers.submit(some)
+    while found := coming.result():
+        coming = readers.submit(some)
+        yield from found
 
 
-def _begun(group: _Group, results: Results, columns: Sequence[str] | None) -> list[_Begun]:
+def _begun(group: _Group, results: Results) -> list[_Begun]:
     """Begin to read files: return the first parts of each, and the others, yet to be read."""
     found = [
-        _own(path, numbers[0], results.scenarios[numbers[0]], columns)
+        _own(path, numbers[0], results.scenarios[numbers[0]])
         if len(numbers) == 1
         else _shared(path, numbers, results)
         for path, numbers in group
@@ -154,14 +168,17 @@ def _begun(group: _Group, results: Results, columns: Sequence[str] | None) -> li
     return [(list(islice(parts, AT_FIRST)), parts) for parts in found]
 
 
-def _own(
-    path: Path, number: int, scenario: Scenario, columns: Sequence[str] | None
-) -> Iterator[ResultPart]:
+def _own(path: Path, number: int, scenario: Scenario) -> Iterator[ResultPart]:
     before: ResultPart | None = None
-    for metadata, rows in read_parts(path, scenario.id, columns):
+    # A file that others shared is read as far as it is this one's.
+    large = {} if read_fingerprints(path) else large_groups(path)
+    columns = dict.fromkeys(large, _BARE) if scenario.contingencies is None else {}
+    for group, (metadata, rows) in enumerate(read_parts(path, scenario.id, columns)):
         if before is not None:
             yield before
-        before = ResultPart([number], [scenario], [metadata], [len(rows)], rows, last=False)
+        about = [number], [scenario], [metadata], [len(rows)]
+        copied = [(path, large[group])] if group in large else None
+        before = ResultPart(*about, rows, last=False, copied=copied)
     if before is not None:
         yield replace(before, last=True)
 
@@ -172,15 +189,23 @@ def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[Re
         shared = SharedFile(path)
         if not known.keys() <= shared.members.keys():
             raise unusable(path, "it isn't the result of the scenarios of its job")
-        for names, rows, last in shared.pieces():
+        large = large_groups(path)
+        for names, piece, last in shared.pieces():
             # One that failed once, and has been taken out of the manifest.
             if names[0] not in known:
                 continue
             members = [shared.members[name] for name in names]
             reaches = (one.get("rows", (0, 0)) for one in members)
+            those = [known[name] for name in names]
+            copied, rows = None, _NO_ROWS
+            if piece is not None:
+                if piece[0] in large and shared.has_whole(*piece):
+                    copied = [(path, large[piece[0]])]
+                bare = copied and not shared.has_contingencies(piece[0])
+                rows = shared.piece(*piece, _BARE if bare else None)
             # One with many rows comes in several parts.
             counts = [len(rows)] if len(names) == 1 else [stop - start for start, stop in reaches]
-            those, firsts = [known[name] for name in names], [0, *accumulate(counts)]
+            firsts = [0, *accumulate(counts)]
             for some in _alike(those, members, results.scenarios):
                 yield ResultPart(
                     those[some],
@@ -189,7 +214,9 @@ def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[Re
                     counts[some],
                     rows.slice(firsts[some.start], sum(counts[some])),
                     last,
+                    copied,
                 )
+                copied = copied and []
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unusable(path, error) from None
 

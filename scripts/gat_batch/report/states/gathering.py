@@ -180,8 +180,9 @@ class StateGathering:
         """Tell which states are shown, and which of them are among those spread evenly."""
         keep, even = np.zeros(len(heads), bool), np.zeros(len(heads), bool)
         borders = [*np.flatnonzero(np.diff(code, prepend=-1)).tolist(), len(heads)]
+        scenarios, snapshots = (heads[key].to_numpy() for key in ("scenario", "snapshot"))
         for start, end in pairwise(borders):
-            name = heads["scenario"].iloc[start]
+            name = scenarios[start]
             seen = self._seen.get(name, 0)
             self._seen[name] = seen + end - start
             if name not in self._wanted:
@@ -192,8 +193,7 @@ class StateGathering:
             even[own] = _within(choice.even, first, end - start)
             keep[own] = even[own] | _within(choice.worst, first, end - start)
             if choice.named:
-                snapshots = heads["snapshot"].iloc[own]
-                keep[own] |= [(name, snapshot) in choice.named for snapshot in snapshots]
+                keep[own] |= [(name, snapshot) in choice.named for snapshot in snapshots[own]]
         return keep, even
 
     def _take(self, grid: _Grid, table: pa.Table, at: NDArray[np.int64], count: int) -> None:
