@@ -154,6 +154,31 @@ def test_pandapowers_optima_are_the_published_ones(nets):
         assert solution.objective == pytest.approx(published, abs=0.01)
 
 
+WITHOUT_PANDAS = """
+import json, sys
+sys.path[0] = sys.argv.pop(1)
+import summarise
+assert summarise.main() == 0
+print("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.workflow
+def test_a_summary_without_contingencies_comes_without_pandas(workspace):
+    scenarios = [{"id": "a"}, {"id": "b", "load_scale": 1.1}]
+    workspace.write("manifest.json", {"grid": "pandapower:case9", "scenarios": scenarios})
+    workspace.run()
+    settings = json.dumps({"manifest": "manifest.json", "name": workspace.batch.name})
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PANDAS, ROOT / "scripts", "--settings", settings],
+        cwd=workspace.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout == "False\n", f"each summary takes 0.15 s longer to start{run.stderr}"
+
+
 SOLVERS = ("dc", "ac", "dc_opf", "ac_opf")
 ENGINES = {
     ("auto", "case9"): ("scipy", "lightsim2grid", "highs", "ipopt"),

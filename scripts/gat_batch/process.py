@@ -20,13 +20,14 @@ def set_up_solving() -> None:
 
     numba can't be imported afterwards: it takes longer to start than it ever saves here. pandapower
     then uses its own loops and would say so again and again; that message is left out. Nor is there
-    what no power flow uses: pandapower's state estimation and its way to workbooks, and numpy's
-    interface to Fortran.
+    what no power flow uses: pandapower's state estimation, its way to workbooks and its
+    annotations' pandera, and numpy's interface to Fortran.
     """
     from .upstream.pandapower import (
         keep_f2py_out,
         keep_numba_out,
         keep_openpyxl_out,
+        keep_pandera_out,
         keep_state_estimation_out,
     )
 
@@ -35,6 +36,7 @@ def set_up_solving() -> None:
     keep_state_estimation_out()
     keep_f2py_out()
     keep_openpyxl_out()
+    keep_pandera_out()
 
 
 def set_up_analysing() -> None:

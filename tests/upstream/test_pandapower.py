@@ -102,6 +102,7 @@ def test_numba_is_kept_out_without_a_message():
             "scipy takes numpy's interface to Fortran in another way: keep_f2py_out",
         ),
         ("openpyxl", "pandapower looks for openpyxl in another way: keep_openpyxl_out"),
+        ("pandera.api", "pandapower takes more of pandera than a name: keep_pandera_out"),
     ],
 )
 def test_what_no_power_flow_uses_is_kept_out(module, told):

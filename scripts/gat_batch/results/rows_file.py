@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..files.parquet.row_groups import CopiedGroups, read_footer
-from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA
+from .schema import COMPRESSION, KEYS, REPEATING, RESULT_SCHEMA, ROWS_PER_GROUP
 from .shared_file import unusable
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class RowsFile:
             # Quicker to write and to read where many columns are empty.
             data_page_version="2.0",
             write_batch_size=VALUES_AT_ONCE,
+            max_rows_per_page=ROWS_PER_GROUP,
             # So damage is told from numbers.
             write_page_checksum=True,
             # Without Arrow's schema readers get plain texts.

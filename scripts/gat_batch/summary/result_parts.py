@@ -60,8 +60,6 @@ _Group = list[tuple["Path", list[int]]]
 BYTES_PER_GROUP = 2**19
 """Size of the files of a group, as handing over single small ones takes as long as reading them."""
 
-_NO_ROWS = PART_SCHEMA.empty_table()
-
 _BARE = (*COLUMNS, "contingency")
 """Columns that are read of rows that are copied: those of which figures are made."""
 
@@ -197,8 +195,10 @@ def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[Re
             members = [shared.members[name] for name in names]
             reaches = (one.get("rows", (0, 0)) for one in members)
             those = [known[name] for name in names]
-            copied, rows = None, _NO_ROWS
-            if piece is not None:
+            copied = None
+            if piece is None:
+                rows = PART_SCHEMA.empty_table()
+            else:
                 if piece[0] in large and shared.has_whole(*piece):
                     copied = [(path, large[piece[0]])]
                 bare = copied and not shared.has_contingencies(piece[0])

@@ -53,6 +53,25 @@ def keep_f2py_out() -> None:
         sys.modules["numpy.f2py"] = np.f2py = ModuleType("numpy.f2py")
 
 
+class _Series:
+    """Stands for a column in annotations."""
+
+    def __class_getitem__(cls, _kind: object) -> type:
+        return cls
+
+
+def keep_pandera_out() -> None:
+    """Have pandapower come without pandera in this process, of which it takes one name.
+
+    That one is for annotations, and pandera is a seventh of pandapower's start.
+    """
+    if "pandera" not in sys.modules:
+        package, typing = ModuleType("pandera"), ModuleType("pandera.typing")
+        package.__path__ = []
+        package.typing, typing.Series = typing, _Series  # type: ignore[attr-defined]
+        sys.modules |= {"pandera": package, "pandera.typing": typing}
+
+
 class _NoWorkbooks:
     """Finds no openpyxl while pandapower looks for it, and leaves all else to others."""
 
