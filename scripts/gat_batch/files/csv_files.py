@@ -59,7 +59,16 @@ def read_csv(path: Path) -> pa.Table:
         TableError: if it isn't CSV with commas or semicolons; the message says what it looks like.
         OSError, csv.Error, ArrowException: if it can't be read.
     """
-    text = _text_of(path)
+    return read_csv_text(_text_of(path), path)
+
+
+def read_csv_text(text: str, path: Path) -> pa.Table:
+    """Read all columns of CSV text as :func:`read_csv` does.
+
+    Args:
+        text: the text.
+        path: the file that it is from, for messages.
+    """
     if not text.strip():
         raise TableError("is empty", file=path, hint="the first line names the columns")
     separator = separator_of(text)
@@ -73,6 +82,25 @@ def read_csv(path: Path) -> pa.Table:
     if separator == ";":
         table = _with_decimal_points(table)
     return table.rename_columns([name.strip() for name in table.column_names])
+
+
+def plain_csv(path: Path) -> tuple[bytes, bytes]:
+    """Read a small CSV file of which each line is a row, with commas between cells without quotes.
+
+    Returns:
+        Its first line, and the others; nothing if it may be of another form.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    if path.suffix.lower() != ".csv":
+        return b"", b""
+    content = path.read_bytes()
+    head, _, rows = content.partition(b"\n")
+    unusual = any(mark in content for mark in (b'"', b"\r", b";", b"\n\n", b"\0"))
+    if unusual or len(content) > SMALL or not content.isascii() or not head.strip():
+        return b"", b""
+    return head, rows if rows.endswith(b"\n") else rows + b"\n"
 
 
 def read_names(path: Path) -> list[str]:

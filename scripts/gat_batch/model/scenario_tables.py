@@ -5,24 +5,29 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import InputErrors
-from ..study.injection_tables import read_injections
+from ..study.injection_tables import read_alike, read_injections
 from ..study.opf_tables import read_element_table
 from .state import scenario_states
 from .tables.opf_changes import given_columns, place
 from .tables.time_series import course_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pandapower.auxiliary import pandapowerNet
 
     from ..errors import GatBatchError
     from ..grids.elements import ElementIndex
+    from ..study.injections import InjectionTable, Kind
     from ..study.scenario import Scenario
     from .state import State
+
+    Tables = Mapping[tuple[Kind, Path], InjectionTable]
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,29 @@ class States:
         return self.make(start=start, stop=stop)
 
 
-def read_states(index: ElementIndex, scenario: Scenario) -> States:
+def alike_tables(scenarios: Iterable[Scenario]) -> Tables:
+    """Read load and generator tables of many scenarios, as far as those are alike."""
+    paths: dict[Kind, list[Path]] = {}
+    for scenario in scenarios:
+        for kind, path, rows in scenario.injections:
+            if path is not None and rows is None:
+                paths.setdefault(kind, []).append(path)
+    return {
+        (kind, path): table
+        for kind, known in paths.items()
+        for path, table in read_alike(known, kind).items()
+    }
+
+
+def read_states(
+    index: ElementIndex, scenario: Scenario, known: Tables = MappingProxyType({})
+) -> States:
     """Read the tables of a scenario.
 
     Args:
         index: the elements of its grid.
         scenario: the scenario.
+        known: tables that have been read, as from :func:`alike_tables`.
 
     Returns:
         Its states.
@@ -56,7 +78,7 @@ def read_states(index: ElementIndex, scenario: Scenario) -> States:
         GatBatchError: if a table is at fault.
     """
     loads, gens = (
-        read_injections(path, kind, rows) if path else None
+        (known.get((kind, path)) or read_injections(path, kind, rows)) if path else None
         for kind, path, rows in scenario.injections
     )
     costs = (

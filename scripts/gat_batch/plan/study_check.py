@@ -10,6 +10,7 @@ from ..grids import read_grid
 from ..grids.elements import ElementIndex
 from ..grids.grid_check import check_study
 from ..model.costs import grid_costs
+from ..model.scenario_tables import alike_tables
 from ..model.state import check_scenario
 from ..model.tables.opf_changes import place
 from ..model.tables.time_series import course_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from ..model.scenario_tables import Tables
     from ..study.injections import InjectionTable
     from ..study.injections import Kind as Injected
     from ..study.opf_tables import ElementTable, Kind
@@ -63,10 +65,13 @@ def grid_faults(plan: Plan, members: Sequence[Scenario]) -> Iterator[GatBatchErr
             check_study(net, str(plan.grid(scenario)), solver)
         except GatBatchError as fault:
             yield fault.at(scenario=scenario.id, field="grid")
-    check = _ScenarioCheck(ElementIndex(net), set(plan.made()))
+    made = set(plan.made())
+    check = _ScenarioCheck(ElementIndex(net), made)
 
     def faults_of(part: range) -> list[GatBatchError]:
-        found = ((scenario, check.faults(scenario)) for scenario in map(members.__getitem__, part))
+        scenarios = [members[number] for number in part]
+        tables = alike_tables(one for one in scenarios if made.isdisjoint(one.tables))
+        found = ((scenario, check.faults(scenario, tables)) for scenario in scenarios)
         return [fault.at(scenario=scenario.id) for scenario, faults in found for fault in faults]
 
     numbers = range(len(members))
@@ -90,8 +95,13 @@ class _ScenarioCheck:
         self._elements = lru_cache(maxsize=16)(read_element_table)
         self._contingencies = lru_cache(maxsize=16)(partial(check_contingencies, index))
 
-    def faults(self, scenario: Scenario) -> Sequence[GatBatchError]:
-        """Return all faults of a scenario: one table's hide none of another's."""
+    def faults(self, scenario: Scenario, known: Tables) -> Sequence[GatBatchError]:
+        """Return all faults of a scenario: one table's hide none of another's.
+
+        Args:
+            scenario: the scenario.
+            known: tables that have been read, and have no faults of their own.
+        """
         found: list[GatBatchError] = []
 
         def tried(work: Callable[[], Result]) -> Result | None:
@@ -104,7 +114,8 @@ class _ScenarioCheck:
             return None
 
         loads, gens = (
-            tried(partial(self._injection_table, kind, path, rows, found))
+            known.get((kind, path))  # type: ignore[arg-type] # without a path there is none
+            or tried(partial(self._injection_table, kind, path, rows, found))
             for kind, path, rows in scenario.injections
         )
         costs = tried(partial(self._element_table, "costs", scenario.costs, scenario.cost_rows))

@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GatBatchError
@@ -24,7 +25,7 @@ from ..model.contingencies.every import contingencies_of
 from ..model.criteria import Criteria
 from ..model.grid_model import GridModel, with_own_impedances
 from ..model.grid_model import prepare as prepare_model
-from ..model.scenario_tables import own_grid, read_states
+from ..model.scenario_tables import alike_tables, own_grid, read_states
 from ..model.violations import Limits
 from ..plan.fingerprints import solver_versions
 from ..results.kept import KeptRows
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ..model.scenario_tables import Tables
     from ..plan.plan import Plan
     from ..study.scenario import Scenario
     from .solving.record import Solved
@@ -167,13 +169,14 @@ def solve_members(names: str, _attempt: int) -> dict[str, Solved]:
     began = time.time()
     members = [_worker.members[name] for name in names.split(BETWEEN)]
     limit = min(member.timeout_secs for member in members)
+    tables = alike_tables(members)
     runs = []
     for member in members:
         if time.time() - began > limit * SHARE_TO_READ:
             break
         if member.impedances is None:
             with suppress(GatBatchError, OSError):
-                runs.append(_run_of(member))
+                runs.append(_run_of(member, tables))
     alone = (member for member in members if member.impedances is not None)
     about: dict[str, dict[str, Any]] = {}
     found: dict[str, Solved] = {}
@@ -233,15 +236,15 @@ def _metadata(scenario: Scenario, attempt: int, began: float) -> dict[str, Any]:
     }
 
 
-def _run_of(scenario: Scenario) -> Run:
-    """Read the tables of a scenario, and return what is to be solved.
+def _run_of(scenario: Scenario, tables: Tables = MappingProxyType({})) -> Run:
+    """Read the tables of a scenario that haven't been read, and return what is to be solved.
 
     Raises:
         GatBatchError: if they are at fault.
     """
     assert _worker is not None  # noqa: S101 - its callers have looked
     plan, keep = _worker.plan, _worker.plan.keep(scenario)
-    states = read_states(_worker.index, scenario)
+    states = read_states(_worker.index, scenario, tables)
     asked = scenario.contingencies
     contingencies = contingencies_of(_worker.index, asked) if asked else ()
     model = _worker.model
