@@ -187,7 +187,7 @@ def show_sweep(grid: str, count: int, spread: tuple[float, float], loop: Run) ->
         print("  (d) lightsim2grid can't represent it, or finds no solution")
     else:
         secs = float(found)
-        print(f"  {'(d) bare sweep':24} {secs:8.1f} s  {secs / loop.secs:5.2f}", flush=True)
+        print(f"  {'(d) bare sweep':24} {secs:8.1f} s  {secs / loop.secs:6.3f}", flush=True)
 
 
 def run(command: list[str], folder: Path) -> Run:
@@ -234,7 +234,7 @@ def ask(folder: Path) -> Run:
 def show(name: str, ours: Run, loop: Run) -> None:
     """Print one line."""
     ratio = ours.secs / loop.secs
-    print(f"  {name:24} {ours.secs:8.1f} s  {ratio:5.2f}  {ours.peak_mb:7.0f} MB", flush=True)
+    print(f"  {name:24} {ours.secs:8.1f} s  {ratio:6.3f}  {ours.peak_mb:7.0f} MB", flush=True)
 
 
 def phases(batch: Path, ours: Run) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import resource
 
+import numpy as np
 import pandapower.networks
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from gat_batch.model.solution import Solution
 from gat_batch.model.state import State
 from gat_batch.results.reader import read_metadata, read_result
 from gat_batch.results.rows import rows_of
+from gat_batch.results.rows_file import large_groups
 from gat_batch.results.schema import RESULT_SCHEMA
 from gat_batch.results.writer import ResultWriter, write_placeholder
 from gat_batch.solvers.study import solve
@@ -147,3 +150,24 @@ def test_many_snapshots_are_written_in_several_row_groups(tmp_path):
     table = read_result(tmp_path / "r")
     assert table.num_rows == 10 * 25
     assert json.loads(pq.read_metadata(tmp_path / "r").metadata[b"gat_batch"])["status"] == "ok"
+
+
+def test_only_large_row_groups_with_the_columns_of_results_are_copied(tmp_path):
+    values = np.random.default_rng(1).random(25_000)
+    rows = pa.Table.from_pydict({"vm_pu": values}, pa.schema({"vm_pu": pa.float64()}))
+    empty = [pa.nulls(len(rows), field.type) for field in RESULT_SCHEMA]
+    empty[RESULT_SCHEMA.get_field_index("vm_pu")] = rows["vm_pu"]
+    whole = pa.Table.from_arrays(empty, schema=RESULT_SCHEMA)
+    path = tmp_path / "result.parquet"
+    with ResultWriter(path, {"fingerprint": "0" * 64}, rows_per_group=25_000) as writer:
+        writer.add_rows(whole)
+        writer.add_rows(whole.slice(0, 19_999))
+    assert [(n, group.rows) for n, group in large_groups(path).items()] == [(0, 25_000)]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert large_groups(path) == {}
+    pq.write_table(rows, path)
+    assert large_groups(path) == {}
+    pq.write_table(whole, path, write_page_index=True)
+    assert large_groups(path) == {}
+    assert large_groups(tmp_path / "missing") == {}

@@ -116,11 +116,11 @@ def _parts(source: Path, names: Sequence[str], *, copying: bool) -> Iterator[pa.
     large = large_groups(source) if copying else {}
     reaches = [shared.members[name]["rows"] for name in names]
     for start, stop in _side_by_side(reaches):
-        for group, first, last in shared.pieces_of(start, stop):
-            if group in large and shared.has_whole(group, first, last):
-                yield large[group]
+        for piece in shared.pieces_of(start, stop):
+            if piece.group in large and shared.is_whole(piece):
+                yield large[piece.group]
             else:
-                yield shared.piece(group, first, last)
+                yield shared.read(piece)
 
 
 def _side_by_side(reaches: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ import json
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,6 +30,14 @@ PART_SCHEMA = RESULT_SCHEMA.set(
 """Schema of rows as they are read in parts."""
 
 _CONTINGENCY = RESULT_SCHEMA.get_field_index("contingency")
+
+
+class Piece(NamedTuple):
+    """Rows of one row group: its number, the first row and the one behind the last, in the file."""
+
+    group: int
+    start: int
+    stop: int
 
 
 class SharedFile:
@@ -62,22 +70,17 @@ class SharedFile:
             **self._common,
         }
 
-    def pieces_of(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Yield row groups, with the first row and the one behind the last that are wanted of each.
-
-        Args:
-            start: number of the first row that is wanted.
-            stop: number of the one behind the last.
-        """
+    def pieces_of(self, start: int, stop: int) -> Iterator[Piece]:
+        """Yield rows from one number up to another, cut where row groups begin."""
         group = bisect_right(self._starts, start) - 1
         while start < stop:
             upper = min(stop, self._starts[group + 1])
-            yield group, start, upper
+            yield Piece(group, start, upper)
             start, group = upper, group + 1
 
-    def has_whole(self, group: int, start: int, stop: int) -> bool:
-        """Return whether these rows are all of a row group."""
-        return self._starts[group : group + 2] == [start, stop]
+    def is_whole(self, piece: Piece) -> bool:
+        """Return whether these rows are all of their row group."""
+        return self._starts[piece.group : piece.group + 2] == [piece.start, piece.stop]
 
     def has_contingencies(self, group: int) -> bool:
         """Return whether rows of a row group are of contingencies."""
@@ -88,18 +91,17 @@ class SharedFile:
     def rows(self, start: int, stop: int) -> Iterator[pa.Table]:
         """Yield the rows from one number up to another, a row group at a time."""
         for piece in self.pieces_of(start, stop):
-            yield self.piece(*piece)
+            yield self.read(piece)
 
-    def piece(
-        self, group: int, start: int, stop: int, columns: Sequence[str] | None = None
-    ) -> pa.Table:
+    def read(self, piece: Piece, columns: Sequence[str] | None = None) -> pa.Table:
         """Return rows of one row group, all columns of them or some."""
-        if self._at_hand[0] != (group, columns):
-            rows = self._file.read_row_group(group, columns, use_threads=False)
-            self._at_hand = (group, columns), rows
+        wanted = piece.group, columns
+        if self._at_hand[0] != wanted:
+            rows = self._file.read_row_group(piece.group, columns, use_threads=False)
+            self._at_hand = wanted, rows
         found = self._at_hand[1]
         assert found is not None  # noqa: S101 - it has just been read
-        return found.slice(start - self._starts[group], stop - start)
+        return found.slice(piece.start - self._starts[piece.group], piece.stop - piece.start)
 
     def parts(self, scenario: str) -> Iterator[pa.Table]:
         """Yield the rows of a member, at least one table."""
@@ -108,13 +110,13 @@ class SharedFile:
             yield PART_SCHEMA.empty_table()
         yield from self.rows(start, stop)
 
-    def pieces(self) -> Iterator[tuple[Sequence[str], tuple[int, int, int] | None, bool]]:
+    def pieces(self) -> Iterator[tuple[Sequence[str], Piece | None, bool]]:
         """Yield the members in the order of their rows, as many at once as share a row group.
 
         One that failed comes alone, without rows; one with many comes several times.
 
         Yields:
-            Names, where their rows are, as for :meth:`piece`, and whether these are the last.
+            Names, their rows, and whether these are the last.
         """
         together: list[str] = []
         for name, one in self.members.items():
@@ -133,13 +135,11 @@ class SharedFile:
         start, stop = self.members[names[0]]["rows"][0], self.members[names[-1]]["rows"][1]
         return bool(stop <= self._starts[bisect_right(self._starts, start)])
 
-    def _piece(
-        self, names: Sequence[str]
-    ) -> Iterator[tuple[Sequence[str], tuple[int, int, int], bool]]:
+    def _piece(self, names: Sequence[str]) -> Iterator[tuple[Sequence[str], Piece, bool]]:
         if names:
             start, stop = self.members[names[0]]["rows"][0], self.members[names[-1]]["rows"][1]
             for piece in self.pieces_of(start, stop):
-                yield names, piece, piece[2] == stop
+                yield names, piece, piece.stop == stop
 
 
 def shared_file(path: Path) -> SharedFile:

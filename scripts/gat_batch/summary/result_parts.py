@@ -199,10 +199,10 @@ def _shared(path: Path, numbers: Sequence[int], results: Results) -> Iterator[Re
             if piece is None:
                 rows = PART_SCHEMA.empty_table()
             else:
-                if piece[0] in large and shared.has_whole(*piece):
-                    copied = [(path, large[piece[0]])]
-                bare = copied and not shared.has_contingencies(piece[0])
-                rows = shared.piece(*piece, _BARE if bare else None)
+                if piece.group in large and shared.is_whole(piece):
+                    copied = [(path, large[piece.group])]
+                bare = copied and not shared.has_contingencies(piece.group)
+                rows = shared.read(piece, _BARE if bare else None)
             # One with many rows comes in several parts.
             counts = [len(rows)] if len(names) == 1 else [stop - start for start, stop in reaches]
             firsts = [0, *accumulate(counts)]
