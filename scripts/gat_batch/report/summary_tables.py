@@ -144,8 +144,9 @@ def read_summary(
         other: the folder of another batch that this one is compared with.
         outages: scenario -> what is out of service in it.
     """
-    scenarios = _scenarios(folder / "scenarios.parquet").set_index("scenario", drop=False)
-    scenarios.index.name = None
+    scenarios = _scenarios(folder / "scenarios.parquet")
+    # Not by set_index, which makes a copy.
+    scenarios.index = pd.Index(scenarios["scenario"], name=None)
     elements = pd.read_parquet(folder / "elements.parquet")
     ranked, counted = _contingencies(folder / "contingencies.parquet")
     names = ("categories", "overloads", "remedies")

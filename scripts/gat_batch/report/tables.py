@@ -229,7 +229,9 @@ def all_scenarios(scenarios: pd.DataFrame) -> Listing:
     while True:
         table, text = scenarios, "Click a heading to sort; filter by text or as > 90."
         if len(table) > most:
-            table = table.nlargest(most, "max_loading_percent", keep="first")
+            # Of the column alone: of the table it would make a copy.
+            loading = table["max_loading_percent"].reset_index(drop=True)
+            table = table.iloc[loading.nlargest(most, keep="first").index]
             text += f" These are the {most:,} of {len(scenarios):,} with the highest loading."
         made = listing("scenarios", table, SCENARIOS, text=text)
         over = len(json.dumps(made.content["rows"])) / MOST_BYTES

@@ -51,11 +51,26 @@ class Choice:
         return {*own.tolist(), *(scenario for scenario, _ in self.named)}
 
 
+RESPECTS = (
+    ("max_loading_percent", "max_loading_snapshot", False),
+    ("min_vm_pu", "min_vm_snapshot", True),
+    ("max_vm_pu", "max_vm_snapshot", False),
+)
+"""By what states are bad: a column, that of the snapshot, and whether low values are bad."""
+
+CHOSEN_BY = [
+    "scenario",
+    "snapshots",
+    *(name for column, snapshot, _ in RESPECTS for name in (column, snapshot)),
+]
+"""Columns of the table of scenarios that are needed: whole copies of a million rows are large."""
+
+
 def choose(scenarios: pd.DataFrame, elements: pd.DataFrame, most: int) -> Choice:
     """Choose states of a grid: all, or the worst ones and others spread evenly.
 
     Args:
-        scenarios: its rows of the table of scenarios.
+        scenarios: its rows of the table of scenarios, with :data:`CHOSEN_BY`.
         elements: its rows of the table of elements.
         most: most states to choose.
     """
@@ -112,12 +127,12 @@ def _worst_first(
 ) -> Iterator[tuple[str, str | None]]:
     """Yield scenarios and snapshots that are bad in one respect or another, in turns."""
     lists = [
-        _named(scenarios.sort_values(column, ascending=rising), "scenario", snapshot)
-        for column, snapshot, rising in (
-            ("max_loading_percent", "max_loading_snapshot", False),
-            ("min_vm_pu", "min_vm_snapshot", True),
-            ("max_vm_pu", "max_vm_snapshot", False),
+        _named(
+            scenarios[["scenario", snapshot, column]].sort_values(column, ascending=rising),
+            "scenario",
+            snapshot,
         )
+        for column, snapshot, rising in RESPECTS
     ]
     limited = elements[elements["quantity"].isin(["loading_percent", "vm_pu"])]
     places = limited.dropna(subset=["worst_scenario"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...study.scenario import BRANCHES
-from .choice import choose
+from .choice import CHOSEN_BY, choose
 from .reading import taken
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class StateGathering:
             ids = {key: pd.Index(found) for key, found in self._shown(own)}
             each = BYTES_PER_STATE + BYTES_PER_VALUE * sum(map(len, ids.values()))
             most = min(MOST_STATES, int(MOST_BYTES / len(names) / each))
-            choice = choose(scenarios[scenarios["grid"] == name], own, most)
+            choice = choose(scenarios.loc[scenarios["grid"] == name, CHOSEN_BY], own, most)
             self._grids[name] = _Grid(choice, ids)
         self._wanted = {
             scenario: name
