@@ -81,6 +81,8 @@ def test_what_is_alike_is_read_together_and_the_rest_left_to_be_read_alone(tmp_p
         "other_order.csv": "load,p_mw\n1,1\n0,2.5\n",
         "empty_row.csv": "load,p_mw\n0,\n1,2.5\n",
         "shorter.csv": "load,p_mw\n0,1\n",
+        "header.csv": "load,p_mw\n",
+        "header_too.csv": "load,p_mw\n",
         "other_columns.csv": "load,q_mvar\n0,1\n1,2\n",
         "quoted.csv": 'load,p_mw\n"0",1\n1,2\n',
         "day.csv": "load,snapshot,p_mw\n0,a,1\n0,b,2\n",

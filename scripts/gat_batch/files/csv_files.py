@@ -100,7 +100,7 @@ def plain_csv(path: Path) -> tuple[bytes, bytes]:
     unusual = any(mark in content for mark in (b'"', b"\r", b";", b"\n\n", b"\0"))
     if unusual or len(content) > SMALL or not content.isascii() or not head.strip():
         return b"", b""
-    return head, rows if rows.endswith(b"\n") else rows + b"\n"
+    return head, rows if rows.endswith(b"\n") or not rows else rows + b"\n"
 
 
 def read_names(path: Path) -> list[str]:

@@ -111,6 +111,8 @@ def _parsed_together(
     names = raw.column_names
     if len(set(names)) < len(names) or not {"snapshot", "scenario", "time"}.isdisjoint(names):
         return {}
+    if len(raw) != len(alike) * count:
+        return {}
     faults: list[GatBatchError] = []
     table = _parse(raw, first, kind, faults)
     raise_faults(faults, first)
