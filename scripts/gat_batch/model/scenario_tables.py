@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..study.scenario import Scenario
     from .state import State
 
-    Tables = Mapping[tuple[Kind, Path], InjectionTable]
+    Tables = Mapping[tuple[Kind, Path | None], InjectionTable]
 
 
 @dataclass(frozen=True)

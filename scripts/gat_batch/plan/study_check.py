@@ -114,7 +114,7 @@ class _ScenarioCheck:
             return None
 
         loads, gens = (
-            known.get((kind, path))  # type: ignore[arg-type] # without a path there is none
+            known.get((kind, path))
             or tried(partial(self._injection_table, kind, path, rows, found))
             for kind, path, rows in scenario.injections
         )

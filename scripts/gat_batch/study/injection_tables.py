@@ -75,7 +75,7 @@ def read_injections(
 def read_alike(paths: Iterable[Path], kind: Kind) -> dict[Path, InjectionTable]:
     """Read tables of one form together: small CSV files whose rows name the same elements.
 
-    Where each scenario has a table of its own, to read one alone takes six times as long.
+    Where each scenario has a table of its own, to read one alone takes eight times as long.
 
     Args:
         paths: the files.

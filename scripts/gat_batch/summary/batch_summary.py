@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 2**20
 
-MOST_ROW_GROUPS = 1000
-"""Scenarios of a batch from which on several share a row group of the file of all rows, unless they
+MOST_WITH_OWN_GROUPS = 1000
+"""Most scenarios of a batch that have row groups of their own in the file of all rows, unless they
 are large. A reader begins with about 3 kB per row group, and a writer holds ten times that of each
 that isn't copied until the end."""
 
@@ -137,7 +137,7 @@ def _aggregate(
     scenarios: ScenarioTable,
 ) -> None:
     """Write the file of all rows, and sum them up."""
-    size = -(-len(results.paths) // MOST_ROW_GROUPS)
+    size = -(-len(results.paths) // MOST_WITH_OWN_GROUPS)
     with target.open("w+b", BUFFER_BYTES) as sink, _RowGroups(sink, size) as groups:
         _sum_up(result_parts(results), results.paths, (statistics, ranking, scenarios), groups)
 
